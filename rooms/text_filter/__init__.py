@@ -1,0 +1,1 @@
+"""Judges what a comment may say: blocked words, contact bait, links, hidden characters."""
