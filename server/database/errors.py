@@ -1,0 +1,89 @@
+"""What can go wrong with storage, and how to tell a fault of the world from a bug of ours."""
+
+from __future__ import annotations
+
+from sqlalchemy import exc
+
+# Primary result codes of SQLite that tell of the disk, the file or another process.
+_SQLITE_FAULTS = {
+    3: "access to the file is refused",
+    5: "another process holds it locked",
+    6: "it is locked",
+    7: "out of memory",
+    8: "the file is read-only",
+    9: "interrupted",
+    10: "the disk fails to read or write",
+    11: "the file is damaged",
+    13: "the disk is full",
+    14: "the file cannot be opened",
+    15: "another process holds it locked",
+    26: "the file is not a SQLite database",
+}
+# Classes of SQLSTATE, and single states, that a retry or an operator can cure.
+_POSTGRES_CLASSES = {
+    "08": "the connection failed",
+    "28": "the user or password is refused",
+    "3D": "there is no such database",
+    "40": "it collided with another transaction",
+    "53": "the server lacks disk, memory or connections",
+    "57": "the server stopped it or is stopping",
+    "58": "the server's system fails",
+}
+_POSTGRES_STATES = {
+    "25006": "the server only reads (a standby?)",
+    "25P03": "the transaction took too long",
+    "55P03": "a lock was not given in time",
+}
+
+
+class DatabaseUnavailable(Exception):
+    """The database could not do it now: unreachable, full, locked, or too slow. Retry later.
+
+    `may_be_done` is True if the answer was lost after the work was sent: read before a retry.
+    """
+
+    def __init__(self, attempted: str, why: str, *, may_be_done: bool = False) -> None:
+        outcome = "; whether it was stored is unknown" if may_be_done else ""
+        super().__init__(f"could not {attempted}: {why}{outcome}")
+        self.attempted = attempted
+        self.why = why
+        self.may_be_done = may_be_done
+
+
+class UnknownSchema(Exception):
+    """The database was migrated by a newer version than this one; the text names the revision."""
+
+
+class DuplicateId(Exception):
+    """The id is taken; the text names it."""
+
+
+class UnknownRoom(LookupError):
+    """There is no such room; the text names it."""
+
+
+class UnknownProducts(LookupError):
+    """Products that do not exist; `ids` holds them in the order they were asked for."""
+
+    def __init__(self, ids: list[str]) -> None:
+        super().__init__("unknown products: " + ", ".join(ids))
+        self.ids = ids
+
+
+def unavailable_because(error: exc.DBAPIError | exc.TimeoutError) -> str | None:
+    """Why the database is unavailable, or None if the error is no such fault but a bug."""
+    if isinstance(error, exc.TimeoutError):
+        return "no connection was free in time"
+    cause = error.orig
+    text = " ".join(str(cause).split())
+    sqlite_code = getattr(cause, "sqlite_errorcode", None)
+    if sqlite_code is not None:
+        why = _SQLITE_FAULTS.get(sqlite_code & 0xFF)
+        return f"{why} ({text})" if why else None
+    state = getattr(cause, "sqlstate", None)
+    if state is not None:
+        why = _POSTGRES_STATES.get(state) or _POSTGRES_CLASSES.get(state[:2])
+        return f"{why} ({text})" if why else None
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
+        return text or "the connection failed"
+    return None
