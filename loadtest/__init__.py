@@ -1,0 +1,1 @@
+"""Load: talks to a server over the wire and imports none of its packages."""

@@ -1,0 +1,1 @@
+"""The benchmarks: ratios between this server and peers, both measured in the same run."""

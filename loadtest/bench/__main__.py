@@ -1,0 +1,143 @@
+"""`python -m loadtest.bench [fanout|memory|connect|all] [--quick] [--json FILE]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import resource
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import uvloop
+
+from loadtest.bench import crowd, environment, fanout
+from loadtest.bench.contenders import STARTERS, ContenderFailed, running
+from loadtest.bench.plan import FULL, QUICK, Plan
+from loadtest.bench.processes import Cores
+from loadtest.bench.report import OURS, Report
+
+SCENARIOS = ("fanout", "memory", "connect")
+RESULTS = Path(".artifacts/bench")
+FAILED, INCOMPLETE = 2, 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the benchmarks; 0 if every figure asked for has at least one valid round."""
+    options = _parser().parse_args(arguments)
+    plan = plan_of(options)
+    chosen = SCENARIOS if options.scenario == "all" else (options.scenario,)
+    _raise_open_files()
+    cores = Cores.divide()
+    cores.pin_self()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            report = runner.run(run(plan, chosen, cores))
+        except ContenderFailed as error:
+            print(f"a server did not start: {error}", file=sys.stderr)
+            return FAILED
+    print(f"\n{report.as_text()}\n")
+    for path in _save(report, options.json):
+        print(f"figures: {path}")
+    return 0 if report.is_complete else INCOMPLETE
+
+
+async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
+    """Measure what was asked for. Raises `ContenderFailed` if a server does not start."""
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"[{time.monotonic() - began:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+    report = Report(
+        environment=environment.fingerprint(),
+        plan={**asdict(plan), "cores": asdict(cores)},
+        started_at_ms=time.time_ns() // 1_000_000,
+        scenarios=scenarios,
+    )
+    gc.disable()  # a collection in the generator would show as somebody's latency
+    if "fanout" in scenarios:
+        say(f"starting {', '.join(plan.servers)}")
+        with running(cores, *plan.servers) as contenders:
+            report.environment = environment.fingerprint(contenders[0].redis)
+            report.fanout_rounds = await fanout.measure(plan, contenders, say)
+        report.fanout = fanout.pool(report.fanout_rounds)
+    if {"memory", "connect"} & set(scenarios):
+        report.crowd_rounds = await crowd.measure(plan, cores, say)
+        report.crowd = crowd.pool(report.crowd_rounds)
+    gc.enable()
+    report.seconds = time.monotonic() - began
+    say("done")
+    return report
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """The default or the quick plan, with what the command line changes."""
+    plan = QUICK if options.quick else FULL
+    if options.viewers:
+        plan = replace(plan, room_viewers=options.viewers, crowd_viewers=max(options.viewers))
+    if options.rates:
+        plan = replace(plan, events_per_s=options.rates)
+    if options.rounds:
+        plan = replace(plan, fanout_rounds=options.rounds, crowd_rounds=options.rounds)
+    if options.seconds:
+        plan = replace(plan, fanout_seconds=options.seconds)
+    if options.peers is not None:
+        servers = (OURS, *options.peers)
+        plan = replace(plan, servers=servers, crowd_servers=servers)
+    return plan
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtest.bench",
+        description="Ratios between onair and peers, both measured in the same run.",
+    )
+    parser.add_argument("scenario", nargs="?", default="all", choices=(*SCENARIOS, "all"))
+    parser.add_argument("--quick", action="store_true", help="under 90 seconds, fewer figures")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+    parser.add_argument("--viewers", type=_numbers, metavar="N,N", help="room sizes")
+    parser.add_argument("--rates", type=_numbers, metavar="N,N", help="events per second")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each contender")
+    parser.add_argument("--seconds", type=float, metavar="S", help="length of a fan-out round")
+    parser.add_argument(
+        "--peers", type=_peers, metavar="NAME,NAME", help="naive, broadcast, or nothing"
+    )
+    return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    numbers = tuple(int(part) for part in text.split(","))
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError("numbers from 1 on")
+    return numbers
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    names = tuple(name for name in text.split(",") if name)
+    if unknown := set(names) - set(STARTERS) | ({OURS} & set(names)):
+        raise argparse.ArgumentTypeError(f"no such peer: {', '.join(sorted(unknown))}")
+    return names
+
+
+def _raise_open_files() -> None:
+    """Take all the open files the hard limit allows; servers started from here inherit it."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _save(report: Report, wanted: Path | None) -> list[Path]:
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(report.started_at_ms / 1000))
+    paths = [RESULTS / f"{stamp}.json", *([wanted] if wanted else [])]
+    text = json.dumps(report.as_json(), indent=1, ensure_ascii=False)
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return paths
+
+
+if __name__ == "__main__":
+    sys.exit(main())

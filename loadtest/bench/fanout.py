@@ -1,0 +1,216 @@
+"""Fan-out: server CPU per delivered event, and how late viewers get it, for each contender.
+
+All contenders stand with their audiences connected for the whole run; only one at a time is
+published to, in turns, so that a noisy minute of the machine hits all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from loadtest.bench.contenders import MARKER, Contender
+from loadtest.bench.plan import Plan
+from loadtest.bench.processes import CpuTime, cpu_time
+from loadtest.bench.publisher import Published, Publisher
+from loadtest.health import Checkup, Health
+from loadtest.samples import Spread, Testimony, hear
+from loadtest.swarm import Crowd, Swarm
+from loadtest.waiting import until
+
+Progress = Callable[[str], None]
+BACKLOG_RATIO, BACKLOG_S = 1.1, 0.3  # a round this much longer than planned had a backlog
+STRAGGLERS_WITHIN_S = 0.1  # how long a round listens for events that should not come
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One contender, one room, one rate, once. `void` says why it must not be used."""
+
+    contender: str
+    viewers: int
+    per_s: int
+    events: int
+    delivered: int
+    seconds: float
+    web: CpuTime
+    redis: CpuTime
+    idle_cpu_share: float  # of the web worker, measured with the same audience and no events
+    frames: int
+    published: Published
+    testimony: Testimony
+    health: Health
+    void: tuple[str, ...]
+    late_us: array[int] = field(repr=False)
+
+    @property
+    def expected(self) -> int:
+        return self.events * self.viewers
+
+    @property
+    def cpu_us(self) -> float:
+        """Web worker's CPU µs per delivered event, everything it did meanwhile included."""
+        return self.web.total_s * 1e6 / max(1, self.delivered)
+
+
+@dataclass(slots=True)
+class Seat:
+    """A contender with its audience in place."""
+
+    contender: Contender
+    swarm: Swarm
+    publisher: Publisher
+    idle_cpu_share: float = 0.0
+
+    @property
+    def is_peer(self) -> bool:
+        return self.contender.name != "onair"
+
+
+async def measure(plan: Plan, contenders: Sequence[Contender], say: Progress) -> list[Round]:
+    """Every room size and rate, `fanout_rounds` times in turns. Raises if viewers cannot join."""
+    rounds = []
+    for viewers in plan.room_viewers:
+        async with AsyncExitStack() as stack:
+            seats = []
+            for contender in contenders:
+                crowd = Crowd(contender.port, contender.dialect, MARKER.encode())
+                swarm = Swarm(crowd)
+                stack.push_async_callback(swarm.leave)
+                await swarm.join(viewers, witnesses=min(plan.witnesses, viewers))
+                if swarm.errors or swarm.tally.sockets_open != viewers:
+                    raise RuntimeError(f"{contender.name}: {dict(swarm.tally.errors)}")
+                seats.append(Seat(contender, swarm, Publisher(contender)))
+            await _watch_idle(plan, seats)
+            for per_s in plan.events_per_s:
+                say(f"fanout: {viewers} viewers, {per_s} events/s")
+                for _turn in range(plan.fanout_rounds):
+                    for seat in seats:
+                        events = plan.events(viewers, per_s, is_peer=seat.is_peer)
+                        rounds.append(await _round(plan, seat, per_s, events))
+    return rounds
+
+
+async def _watch_idle(plan: Plan, seats: Sequence[Seat]) -> None:
+    """What each web worker spends on its audience when nothing happens."""
+    before = [cpu_time(seat.contender.web) for seat in seats]
+    began = time.perf_counter()
+    await until(lambda: False, plan.idle_seconds, every_s=plan.idle_seconds)
+    wall = time.perf_counter() - began
+    for seat, start in zip(seats, before, strict=True):
+        seat.idle_cpu_share = (cpu_time(seat.contender.web) - start).total_s / wall
+
+
+async def _round(plan: Plan, seat: Seat, per_s: int, events: int) -> Round:
+    swarm, contender = seat.swarm, seat.contender
+    viewers = len(swarm.viewers)
+    expected = events * viewers
+    swarm.forget()
+    first, errors_before = seat.publisher.next_number, swarm.errors
+    checkup = Checkup()
+    checkup.start()
+    web, redis, began = cpu_time(contender.web), cpu_time(contender.redis), time.perf_counter()
+    published = await seat.publisher.publish(events, per_s)
+    await until(lambda: swarm.tally.events >= expected, plan.drain_within_s)
+    # An event covers the time until the next one is due, also the last.
+    await until(lambda: time.perf_counter() >= began + events / per_s, events / per_s + 1)
+    web, redis = cpu_time(contender.web) - web, cpu_time(contender.redis) - redis
+    seconds = time.perf_counter() - began
+    health = checkup.finish(
+        sockets_open=swarm.tally.sockets_open, errors=swarm.errors - errors_before
+    )
+    await until(lambda: swarm.tally.events > expected, STRAGGLERS_WITHIN_S)
+    testimony = hear(swarm.witnesses, first, events)
+    return Round(
+        contender=contender.name,
+        viewers=viewers,
+        per_s=per_s,
+        events=events,
+        delivered=swarm.tally.events,
+        seconds=seconds,
+        web=web,
+        redis=redis,
+        idle_cpu_share=seat.idle_cpu_share,
+        frames=swarm.tally.messages,
+        published=published,
+        testimony=testimony,
+        health=health,
+        void=tuple(_why_void(seat, expected, published, testimony, health)),
+        late_us=array("q", (us for witness in swarm.witnesses for us in witness.late_us)),
+    )
+
+
+def _why_void(
+    seat: Seat, expected: int, published: Published, testimony: Testimony, health: Health
+) -> list[str]:
+    tally, viewers = seat.swarm.tally, seat.swarm.viewers
+    found = health.faults()
+    if published.refused:
+        found.append(f"publishing was refused: {published.refused}")
+    if tally.events != expected:
+        found.append(f"delivered {tally.events} of {expected} events")
+    elif len({viewer.events for viewer in viewers}) > 1:
+        found.append("some viewers got more events than others")
+    if testimony.missing or testimony.repeated or testimony.foreign or testimony.offset_gaps:
+        found.append(f"witnesses disagree with what was published: {testimony}")
+    if not seat.is_peer and testimony.orders > 1:
+        found.append(f"viewers saw {testimony.orders} different orders")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """All valid rounds of one contender in one room at one rate, pooled."""
+
+    contender: str
+    viewers: int
+    per_s: int
+    rounds: int
+    void_rounds: int
+    events: int
+    delivered: int
+    cpu_us: float  # web worker, per delivered event
+    cpu_us_above_idle: float
+    redis_cpu_us: float
+    cpu_us_by_round: tuple[float, ...]
+    system_share: float  # of the web worker's CPU time
+    events_per_frame: float
+    late_ms: Spread
+    kept_up: bool  # no backlog grew while events came in
+
+
+def pool(rounds: Sequence[Round]) -> list[Cell]:
+    """One cell for each contender, room and rate, in the order of their first round."""
+    keys = dict.fromkeys((r.viewers, r.per_s, r.contender) for r in rounds)
+    return [
+        _pooled([r for r in rounds if (r.viewers, r.per_s, r.contender) == key]) for key in keys
+    ]
+
+
+def _pooled(rounds: Sequence[Round]) -> Cell:
+    good = [r for r in rounds if not r.void]
+    delivered = max(1, sum(r.delivered for r in good))
+    web = sum(r.web.total_s for r in good)
+    ticks = sum(r.web.user_s + r.web.system_s for r in good)
+    idle = sum(r.idle_cpu_share * r.seconds for r in good)
+    first = rounds[0]
+    return Cell(
+        contender=first.contender,
+        viewers=first.viewers,
+        per_s=first.per_s,
+        rounds=len(good),
+        void_rounds=len(rounds) - len(good),
+        events=sum(r.events for r in good),
+        delivered=sum(r.delivered for r in good),
+        cpu_us=web * 1e6 / delivered,
+        cpu_us_above_idle=max(0.0, web - idle) * 1e6 / delivered,
+        redis_cpu_us=sum(r.redis.total_s for r in good) * 1e6 / delivered,
+        cpu_us_by_round=tuple(r.cpu_us for r in good),
+        system_share=sum(r.web.system_s for r in good) / ticks if ticks else 0.0,
+        events_per_frame=delivered / max(1, sum(r.frames for r in good)),
+        late_ms=Spread.of(us / 1000 for r in good for us in r.late_us),
+        kept_up=all(r.seconds <= BACKLOG_RATIO * r.events / r.per_s + BACKLOG_S for r in good),
+    )

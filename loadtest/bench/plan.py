@@ -1,0 +1,49 @@
+"""How big a run is: rooms, rates, rounds. The command line changes these, nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes of one run. Durations are per round and contender."""
+
+    room_viewers: tuple[int, ...] = (100, 2_000)
+    events_per_s: tuple[int, ...] = (1, 10, 100, 500)
+    servers: tuple[str, ...] = ("onair", "naive", "broadcast")
+    fanout_rounds: int = 3
+    fanout_seconds: float = 2.0
+    # A peer that writes one frame per viewer and event cannot keep the higher rates up. It gets
+    # the same rate for a shorter time, so that a round still ends: its CPU per event is compared.
+    peer_deliveries_max: int = 100_000
+    idle_seconds: float = 2.0
+    witnesses: int = 50
+    drain_within_s: float = 30.0
+    crowd_viewers: int = 2_000
+    crowd_rounds: int = 3
+    crowd_servers: tuple[str, ...] = ("onair", "naive")
+    crowd_joins_per_s: int = 1_000
+    warm_viewers: int = 20
+    settle_within_s: float = 10.0
+
+    def events(self, viewers: int, per_s: int, *, is_peer: bool) -> int:
+        """How many events one round of this room and rate publishes; at least 2."""
+        wanted = round(per_s * self.fanout_seconds)
+        affordable = self.peer_deliveries_max // max(1, viewers) if is_peer else wanted
+        return max(2, min(wanted, affordable))
+
+
+FULL = Plan()
+QUICK = Plan(
+    room_viewers=(1_000,),
+    events_per_s=(10, 100),
+    servers=("onair", "naive"),
+    fanout_rounds=2,
+    fanout_seconds=1.5,
+    peer_deliveries_max=50_000,
+    idle_seconds=1.0,
+    witnesses=20,
+    crowd_viewers=1_000,
+    crowd_rounds=1,
+)

@@ -1,0 +1,214 @@
+"""A run's figures as JSON and as tables for people. Pure: figures go in, text comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from loadtest.bench.crowd import CrowdCell, CrowdRound
+from loadtest.bench.fanout import Cell, Round
+
+SCHEMA = 1
+OURS = "onair"
+
+
+@dataclass(slots=True)
+class Report:
+    """Everything one run found out."""
+
+    environment: dict[str, Any]
+    plan: dict[str, Any]
+    started_at_ms: int
+    seconds: float = 0.0
+    scenarios: tuple[str, ...] = ()
+    fanout_rounds: list[Round] = field(default_factory=list)
+    fanout: list[Cell] = field(default_factory=list)
+    crowd_rounds: list[CrowdRound] = field(default_factory=list)
+    crowd: list[CrowdCell] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """True if every contender has at least one valid round for everything asked for."""
+        cells: list[Cell | CrowdCell] = [*self.fanout, *self.crowd]
+        return bool(cells) and all(cell.rounds > 0 for cell in cells)
+
+    def void(self) -> list[str]:
+        """Every void round with its reasons."""
+        rounds: list[Round | CrowdRound] = [*self.fanout_rounds, *self.crowd_rounds]
+        return [f"{_round_name(r)}: {'; '.join(r.void)}" for r in rounds if r.void]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values only. Raw latency samples stay out: their percentiles are in."""
+        return {
+            "schema": SCHEMA,
+            "started_at_ms": self.started_at_ms,
+            "seconds": round(self.seconds, 1),
+            "scenarios": list(self.scenarios),
+            "complete": self.is_complete,
+            "environment": self.environment,
+            "plan": self.plan,
+            "ratios": ratios(self.fanout, self.crowd),
+            "fanout": {
+                "cells": [asdict(cell) for cell in self.fanout],
+                "rounds": [_round_json(r) for r in self.fanout_rounds],
+            },
+            "crowd": {
+                "cells": [asdict(cell) for cell in self.crowd],
+                "rounds": [asdict(r) for r in self.crowd_rounds],
+            },
+            "void": self.void(),
+        }
+
+    def as_text(self) -> str:
+        parts = [_environment_text(self.environment)]
+        if self.fanout:
+            parts.append(_fanout_text(self.fanout))
+        if self.crowd and "memory" in self.scenarios:
+            parts.append(_memory_text(self.crowd))
+        if self.crowd and "connect" in self.scenarios:
+            parts.append(_connect_text(self.crowd))
+        if void := self.void():
+            parts.append("Void rounds, not used above:\n" + "\n".join(f"  {why}" for why in void))
+        return "\n\n".join(parts)
+
+
+def ratios(fanout: Sequence[Cell], crowd: Sequence[CrowdCell]) -> list[dict[str, Any]]:
+    """Peer's figure divided by ours, with both, for what both were measured at. Above 1: we
+    spend less (or, for connects per second, the peer lets in more)."""
+    found: list[dict[str, Any]] = []
+    ours = {(c.viewers, c.per_s): c for c in fanout if c.contender == OURS and c.rounds}
+    for cell in fanout:
+        mine = ours.get((cell.viewers, cell.per_s))
+        if mine is None or cell.contender == OURS or not cell.rounds:
+            continue
+        where = {"viewers": cell.viewers, "events_per_s": cell.per_s, "peer": cell.contender}
+        sums = (mine.cpu_us + mine.redis_cpu_us, cell.cpu_us + cell.redis_cpu_us)
+        found += [
+            _ratio("fanout cpu_us", where, mine.cpu_us, cell.cpu_us),
+            _ratio("fanout cpu_us with redis", where, *sums),
+            _ratio("fanout p50_ms", where, mine.late_ms.p50, cell.late_ms.p50),
+            _ratio("fanout p99_ms", where, mine.late_ms.p99, cell.late_ms.p99),
+        ]
+    our_crowd = next((c for c in crowd if c.contender == OURS and c.rounds), None)
+    for peer in crowd:
+        if our_crowd is None or peer.contender == OURS or not peer.rounds:
+            continue
+        where = {"viewers": peer.viewers, "peer": peer.contender}
+        found += [
+            _ratio(f"crowd {name}", where, getattr(our_crowd, name), getattr(peer, name))
+            for name in ("bytes_per_viewer", "cpu_us_per_join", "joins_per_s")
+        ]
+    return found
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns lined up; the first word-like column left, numbers right."""
+    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
+    lines = []
+    for row in (header, *rows):
+        cells = [
+            cell.ljust(width) if head == "server" else cell.rjust(width)
+            for cell, width, head in zip(row, widths, header, strict=True)
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _ratio(what: str, where: dict[str, Any], ours: float, peer: float) -> dict[str, Any]:
+    return {
+        "what": what,
+        **where,
+        "ours": ours,
+        "peers": peer,
+        "peer_over_ours": peer / ours if ours else None,
+    }
+
+
+def _round_json(r: Round) -> dict[str, Any]:
+    found = {name: value for name, value in asdict(r).items() if name != "late_us"}
+    return {**found, "expected": r.expected, "cpu_us": r.cpu_us}
+
+
+def _round_name(r: Round | CrowdRound) -> str:
+    at = f" {r.per_s}/s" if isinstance(r, Round) else ""
+    return f"{r.contender}, {r.viewers} viewers{at}"
+
+
+def _environment_text(environment: dict[str, Any]) -> str:
+    libraries = " ".join(f"{name} {version}" for name, version in environment["libraries"].items())
+    return (
+        f"{environment['cpu']}, {environment['cores']} cores, Linux {environment['kernel']}, "
+        f"Python {environment['python']}, load average {environment['load_average']:.2f}\n"
+        f"{libraries}\n{environment['redis']}\ncommit {environment['commit']}"
+    )
+
+
+def _fanout_text(cells: Sequence[Cell]) -> str:
+    ours = {(c.viewers, c.per_s): c for c in cells if c.contender == OURS and c.rounds}
+    header = "viewers events/s server µs/event rounds above-idle redis p50-ms p99-ms ev/frame"
+    rows = []
+    for cell in cells:
+        mine = ours.get((cell.viewers, cell.per_s))
+        by_round = cell.cpu_us_by_round
+        spread = f"{min(by_round):.2f}-{max(by_round):.2f}" if by_round else "all void"
+        rows.append(
+            (
+                str(cell.viewers),
+                str(cell.per_s),
+                cell.contender,
+                f"{cell.cpu_us:.2f}",
+                spread,
+                f"{cell.cpu_us_above_idle:.2f}",
+                f"{cell.redis_cpu_us:.2f}",
+                f"{cell.late_ms.p50:.1f}{'' if cell.kept_up else '*'}",
+                f"{cell.late_ms.p99:.1f}{'' if cell.kept_up else '*'}",
+                f"{cell.events_per_frame:.1f}",
+                _times(cell.cpu_us, mine.cpu_us if mine and cell.rounds else 0.0),
+            )
+        )
+    return (
+        "Fan-out: the web worker's CPU per delivered event, and how late viewers got it\n"
+        + table([*header.split(), "of-onair"], rows)
+        + "\n  * could not keep the rate up: the latency grows with the length of the round"
+    )
+
+
+def _memory_text(cells: Sequence[CrowdCell]) -> str:
+    mine = next((c.bytes_per_viewer for c in cells if c.contender == OURS and c.rounds), 0.0)
+    rows = [
+        (
+            str(cell.viewers),
+            cell.contender,
+            f"{cell.bytes_per_viewer / 1024:.2f}",
+            " ".join(f"{value / 1024:.2f}" for value in cell.bytes_per_viewer_by_round),
+            _times(cell.bytes_per_viewer, mine),
+        )
+        for cell in cells
+    ]
+    return "Memory: the web worker's RSS per idle viewer\n" + table(
+        ["viewers", "server", "KB/viewer", "rounds", "of-onair"], rows
+    )
+
+
+def _connect_text(cells: Sequence[CrowdCell]) -> str:
+    mine = next((c.cpu_us_per_join for c in cells if c.contender == OURS and c.rounds), 0.0)
+    rows = [
+        (
+            str(cell.viewers),
+            cell.contender,
+            f"{cell.joins_per_s:.0f}",
+            f"{cell.cpu_us_per_join:.0f}",
+            " ".join(f"{value:.0f}" for value in cell.joins_per_s_by_round),
+            _times(cell.cpu_us_per_join, mine),
+        )
+        for cell in cells
+    ]
+    return (
+        "Connects: onair handshake, connect, subscribe with snapshot; peers handshake, greeting\n"
+        + table(["viewers", "server", "joins/s", "µs/join", "rounds", "of-onair"], rows)
+    )
+
+
+def _times(value: float, ours: float) -> str:
+    return f"{value / ours:.2f}x" if ours else "-"

@@ -1,0 +1,342 @@
+"""An audience in one process: thousands of viewers that mostly only count what they receive.
+
+A viewer is a bare `asyncio.Protocol`. The same frame goes to all viewers of a room, so a chunk of
+bytes equal to the last one costs a comparison and a few additions instead of being read again. A
+named number of viewers are witnesses: they read every event (see `loadtest.samples`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import cast
+
+from loadtest import frames
+from loadtest.dialects import PONG, Arrival, Dialect, Refused
+from loadtest.samples import Witness
+from loadtest.waiting import until
+
+SOCKETS_PER_SOURCE = 20_000
+SOURCES_MAX = 200
+BIND_WITHOUT_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # absent from Python 3.11
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Who comes, where to, and how fast. `marker` is what every event to be counted contains."""
+
+    port: int
+    dialect: Dialect
+    marker: bytes
+    host: str = "127.0.0.1"
+    connect_per_s: int = 3_000
+    in_flight_max: int = 128
+    open_within_s: float = 15.0
+    sources: int = 1  # loopback addresses to call from; more are used above 20,000 viewers
+
+
+class Tally:
+    """Counters all viewers of a swarm share, and the last chunk, already understood."""
+
+    __slots__ = (
+        "arrivals",
+        "bytes",
+        "chunk",
+        "chunk_events",
+        "chunk_messages",
+        "closes",
+        "errors",
+        "events",
+        "messages",
+        "sockets_open",
+    )
+
+    def __init__(self) -> None:
+        self.messages = self.bytes = self.events = self.sockets_open = 0
+        self.closes: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.remember([], b"", 0)
+
+    def remember(self, messages: list[bytes], chunk: bytes, events: int) -> None:
+        """Keep a chunk that held whole text messages and nothing else."""
+        self.chunk, self.chunk_messages, self.chunk_events = chunk, messages, events
+        self.arrivals: list[Arrival] | None = None  # parsed when the first witness asks
+
+
+class Viewer(asyncio.Protocol):
+    """One connection: handshake, opening, then counting until it is closed."""
+
+    __slots__ = (
+        "_answers",
+        "_crowd",
+        "_opening",
+        "_pong",
+        "_reader",
+        "_settled",
+        "_tally",
+        "_transport",
+        "_upgrade",
+        "closed_with",
+        "events",
+        "opened",
+        "witness",
+    )
+
+    def __init__(self, crowd: Crowd, tally: Tally, wire: Wire, witness: Witness | None) -> None:
+        self._crowd, self._tally = crowd, tally
+        self._upgrade: bytes | None = wire.upgrade  # None once the server has agreed
+        self._opening, self._pong = wire.opening, wire.pong
+        self._reader = frames.FrameReader()
+        self._answers = 0
+        self._settled = False  # opened, and between two messages
+        self._transport: asyncio.Transport | None = None
+        self.witness = witness
+        self.events = 0
+        self.closed_with = ""
+        self.opened: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        self._tally.sockets_open += 1
+        assert self._upgrade is not None
+        self._transport.write(self._upgrade)
+        self._upgrade = b""  # from now on: the answer's bytes so far
+
+    def data_received(self, data: bytes) -> None:
+        tally = self._tally
+        if self._settled and data == tally.chunk:
+            tally.messages += len(tally.chunk_messages)
+            tally.bytes += len(data)
+            tally.events += tally.chunk_events
+            self.events += tally.chunk_events
+            if self.witness is not None:
+                self._testify(tally)
+            return
+        try:
+            self._read(data)
+        except (frames.FramingError, Refused, ValueError, KeyError, TypeError) as error:
+            self._fail(f"{type(error).__name__}: {error}")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._tally.sockets_open -= 1
+        self._settled = False
+        self.closed_with = self.closed_with or f"lost {exc or ''}".strip()
+        self._tally.closes[self.closed_with] += 1
+        if self.opened is not None and not self.opened.done():
+            self.opened.set_exception(ConnectionError(self.closed_with))
+        self._transport = None
+
+    def leave(self) -> None:
+        """Close with a code, as a browser tab does."""
+        if self._transport is not None:
+            self.closed_with = self.closed_with or "left"
+            self._settled = False
+            self._transport.write(frames.close_frame(1000, "bye"))
+            self._transport.close()
+
+    def say(self, frame: bytes) -> None:
+        """Send a finished client frame. Ignored on a closed connection."""
+        if self._transport is not None:
+            self._transport.write(frame)
+
+    def _fail(self, why: str) -> None:
+        self._tally.errors[why] += 1
+        self.closed_with = self.closed_with or why
+        self._settled = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _read(self, data: bytes) -> None:
+        if self._upgrade is not None:
+            data = self._upgrade + data
+            taken = frames.upgrade_answer(data)
+            if taken is None:
+                self._upgrade = data
+                return
+            self._upgrade = None
+            data = data[taken:]
+            if self._opening:
+                self.say(self._opening)
+        self._tally.bytes += len(data)
+        fresh = self._settled
+        texts, events, special = self._digest(self._reader.feed(data))
+        self._settled = self.opened is None and self._reader.between_messages
+        if fresh and self._settled and not special and texts:
+            self._tally.remember(texts, data, events)
+
+    def _digest(self, messages: list[tuple[int, bytes]]) -> tuple[list[bytes], int, bool]:
+        """Act on messages; returns the texts, how many events, and whether any needed action."""
+        dialect, tally = self._crowd.dialect, self._tally
+        texts, total, special = [], 0, False
+        for opcode, payload in messages:
+            if opcode >= frames.CLOSE:
+                special = True
+                self._control(opcode, payload)
+                continue
+            tally.messages += 1
+            texts.append(payload)
+            if self.opened is not None:
+                special = True
+                self._hear_answer(payload)
+                continue
+            if dialect.wants_pong(payload):
+                special = True
+                self.say(self._pong)
+            events = payload.count(self._crowd.marker)
+            total += events
+            if self.witness is not None:
+                self.witness.saw(dialect.arrivals(payload), _now_us())
+        tally.events += total
+        self.events += total
+        return texts, total, special
+
+    def _hear_answer(self, payload: bytes) -> None:
+        answer = self._crowd.dialect.answered(payload)
+        self._answers += answer.answers
+        if self.witness is not None and answer.offset is not None:
+            self.witness.offset = answer.offset
+        if self._answers >= self._crowd.dialect.answers_expected:
+            assert self.opened is not None
+            if not self.opened.done():
+                self.opened.set_result(None)
+            self.opened = None
+
+    def _testify(self, tally: Tally) -> None:
+        now_us = _now_us()
+        if tally.arrivals is None:
+            dialect = self._crowd.dialect
+            tally.arrivals = [
+                arrival for text in tally.chunk_messages for arrival in dialect.arrivals(text)
+            ]
+        assert self.witness is not None
+        self.witness.saw(tally.arrivals, now_us)
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        if opcode == frames.PING:
+            self.say(frames.client_frame(payload, frames.PONG))
+        elif opcode == frames.CLOSE and self._transport is not None:
+            code, reason = frames.close_code(payload)
+            self.closed_with = self.closed_with or f"{code} {reason}".strip()
+            self._settled = False
+            self.say(frames.client_frame(payload, frames.CLOSE))
+            self._transport.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What every viewer of a crowd sends, made once."""
+
+    upgrade: bytes
+    opening: bytes
+    pong: bytes
+
+    @classmethod
+    def of(cls, crowd: Crowd) -> Wire:
+        opening = crowd.dialect.opening
+        return cls(
+            frames.upgrade_request(f"{crowd.host}:{crowd.port}", crowd.dialect.path),
+            frames.client_frame(opening) if opening else b"",
+            frames.client_frame(PONG),
+        )
+
+
+@dataclass(slots=True)
+class Swarm:
+    """The viewers of one crowd. Use inside a running uvloop (or asyncio) loop."""
+
+    crowd: Crowd
+    tally: Tally = field(default_factory=Tally)
+    viewers: list[Viewer] = field(default_factory=list)
+    _wire: Wire = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._wire = Wire.of(self.crowd)
+
+    @property
+    def witnesses(self) -> list[Witness]:
+        return [viewer.witness for viewer in self.viewers if viewer.witness is not None]
+
+    @property
+    def errors(self) -> int:
+        return sum(self.tally.errors.values())
+
+    async def join(self, count: int, *, witnesses: int = 0) -> float:
+        """Bring in `count` more viewers, `witnesses` of them spread evenly; returns the seconds.
+
+        Starts at most `connect_per_s` a second with `in_flight_max` unfinished. A viewer that
+        does not get in is an error in the tally, not an exception here.
+        """
+        crowd, every = self.crowd, count // witnesses if witnesses else 0
+        free = asyncio.Semaphore(crowd.in_flight_max)
+        began = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        first = len(self.viewers)
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                due = began + number / crowd.connect_per_s
+                if (early := due - time.perf_counter()) > 0.001:
+                    await asyncio.sleep(early)
+                await free.acquire()
+                chosen = every and number % every == 0 and number // every < witnesses
+                viewer = Viewer(crowd, self.tally, self._wire, Witness() if chosen else None)
+                self.viewers.append(viewer)
+                task = group.create_task(self._open(loop, viewer, first + number))
+                task.add_done_callback(lambda _done: free.release())
+        return time.perf_counter() - began
+
+    async def _open(self, loop: asyncio.AbstractEventLoop, viewer: Viewer, number: int) -> None:
+        crowd, opened = self.crowd, viewer.opened
+        assert opened is not None
+        try:
+            async with asyncio.timeout(crowd.open_within_s):
+                caller = _caller(_source(number, crowd.sources))
+                try:
+                    await loop.sock_connect(caller, (crowd.host, crowd.port))
+                    await loop.create_connection(lambda: viewer, sock=caller)
+                except OSError:
+                    caller.close()
+                    raise
+                await opened
+        except (OSError, TimeoutError) as error:
+            if not viewer.closed_with:  # otherwise the viewer has said why
+                self.tally.errors[f"opening: {type(error).__name__}: {error}"] += 1
+            viewer.leave()
+
+    def forget(self) -> None:
+        """Start a new round: counters of events and the witnesses' memories begin anew."""
+        self.tally.messages = self.tally.bytes = self.tally.events = 0
+        for viewer in self.viewers:
+            viewer.events = 0
+        for witness in self.witnesses:
+            witness.forget()
+
+    async def leave(self, *, within_s: float = 10.0) -> None:
+        """Close all viewers and wait until their sockets are closed."""
+        for viewer in self.viewers:
+            viewer.leave()
+        await until(lambda: self.tally.sockets_open == 0, within_s)
+        self.viewers.clear()
+
+
+def _source(number: int, sources: int) -> str:
+    """The loopback address viewer `number` calls from: round robin, more when those are full."""
+    index = number % sources + sources * (number // (sources * SOCKETS_PER_SOURCE))
+    if index >= SOURCES_MAX:
+        raise ValueError(f"viewer {number} is one too many for {SOURCES_MAX} addresses")
+    return f"127.0.0.{1 + index}"
+
+
+def _caller(source: str) -> socket.socket:
+    """A socket calling from a loopback address; its port is chosen at connect."""
+    caller = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    caller.setsockopt(socket.IPPROTO_IP, BIND_WITHOUT_PORT, 1)
+    caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    caller.bind((source, 0))
+    return caller
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
