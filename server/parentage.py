@@ -1,0 +1,134 @@
+"""Nobody outlives its parent: how `onair`'s processes notice that the one above them is gone.
+
+A pipe whose only write end the parent holds reaches its end of file when the parent ends, however
+that happens. `Watcher` does this for a program that knows nothing of it (Redis); `Inheritance` is
+what a web worker gets from its supervisor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+# The first line tells whom to watch. End of file before the word "ended" means that the parent is
+# gone. A kill follows if the program ignores the request to end for 20 s.
+_WATCH = """
+trap '' HUP INT TERM
+read -r pid || exit 0
+read -r ended && exit 0
+kill -TERM "$pid" 2>/dev/null || exit 0
+seconds=0
+while kill -0 "$pid" 2>/dev/null; do
+  [ "$seconds" -lt 20 ] || { kill -KILL "$pid" 2>/dev/null; exit 0; }
+  sleep 1
+  seconds=$((seconds + 1))
+done
+"""
+
+
+class Watcher:
+    """A tiny shell process that ends a program if this process goes first.
+
+    Make it, start the program so that it waits for a word, `watch` its pid, then give the word:
+    there is no moment at which the program runs unwatched. Call `dismiss` when the program has
+    ended.
+    """
+
+    def __init__(self) -> None:
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", _WATCH],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def watch(self, pid: int) -> None:
+        assert self._shell.stdin is not None
+        self._shell.stdin.write(f"{pid}\n".encode())
+        self._shell.stdin.flush()
+
+    def dismiss(self) -> None:
+        """Let the shell go, and wait for it. It does nothing more."""
+        with contextlib.suppress(BrokenPipeError):
+            self._shell.communicate(b"ended\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What a web worker is given by its supervisor, beside the environment with the settings.
+
+    `python -m server.worker --listen-fd 3 --ready-fd 4 --life-fd 5 [--redis-url URL]
+    [--database-url URL]`. The URLs are given only where the settings have none: for the embedded
+    Redis and the SQLite file of the data directory. They hold no password, so that none stands on
+    a command line.
+    """
+
+    listen_fd: int
+    ready_fd: int
+    life_fd: int
+    redis_url: str | None = None
+    database_url: str | None = None
+
+    @classmethod
+    def from_arguments(cls, arguments: Sequence[str]) -> Self:
+        """Parse `sys.argv[1:]` of a worker; ends the program with a message if it is wrong."""
+        parser = argparse.ArgumentParser(
+            prog="python -m server.worker",
+            description="One web worker. `onair serve` starts it; it is not for the command line.",
+        )
+        for name in ("--listen-fd", "--ready-fd", "--life-fd"):
+            parser.add_argument(name, type=int, required=True)
+        parser.add_argument("--redis-url")
+        parser.add_argument("--database-url")
+        return cls(**vars(parser.parse_args(arguments)))
+
+    def to_arguments(self) -> list[str]:
+        """The command line that `from_arguments` reads."""
+        arguments = [
+            *("--listen-fd", str(self.listen_fd)),
+            *("--ready-fd", str(self.ready_fd)),
+            *("--life-fd", str(self.life_fd)),
+        ]
+        if self.redis_url is not None:
+            arguments += ["--redis-url", self.redis_url]
+        if self.database_url is not None:
+            arguments += ["--database-url", self.database_url]
+        return arguments
+
+    def listening_socket(self) -> socket.socket:
+        """The socket to accept on. All workers share it; closing it here does not close it."""
+        return socket.socket(fileno=self.listen_fd)
+
+    def report_ready(self) -> None:
+        """Tell the supervisor that this worker accepts traffic. Call it once."""
+        with contextlib.suppress(BrokenPipeError):  # the parent is gone: `parent_gone` tells
+            os.write(self.ready_fd, b"ready\n")
+        os.close(self.ready_fd)
+
+
+def parent_gone(life_fd: int) -> asyncio.Future[None]:
+    """A future of the running loop that is done when the parent has ended.
+
+    The worker then shuts down as on SIGTERM. Cancel the future to stop looking.
+    """
+    loop = asyncio.get_running_loop()
+    gone: asyncio.Future[None] = loop.create_future()
+
+    def end_of_file() -> None:
+        # Nothing is ever written to this pipe: readable means that the write end is closed.
+        loop.remove_reader(life_fd)
+        if not gone.done():
+            gone.set_result(None)
+
+    loop.add_reader(life_fd, end_of_file)
+    gone.add_done_callback(lambda _: loop.remove_reader(life_fd))
+    return gone
