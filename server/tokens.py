@@ -86,6 +86,7 @@ class Tokens:
         jwks: str | None = None,
         *,
         now_s: Callable[[], float] = time.time,
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         if secret and len(secret.encode()) < SECRET_BYTES_MIN:
             raise ValueError(f"the token secret must have at least {SECRET_BYTES_MIN} bytes")
@@ -94,7 +95,9 @@ class Tokens:
         self._jws = PyJWS(algorithms=["HS256", "RS256", "ES256"])
         self._headers: dict[str, tuple[str, str | None]] = {}
         self._remembered: OrderedDict[str, Identity] = OrderedDict()
-        self.keys = KeySet(jwks, on_change=self._forget) if jwks else None
+        self.keys: KeySet | None = None
+        if jwks:
+            self.keys = KeySet(jwks, on_change=self._forget, monotonic_s=monotonic_s)
 
     @property
     def can_issue(self) -> bool:
