@@ -1,0 +1,1 @@
+"""Goods and sales: products, prices and stock. Knows nothing of rooms, sockets or JSON."""

@@ -1,0 +1,167 @@
+-- append: decide, store and announce one worker's batch of a room, in order.
+-- KEYS  1 meta {epoch, top, likes, now_ms, chat_tokens, chat_at_ms, version}  2 stream  3 fields  4 mutes
+--       5 bans  6 pace  7 receipt of this worker  8 comment_likes, then one key per comment with a cid
+--       and per comment like, in order of the entries
+-- ARGV  1 channel  2 seq > 0  3 epoch for a new room  4 stream length max  5 receipt and cid ttl_s
+--       6 comment likes ttl_s  7 chat per second  8 chat burst  9 likes to add, then 12 per entry:
+--       kind event|comment|like|pulse, lane, name, subject, author, payload, field, value, version,
+--       stamp 0|1 or interval_ms, burst, cid fingerprint or ''
+-- Returns epoch, top, now_ms, likes, then one "word:argument" per entry; each word is a value of
+-- rooms.log.Verdict. A repeated seq returns the first answer and changes nothing.
+-- Offsets grow by exactly 1. All checks precede the first write: Redis does not roll back.
+local FIELDS = 12
+local SEPARATOR = '\31'
+local seq = tonumber(ARGV[2])
+local receipt = redis.call('GET', KEYS[7])
+if receipt then
+  local earlier = cmsgpack.unpack(receipt)
+  if earlier[1] == seq then
+    table.remove(earlier, 1)
+    return earlier
+  end
+  if earlier[1] > seq then return redis.error_reply('STALESEQ a later batch of this worker was stored') end
+end
+
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms', 'version')
+local epoch = meta[1] or ARGV[3]
+local top = tonumber(meta[2] or '0')
+local likes = tonumber(meta[3] or '0')
+local time = redis.call('TIME')
+local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now = math.max(clock, tonumber(meta[4] or '0')) -- a clock set back never reorders the room
+local chat_rate, chat_burst = tonumber(ARGV[7]), tonumber(ARGV[8])
+local chat_at = tonumber(meta[6] or '0')
+local tokens = math.min(chat_burst, tonumber(meta[5] or ARGV[8]) + (now - chat_at) * chat_rate / 1000)
+local version = tonumber(meta[7] or '0')
+
+local outcomes, lines, stored, pulses = {}, {}, {}, {}
+local pace, cids, fields, field_versions, liked = {}, {}, {}, {}, {}
+local next_key = 9
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function store(lane, name, subject, author, payload, field, value)
+  top = top + 1
+  local line = table.concat({lane, name, subject, author, payload, field, value}, SEPARATOR)
+  lines[#lines + 1] = line
+  stored[#stored + 1] = {whole(top) .. '-0', line}
+  return 'stored:' .. whole(top)
+end
+
+local function stamped(payload)
+  local comma = payload == '{}' and '' or ','
+  return string.sub(payload, 1, -2) .. comma .. '"at_ms":' .. whole(now) .. '}'
+end
+
+local function refused(author, interval, burst)
+  if redis.call('HEXISTS', KEYS[5], author) == 1 then return 'banned:' end
+  local muted_until = tonumber(redis.call('HGET', KEYS[4], author) or '0')
+  if muted_until > now then return 'muted:' .. whole(muted_until) end
+  if interval > 0 then
+    local due = math.max(pace[author] or tonumber(redis.call('HGET', KEYS[6], author) or '0'), now)
+    local wait = due - (burst - 1) * interval - now
+    if wait > 0 then return 'too_fast:' .. whole(wait) end
+    pace[author] = due + interval
+  end
+  return nil
+end
+
+local function comment(at)
+  local name, subject, author, payload = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+  local interval, fingerprint = tonumber(ARGV[at + 9]), ARGV[at + 11]
+  local cid_key
+  if fingerprint ~= '' then
+    cid_key = KEYS[next_key]
+    next_key = next_key + 1
+    local earlier = cids[cid_key] or redis.call('GET', cid_key)
+    if earlier then
+      local same = string.sub(earlier, 1, #fingerprint + 1) == fingerprint .. SEPARATOR
+      return same and 'replayed:' .. string.sub(earlier, #fingerprint + 2) or 'conflict:'
+    end
+  end
+  local why = refused(author, interval, tonumber(ARGV[at + 10]))
+  if why then return why end
+  if cid_key then cids[cid_key] = fingerprint .. SEPARATOR .. subject end
+  if interval > 0 then
+    if tokens < 1 then return 'sampled:' end
+    tokens = tokens - 1
+  end
+  return store(ARGV[at + 1], name, subject, author, stamped(payload), '', '')
+end
+
+local function event(at)
+  local field, value, changed = ARGV[at + 6], ARGV[at + 7], tonumber(ARGV[at + 8])
+  if field ~= '' then
+    local newest = field_versions[field] or tonumber(redis.call('HGET', KEYS[3], 'version:' .. field) or '0')
+    if changed < newest then return 'superseded:' end
+    fields[field] = value
+    field_versions[field] = changed
+    version = math.max(version, changed)
+  end
+  local payload = ARGV[at + 5]
+  if ARGV[at + 9] == '1' then payload = stamped(payload) end
+  return store(ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], payload, field, value)
+end
+
+local function like(at)
+  local key = KEYS[next_key]
+  next_key = next_key + 1
+  local subject, author = ARGV[at + 3], ARGV[at + 4]
+  if redis.call('HEXISTS', KEYS[5], author) == 1 then return 'banned:' end
+  local entry = liked[key] or {subject = subject, count = redis.call('SCARD', key), new = {}}
+  liked[key] = entry
+  if not entry.new[author] and redis.call('SISMEMBER', key, author) == 0 then
+    entry.new[author] = true
+    entry.count = entry.count + 1
+  end
+  return 'liked:' .. whole(entry.count)
+end
+
+local function pulse(at)
+  pulses[#pulses + 1] = ARGV[at + 2] .. SEPARATOR .. ARGV[at + 5]
+  return 'sent:'
+end
+
+local decide = {event = event, comment = comment, like = like, pulse = pulse}
+for at = 10, #ARGV, FIELDS do
+  outcomes[#outcomes + 1] = decide[ARGV[at]](at)
+end
+
+-- From here on nothing may fail.
+for _, entry in ipairs(stored) do redis.call('XADD', KEYS[2], entry[1], 'e', entry[2]) end
+if #stored > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '=', ARGV[4]) end
+likes = likes + tonumber(ARGV[9])
+redis.call('HSET', KEYS[1], 'epoch', epoch, 'top', whole(top), 'likes', whole(likes), 'now_ms', whole(now),
+  'chat_tokens', tostring(tokens), 'chat_at_ms', whole(now), 'version', whole(version))
+for field, value in pairs(fields) do
+  redis.call('HSET', KEYS[3], field, value, 'version:' .. field, whole(field_versions[field]))
+end
+for author, due in pairs(pace) do redis.call('HSET', KEYS[6], author, whole(due)) end
+if next(pace) then redis.call('EXPIRE', KEYS[6], 3600) end
+for key, value in pairs(cids) do redis.call('SET', key, value, 'EX', ARGV[5]) end
+local counts = {}
+for key, entry in pairs(liked) do
+  local fresh = false
+  for author in pairs(entry.new) do
+    redis.call('SADD', key, author)
+    fresh = true
+  end
+  if fresh then
+    redis.call('EXPIRE', key, ARGV[6])
+    redis.call('HSET', KEYS[8], entry.subject, whole(entry.count))
+    counts[#counts + 1] = entry.subject .. '=' .. whole(entry.count)
+  end
+end
+if #counts > 0 then redis.call('EXPIRE', KEYS[8], ARGV[6]) end
+
+local answer = {epoch, whole(top), whole(now), whole(likes)}
+for _, outcome in ipairs(outcomes) do answer[#answer + 1] = outcome end
+redis.call('SET', KEYS[7], cmsgpack.pack({seq, unpack(answer)}), 'EX', ARGV[5])
+if #lines > 0 or #pulses > 0 or #counts > 0 or tonumber(ARGV[9]) > 0 then
+  local header = {epoch, whole(top - #lines + 1), tostring(#lines), whole(likes), ARGV[9], table.concat(counts, ',')}
+  local message = {table.concat(header, SEPARATOR)}
+  for _, line in ipairs(lines) do message[#message + 1] = line end
+  for _, line in ipairs(pulses) do message[#message + 1] = line end
+  redis.call('SPUBLISH', ARGV[1], table.concat(message, '\n'))
+end
+return answer

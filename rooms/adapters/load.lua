@@ -1,0 +1,41 @@
+-- load: the whole of a room for a worker that opens it; fills from SQL what this store lacks.
+-- KEYS  1 meta  2 stream  3 fields  4 mutes  5 bans  6 comment_likes
+-- ARGV  1 epoch for a new room  2 entries max  3 version of the seed  4 number of fields, then field, value ...
+--       then number of mutes, then user, until_ms ...; then number of bans, then user ...
+-- Returns epoch, top, likes, sanctions version, {field, value ...}, {id, entry ...} newest first,
+--         {comment id, likes ...}, {banned user ...}
+-- A store that is behind the seed (it was lost, or a worker died between SQL and here) takes all of it.
+local at = 4
+local function pairs_from()
+  local count = tonumber(ARGV[at])
+  local list = {}
+  for index = at + 1, at + 2 * count do list[#list + 1] = ARGV[index] end
+  at = at + 1 + 2 * count
+  return list
+end
+local fields, mutes = pairs_from(), pairs_from()
+local bans = {}
+for index = at + 1, at + tonumber(ARGV[at]) do bans[#bans + 1] = ARGV[index] end
+
+redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1])
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'version', 'sanctions')
+local seed_version = tonumber(ARGV[3])
+local sanctions = tonumber(meta[5] or '0')
+if tonumber(meta[4] or '-1') < seed_version then
+  for index = 1, #fields, 2 do
+    redis.call('HSET', KEYS[3], fields[index], fields[index + 1]) -- version: stays what was announced
+  end
+  redis.call('DEL', KEYS[4], KEYS[5])
+  for index = 1, #mutes, 2 do redis.call('HSET', KEYS[4], mutes[index], mutes[index + 1]) end
+  for _, user in ipairs(bans) do redis.call('HSET', KEYS[5], user, '1') end
+  sanctions = math.max(sanctions, seed_version)
+  redis.call('HSET', KEYS[1], 'version', ARGV[3], 'sanctions', string.format('%.0f', sanctions))
+end
+local entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[2])
+local flat = {}
+for _, entry in ipairs(entries) do
+  flat[#flat + 1] = entry[1]
+  flat[#flat + 1] = entry[2][2]
+end
+return {meta[1], meta[2] or '0', meta[3] or '0', string.format('%.0f', sanctions),
+  redis.call('HGETALL', KEYS[3]), flat, redis.call('HGETALL', KEYS[6]), redis.call('HKEYS', KEYS[5])}

@@ -1,0 +1,157 @@
+"""What one worker has to say in one room: gathered while a batch is in flight, then sent whole.
+
+No timer delays a quiet room: the first entry leaves at once. While a batch is away, and for a
+named gap after it, the next one gathers. The queue is bounded; at the bound it says so.
+A batch that could not be sent is repeated under the same number until a deadline, so it is
+stored at most once; then its senders are told that the room is unavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rooms.errors import Overloaded, RoomLogUnavailable
+from rooms.log import Append, Appended, NewEvent, Outcome, RoomLog
+from rooms.model import Lane, RoomId
+
+_RETRY_FIRST_S = 0.05
+_RETRY_MAX_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxLimits:
+    """Bounds: entries waiting, entries per batch, gap between batches, time to get one through."""
+
+    events_max: int = 2_000
+    batch_events_max: int = 256
+    gap_ms: int = 20
+    within_s: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outcome of one entry, and the room's clock when it was decided."""
+
+    outcome: Outcome
+    now_ms: int
+
+
+class Outbox:
+    """One per room and worker. Its futures end with an answer or `RoomLogUnavailable`."""
+
+    def __init__(
+        self,
+        room_id: RoomId,
+        log: RoomLog,
+        limits: OutboxLimits,
+        *,
+        numbers: Iterator[int],
+        now_s: Callable[[], float],
+    ) -> None:
+        self._room_id = room_id
+        self._log = log
+        self._limits = limits
+        self._now_s = now_s
+        self._numbers = numbers  # grows over all outboxes of the worker
+        self._waiting: list[tuple[Append, asyncio.Future[Answer]]] = []
+        self._likes = 0
+        self._likers: list[asyncio.Future[int]] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._urgent = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        return self._sender is None
+
+    def put(self, entry: Append) -> asyncio.Future[Answer]:
+        """Add an entry; State leaves without waiting for the gap. Raises `Overloaded`."""
+        if len(self._waiting) >= self._limits.events_max:
+            raise Overloaded("outbox_events_max")
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, answer))
+        if isinstance(entry, NewEvent) and entry.lane is Lane.STATE:
+            self._urgent.set()
+        self._start()
+        return answer
+
+    def like(self, count: int) -> asyncio.Future[int]:
+        """Add likes; the answer is the room's total after them. Raises `Overloaded`."""
+        if len(self._likers) >= self._limits.events_max:
+            raise Overloaded("outbox_events_max")
+        total: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._likes += count
+        self._likers.append(total)
+        self._start()
+        return total
+
+    async def drained(self) -> None:
+        """Return when everything handed in so far has its answer."""
+        while self._sender is not None:
+            await asyncio.wait([self._sender])
+
+    def _start(self) -> None:
+        if self._sender is None:
+            self._sender = asyncio.get_running_loop().create_task(self._send_all())
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting or self._likers:
+                await self._send_batch()
+                await self._gather()
+        finally:
+            self._sender = None
+
+    async def _gather(self) -> None:
+        """Let the next batch grow for the gap; a State event ends the wait."""
+        if len(self._waiting) >= self._limits.batch_events_max:
+            return
+        try:
+            async with asyncio.timeout(self._limits.gap_ms / 1000):
+                await self._urgent.wait()
+        except TimeoutError:
+            pass
+
+    async def _send_batch(self) -> None:
+        most = self._limits.batch_events_max
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        likes, self._likes = self._likes, 0
+        likers, self._likers = self._likers, []
+        if not self._waiting:
+            self._urgent.clear()
+        answers = [answer for _, answer in batch]
+        try:
+            appended = await self._append([entry for entry, _ in batch], likes)
+        except Exception as error:
+            waiters: list[asyncio.Future[Any]] = [*answers, *likers]
+            for waiter in waiters:
+                _fail(waiter, error)
+            if not isinstance(error, RoomLogUnavailable):
+                raise
+            return
+        for answer, outcome in zip(answers, appended.outcomes, strict=True):
+            if not answer.done():
+                answer.set_result(Answer(outcome, appended.now_ms))
+        for total in likers:
+            if not total.done():
+                total.set_result(appended.likes_total)
+
+    async def _append(self, entries: list[Append], likes: int) -> Appended:
+        deadline = self._now_s() + self._limits.within_s
+        pause_s = _RETRY_FIRST_S
+        number = next(self._numbers)
+        while True:
+            try:
+                return await self._log.append(self._room_id, number, entries, likes)
+            except RoomLogUnavailable:
+                if self._now_s() + pause_s > deadline:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, _RETRY_MAX_S)
+
+
+def _fail(waiter: asyncio.Future[Any], error: Exception) -> None:
+    if not waiter.done():
+        waiter.set_exception(error)

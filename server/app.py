@@ -1,0 +1,220 @@
+"""The composition root: builds every part once, top to bottom, and connects them.
+
+`create_app` makes an ASGI application whose lifespan opens and closes what it needs. No
+globals, no work at import: a test calls it with other settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from rooms.adapters.redis_feed import RedisFeed
+from rooms.adapters.redis_log import LogLimits, RedisRoomLog
+from rooms.text_filter import TextFilter, default_words
+from server.acts import Acts, RoomSeeds
+from server.api import Services, build_api
+from server.channels import Channels
+from server.control import CHANNEL, Control
+from server.database.engine import Database
+from server.database.records import CatalogRecords, RoomRecords
+from server.gateway import Gateway
+from server.handshake import Door
+from server.health import Health
+from server.live_rooms import LiveRooms
+from server.pages.routes import page_routes
+from server.realtime import RoomRealtime
+from server.redis_client import Client, ClientRole, connect
+from server.rpc import Procedures, Talk
+from server.rpc_staff import Staff
+from server.settings import BadSetting, Settings
+from server.tokens import Tokens
+
+
+def wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Worker:
+    """The parts of one worker, connected. `close` undoes `open_worker`."""
+
+    settings: Settings
+    gateway: Gateway
+    rooms: LiveRooms
+    door: Door
+    health: Health
+    services: Services
+    feed: RedisFeed
+    database: Database
+    clients: tuple[Client, ...]
+    tasks: list[asyncio.Task[None]]
+
+    async def drain(self) -> None:
+        """Before the sockets go: refuse newcomers, close everybody in waves, store what is said."""
+        await self.gateway.drain(self.settings.limits.drain_seconds)
+        await self.rooms.say_goodbye()
+
+    async def close(self) -> None:
+        """Stop reading, then let go of the stores."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.rooms.close()
+        for client in self.clients:
+            await client.aclose()
+        await self.database.close()
+
+
+async def open_worker(
+    settings: Settings, redis_url: str, database_url: str, now_ms: Callable[[], int]
+) -> Worker:
+    """Build everything. Raises what the stores raise when they cannot be reached."""
+    limits = settings.limits
+    name = secrets.token_hex(6)
+    commands = connect(redis_url, limits)
+    listener = connect(redis_url, limits, role=ClientRole.LISTENER)
+    database = Database(
+        database_url, threads_max=limits.database_threads_max, within_s=limits.database_within_s
+    )
+    records, catalog = RoomRecords(database), CatalogRecords(database)
+    log = RedisRoomLog(
+        commands,
+        name,
+        LogLimits(
+            events_max=limits.history_events_max,
+            chat_per_s=limits.chat_per_s,
+            chat_burst=limits.chat_burst,
+            part_lapses_ms=limits.vitals_interval_s * 3_500,
+        ),
+    )
+    seeds = RoomSeeds(records, catalog, now_ms)
+    tokens = Tokens(settings.token_secret, settings.token_jwks)
+    rooms = LiveRooms(log, seeds, limits)
+    gateway = Gateway(limits, tokens, rooms, insecure=settings.insecure, now_ms=now_ms)
+    control = Control(commands, gateway, rooms)
+    acts = Acts(records, rooms, log, control, seeds, now_ms)
+    gateway.handle(Channels(gateway, rooms, tokens, limits, log).handlers())
+    talk = Talk(rooms, text_filter(settings.blocked_words_file), limits, now_ms)
+    staff = Staff(rooms, acts, records, limits)
+    gateway.handle(Procedures(talk.procedures(), staff.procedures()).handlers())
+
+    def heard(channel: str, message: bytes) -> None:
+        if channel == CHANNEL:
+            control.received(message)
+        else:
+            rooms.announced(channel, message)
+
+    feed = RedisFeed(
+        listener,
+        on_message=heard,
+        on_resumed=rooms.resumed,
+        subscribe_within_s=limits.append_within_s,
+    )
+    rooms.feed = feed
+    tasks = [
+        asyncio.create_task(work, name=label)
+        for label, work in (
+            ("feed", feed.run()),
+            ("wheel", gateway.wheel.run()),
+            ("rooms", rooms.keep()),
+        )
+    ]
+    worker = Worker(
+        settings=settings,
+        gateway=gateway,
+        rooms=rooms,
+        door=Door(gateway, tokens, settings),
+        health=Health(
+            commands, database, gateway, rooms, worker=name, within_s=limits.redis_within_ms / 1000
+        ),
+        services=Services(
+            settings=settings,
+            database=database,
+            rooms=records,
+            catalog=catalog,
+            tokens=tokens,
+            realtime=RoomRealtime(rooms, control, limits.history_reply_events_max),
+            acts=acts,
+            now_ms=now_ms,
+        ),
+        feed=feed,
+        database=database,
+        clients=(commands, listener),
+        tasks=tasks,
+    )
+    try:
+        await feed.subscribe(CHANNEL)
+    except BaseException:
+        await worker.close()
+        raise
+    return worker
+
+
+def text_filter(words_file: Path | None) -> TextFilter:
+    """The comment filter with the default words and the merchant's own."""
+    words = list(default_words())
+    if words_file is not None:
+        try:
+            words += TextFilter.parse(words_file.read_text("utf-8").splitlines())
+        except (OSError, ValueError) as error:
+            raise BadSetting("ONAIR_BLOCKED_WORDS_FILE", str(error)) from error
+    return TextFilter(words)
+
+
+class App:
+    """The ASGI application; `worker` exists while the lifespan runs."""
+
+    def __init__(
+        self, settings: Settings, redis_url: str, database_url: str, now_ms: Callable[[], int]
+    ) -> None:
+        self._open = lambda: open_worker(settings, redis_url, database_url, now_ms)
+        self._settings = settings
+        self._starlette = Starlette(lifespan=self._lifespan)
+        self.worker: Worker | None = None
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        self.worker = worker = await self._open()
+        app.router.routes[:] = _routes(worker)
+        try:
+            yield {}
+        finally:
+            await worker.close()
+            self.worker = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._starlette(scope, receive, send)
+
+
+def _routes(worker: Worker) -> list[Any]:
+    async def realtime(websocket: WebSocket) -> None:
+        await worker.door(websocket)
+
+    routes: list[WebSocketRoute | Route | Mount] = [
+        WebSocketRoute("/connection/websocket", realtime),
+        *worker.health.routes(),
+    ]
+    return [*routes, *page_routes(worker.settings), Mount("/", app=build_api(worker.services))]
+
+
+def create_app(
+    settings: Settings,
+    *,
+    redis_url: str,
+    database_url: str,
+    now_ms: Callable[[], int] = wall_clock_ms,
+) -> App:
+    """One worker as an ASGI application. Its stores are already running and migrated."""
+    return App(settings, redis_url, database_url, now_ms)

@@ -1,0 +1,90 @@
+"""Words between workers: personal events, sanctions taking effect, forced disconnects.
+
+One channel for all workers. It is a hint, not a record: what must not be lost (a ban, say)
+stands in SQL and in the room's log, and every worker looks there every few seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from redis.exceptions import RedisError
+
+from rooms.adapters.script import RedisClient
+from rooms.errors import RoomLogUnavailable
+from rooms.model import RoomId, UserId
+from server.codec import Pulse
+from server.gateway import Gateway
+from server.live_rooms import LiveRooms
+from server.replies import Close
+
+CHANNEL = "onair:control"
+_LOG = logging.getLogger("onair.control")
+
+
+class Control:
+    """Sends to all workers, this one included, and does what arrives."""
+
+    def __init__(self, client: RedisClient, gateway: Gateway, rooms: LiveRooms) -> None:
+        self._client = client
+        self._gateway = gateway
+        self._rooms = rooms
+        self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
+            "personal": self._personal,
+            "disconnect": self._disconnect,
+            "sanctioned": self._sanctioned,
+        }
+
+    async def tell(self, user_id: str, data: dict[str, Any]) -> None:
+        """Send a personal event to every connection of a user, on `#<user>`."""
+        await self._send({"kind": "personal", "user": user_id, "data": data})
+
+    async def disconnect(self, user_id: str, code: int, reason: str) -> None:
+        """Close every connection of a user."""
+        await self._send({"kind": "disconnect", "user": user_id, "code": code, "reason": reason})
+
+    async def sanctioned(self, room_id: RoomId, user_id: str, moderation: dict[str, Any]) -> None:
+        """A mute or ban was put in place or lifted: tell its subject, and let bans bite."""
+        await self._send(
+            {"kind": "sanctioned", "room": room_id, "user": user_id, "data": moderation}
+        )
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        try:
+            await self._client.execute_command("SPUBLISH", CHANNEL, orjson.dumps(message))
+        except (RedisError, OSError) as error:
+            raise RoomLogUnavailable(f"tell all workers: {error}") from error
+
+    def received(self, message: bytes) -> None:
+        """A message of any worker arrived."""
+        value = orjson.loads(message)
+        action = self._actions.get(value["kind"])
+        if action is None:
+            _LOG.warning("unknown control message %r of another version", value["kind"])
+            return
+        action(value)
+
+    def _personal(self, message: dict[str, Any]) -> None:
+        user_id = UserId(message["user"])
+        pulse = Pulse(orjson.dumps(message["data"]))
+        for viewer in self._gateway.connections_of(user_id):
+            viewer.send(viewer.codec.pulses(f"#{user_id}", [pulse]))
+
+    def _disconnect(self, message: dict[str, Any]) -> None:
+        close = Close(message["code"], message["reason"])
+        for viewer in self._gateway.connections_of(UserId(message["user"])):
+            viewer.close(close)
+
+    def _sanctioned(self, message: dict[str, Any]) -> None:
+        self._personal(message)
+        room = self._rooms.loaded(RoomId(message["room"]))
+        if room is None:
+            return
+        user_id, action = UserId(message["user"]), message["data"]["action"]
+        if action == "banned":
+            self._rooms.apply_bans(room, room.replica.banned | {user_id})
+        elif action == "unbanned":
+            self._rooms.apply_bans(room, room.replica.banned - {user_id})

@@ -1,0 +1,106 @@
+"""The door: who may open a WebSocket at all. After that the connection is detached.
+
+Checked here: the server is not draining, its limits, the rate of new connections, the origin of
+a browser, the encoding asked for, and a bearer token if one came. Who the client is comes later,
+with its connect command.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from server.codec.wire_frames import CODECS
+from server.connection import DETACH
+from server.gateway import Gateway
+from server.rates import Rate, RateTable
+from server.settings import Settings, is_loopback
+from server.tokens import TokenExpired, TokenInvalid, Tokens
+
+PROTOBUF = "centrifuge-protobuf"
+_ADDRESSES_MAX = 10_000
+_RETRY_AFTER_S = 2
+
+
+class Door:
+    """The endpoint of `/connection/websocket`."""
+
+    def __init__(self, gateway: Gateway, tokens: Tokens, settings: Settings) -> None:
+        limits = settings.limits
+        self._gateway = gateway
+        self._tokens = tokens
+        self._settings = settings
+        self._viewers_max = settings.viewers_max
+        self._all = RateTable(Rate(limits.accepts_per_s, limits.accepts_per_s), keys_max=1)
+        per_address = limits.accepts_per_address_per_s
+        self._by_address = RateTable(Rate(per_address, 5 * per_address), _ADDRESSES_MAX)
+
+    async def __call__(self, websocket: WebSocket) -> None:
+        """Refuse with an HTTP status and a reason, or accept and let go."""
+        refusal = self._refusal(websocket)
+        if refusal is not None:
+            await websocket.send_denial_response(refusal)
+            return
+        offered = websocket.scope["subprotocols"]
+        chosen = next((one.subprotocol for one in CODECS if one.subprotocol in offered), None)
+        await websocket.accept(subprotocol=chosen)
+        attach = partial(
+            self._gateway.attach,
+            native_ping=websocket.query_params.get("cf_ws_frame_ping_pong") == "true",
+        )
+        limits = self._settings.limits
+        websocket.scope["extensions"][DETACH](attach, limits.message_bytes_max)
+
+    def _refusal(self, websocket: WebSocket) -> Response | None:
+        if self._gateway.draining:
+            return _refuse(503, "shutting down", retry=True)
+        if len(self._gateway.viewers) >= self._viewers_max:
+            return _refuse(503, "at the limit viewers_max", retry=True)
+        if not self._origin_allowed(websocket):
+            return _refuse(403, "this origin may not connect; see ONAIR_ALLOWED_ORIGINS")
+        if not self._in_time(websocket):
+            return _refuse(503, "too many new connections", retry=True)
+        asked = {websocket.query_params.get(name) for name in ("format", "cf_protocol")}
+        if PROTOBUF in websocket.scope["subprotocols"] or "protobuf" in asked:
+            return _refuse(400, "only JSON is spoken here: offer centrifuge-json")
+        return self._token_refusal(websocket)
+
+    def _origin_allowed(self, websocket: WebSocket) -> bool:
+        """A browser always says where its page is from; other clients need not."""
+        origin = websocket.headers.get("origin")
+        if origin is None:
+            return True
+        allowed = self._settings.allowed_origins
+        if "*" in allowed or origin.rstrip("/") in allowed:
+            return True
+        return urlsplit(origin).netloc == websocket.headers.get("host")
+
+    def _in_time(self, websocket: WebSocket) -> bool:
+        if self._all.take("all"):
+            return False
+        client = websocket.client
+        if client is None or is_loopback(client.host):
+            return True
+        return self._by_address.take(client.host) == 0
+
+    def _token_refusal(self, websocket: WebSocket) -> Response | None:
+        scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            return None
+        try:
+            self._tokens.verify(token)
+        except TokenExpired:
+            return _refuse(401, "token expired")
+        except TokenInvalid as invalid:
+            return _refuse(401, f"token not valid: {invalid}")
+        return None
+
+
+def _refuse(status: int, why: str, *, retry: bool = False) -> Response:
+    headers = {"Retry-After": str(_RETRY_AFTER_S)} if retry else {}
+    body: dict[str, Any] = {"error": {"code": status, "message": why, "field": None}}
+    return JSONResponse(body, status_code=status, headers=headers)

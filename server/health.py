@@ -1,0 +1,116 @@
+"""Is it alive, is it ready, and what has it done: for load balancers and for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+from redis.exceptions import RedisError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from rooms.adapters.script import RedisClient
+from server.database.engine import Database
+from server.database.records import DatabaseUnavailable
+from server.gateway import Gateway
+from server.live_rooms import LiveRooms
+
+
+class Health:
+    """`/healthz`, `/readyz` and `/metrics` of one worker."""
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        database: Database,
+        gateway: Gateway,
+        rooms: LiveRooms,
+        *,
+        worker: str,
+        within_s: float,
+    ) -> None:
+        self._redis = redis
+        self._database = database
+        self._gateway = gateway
+        self._rooms = rooms
+        self._within_s = within_s
+        self._registry = CollectorRegistry()
+        self._registry.register(_WorkerCollector(gateway, rooms, worker))
+        ProcessCollector(registry=self._registry)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/healthz", self.alive),
+            Route("/readyz", self.ready),
+            Route("/metrics", self.metrics),
+        ]
+
+    async def alive(self, request: Request) -> Response:
+        """This worker answers."""
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, request: Request) -> Response:
+        """200 when traffic may come, else 503; the body says of each part how it is."""
+        redis, database = await asyncio.gather(self._redis_state(), self._database_state())
+        feed = self._rooms.feed
+        parts = {
+            "redis": redis,
+            "feed": "ok" if feed is not None and feed.connected else "reconnecting",
+            "database": database,
+            "accepting": "draining" if self._gateway.draining else "ok",
+        }
+        ready = all(state == "ok" for state in parts.values())
+        return JSONResponse({"ready": ready, **parts}, status_code=200 if ready else 503)
+
+    async def _redis_state(self) -> str:
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._redis.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            return f"down: {error or type(error).__name__}"
+        return "ok"
+
+    async def _database_state(self) -> str:
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._database.ping()
+        except (DatabaseUnavailable, TimeoutError) as error:
+            return f"down: {error or type(error).__name__}"
+        return "ok"
+
+    async def metrics(self, request: Request) -> Response:
+        """The text format of Prometheus, for the worker that happened to answer."""
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _WorkerCollector(Collector):
+    def __init__(self, gateway: Gateway, rooms: LiveRooms, worker: str) -> None:
+        self._gateway = gateway
+        self._rooms = rooms
+        self._worker = worker
+
+    def collect(self) -> Iterator[Metric]:
+        counts = self._gateway.counts
+        gauges = {
+            "onair_connections": ("Open connections", len(self._gateway.viewers)),
+            "onair_rooms": ("Rooms in memory", len(self._rooms)),
+        }
+        counters = {
+            "onair_accepted": ("Connections accepted", counts.connections),
+            "onair_commands": ("Commands handled", counts.commands),
+            "onair_command_errors": ("Commands answered with an error", counts.errors),
+            "onair_slow_closed": ("Connections closed as too slow", counts.slow_closed),
+        }
+        for name, (text, value) in gauges.items():
+            gauge = GaugeMetricFamily(name, text, labels=["worker"])
+            gauge.add_metric([self._worker], value)
+            yield gauge
+        for name, (text, value) in counters.items():
+            counter = CounterMetricFamily(name, text, labels=["worker"])
+            counter.add_metric([self._worker], value)
+            yield counter

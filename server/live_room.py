@@ -1,0 +1,285 @@
+"""One room on one worker: its replica, its audience, and the flushes between them.
+
+Batches come in from the feed, in the same order on every worker. They are applied and written
+when the room's tick is due, so the replica always stands where the viewers stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import cast
+
+import orjson
+
+from rooms.errors import Gap
+from rooms.frame import Frame
+from rooms.hub import Audience, Member, Roll, broadcast
+from rooms.log import Batch, Entry
+from rooms.model import Lane, RoomId, UserId
+from rooms.outbox import Outbox
+from rooms.pacing import Pacing
+from rooms.replica import Replica
+from server.codec import Pulse
+from server.codec.wire_frames import FrameBuilder
+from server.replies import Closing
+from server.settings import Limits
+from server.viewer import Viewer
+
+
+class LiveRoom:
+    """Viewers of this worker see `replica.top`, all of them, at any moment between flushes."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        outbox: Outbox,
+        *,
+        builder: FrameBuilder,
+        pacing: Pacing,
+        limits: Limits,
+        on_gap: Callable[[LiveRoom], None],
+    ) -> None:
+        self.room_id: RoomId = replica.room_id
+        self.channel = f"room:{replica.room_id}"
+        self.replica = replica
+        self.outbox = outbox
+        self.audience = Audience()
+        self.viewers_count = 0
+        self._elsewhere = (0, 0)  # clients and users on other workers
+        self.idle_since_s = time.monotonic()
+        self.catching_up = False
+        self._builder = builder
+        self._pacing = pacing
+        self._pace = pacing.room()
+        self._limits = limits
+        self._on_gap = on_gap
+        self._pending: list[Batch] = []
+        self._pulses: dict[str, bytes] = {}
+        self._likes_delta = 0
+        self._pulsed_at_s = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._slicing: asyncio.Task[None] | None = None
+        self._snapshot: bytes | None = None
+
+    # who is here
+
+    def join(self, viewer: Viewer) -> None:
+        """From the next flush on this viewer gets every frame."""
+        self.audience.add(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        self.audience.discard(viewer)
+        if not len(self.audience):
+            self.idle_since_s = time.monotonic()
+
+    # what comes in
+
+    def announced(self, batch: Batch) -> None:
+        """A batch from the feed: State goes out at once, the rest when the tick is due."""
+        self._pending.append(batch)
+        if not self.catching_up:
+            self._schedule(now=any(entry.lane is Lane.STATE for entry in batch.entries))
+
+    def pulse(self, name: str, payload: bytes) -> None:
+        """A value of which only the newest matters."""
+        self._pulses[name] = payload
+        self._snapshot = None
+        self._schedule(now=False)
+
+    def presence_stats(self) -> tuple[int, int]:
+        """(clients, users) over all workers: others' parts as last reported, our own now."""
+        return (
+            self._elsewhere[0] + len(self.audience),
+            self._elsewhere[1] + self.audience.users,
+        )
+
+    def set_attendance(self, clients: int, users: int, own: tuple[int, int]) -> None:
+        """The room over all workers; `own` is what this worker had reported of it."""
+        self._elsewhere = (max(0, clients - own[0]), max(0, users - own[1]))
+        count, _ = self.presence_stats()
+        if count != self.viewers_count:
+            self.viewers_count = count
+            self.pulse("viewers", b'{"t":"viewers","count":%d}' % count)
+
+    @property
+    def has_pending(self) -> bool:
+        """Batches wait for the tick, or a flush is on its way."""
+        return bool(self._pending) or self._slicing is not None
+
+    def caught_up(self, replica: Replica | None = None) -> None:
+        """Missed entries are in `_pending` again, or the whole replica was made anew."""
+        self.catching_up = False
+        if replica is not None:
+            self.replica = replica
+            self._snapshot = None
+        self._schedule(now=True)
+
+    def missed(self, entries: list[Entry]) -> None:
+        """Entries that were stored but never announced here; they precede what is pending."""
+        batch = Batch(self.replica.epoch, entries[0].offset, entries, self.replica.likes_total)
+        self._pending.insert(0, batch)
+
+    def close(self) -> None:
+        """The room is being unloaded: nobody is here."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pacing.forget(self._pace)
+
+    # what goes out
+
+    def _schedule(self, *, now: bool) -> None:
+        if self._slicing is not None or self.catching_up:
+            return  # looked at again when that is done
+        wait_s = 0.0 if now or not len(self.audience) else self._wait_s()
+        if wait_s <= 0:
+            self._flush()
+        elif self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(wait_s, self._flush)
+
+    def _wait_s(self) -> float:
+        now_s = time.monotonic()
+        if self._pending and any(batch.entries for batch in self._pending):
+            return self._pace.wait_s(now_s)
+        return max(self._pace.wait_s(now_s), self._pulse_due_s() - now_s)
+
+    def _pulse_due_s(self) -> float:
+        return self._pulsed_at_s + self._limits.pulse_interval_ms / 1000
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._slicing is not None or self.catching_up:
+            return
+        entries = self._apply_pending()
+        started_at_s = time.monotonic()
+        pulses = self._take_pulses(started_at_s)
+        if not entries and not pulses:
+            if self._pulses:
+                self._schedule(now=False)
+            return
+        if not len(self.audience):
+            return
+        frame = self._builder.build(self.channel, entries, pulses, self.audience.encodings)
+        if len(self.audience) <= self._limits.fanout_slice_viewers:
+            _hang_up(broadcast(frame, self.audience))
+            self._pace.flushed(started_at_s=started_at_s, cost_s=time.monotonic() - started_at_s)
+            if self._pulses:
+                self._schedule(now=False)
+            return
+        slices = self._write_in_slices(frame, self.audience.roll(), started_at_s)
+        self._slicing = asyncio.get_running_loop().create_task(slices)
+
+    async def _write_in_slices(self, frame: Frame, roll: Roll, started_at_s: float) -> None:
+        """Yield between slices, so that a reply never waits behind thousands of writes."""
+        cost_s = 0.0
+        slice_at_s = started_at_s
+        for members in roll.slices(self._limits.fanout_slice_viewers):
+            _hang_up(broadcast(frame, members))
+            cost_s += time.monotonic() - slice_at_s
+            await asyncio.sleep(0)
+            slice_at_s = time.monotonic()
+        self._pace.flushed(started_at_s=started_at_s, cost_s=cost_s)
+        self._slicing = None
+        if self._pending or self._pulses:
+            urgent = any(e.lane is Lane.STATE for batch in self._pending for e in batch.entries)
+            self._schedule(now=urgent)
+
+    def _apply_pending(self) -> list[Entry]:
+        """Apply in order; at a gap keep the rest and ask for what is missing."""
+        entries: list[Entry] = []
+        pending, self._pending = self._pending, []
+        for index, batch in enumerate(pending):
+            try:
+                entries += self.replica.apply(batch)
+            except Gap:
+                self._pending = pending[index:]
+                self.catching_up = True
+                self._on_gap(self)
+                break
+            self._take_in(batch)
+        if entries:
+            self._snapshot = None
+        return entries
+
+    def _take_in(self, batch: Batch) -> None:
+        """What a batch carries beside its stored entries becomes pulse."""
+        if batch.likes_delta:
+            self._likes_delta += batch.likes_delta
+            self._pulses["likes"] = b'{"t":"likes","total":%d,"delta":%d}' % (
+                self.replica.likes_total,
+                self._likes_delta,
+            )
+            self._snapshot = None
+        if batch.comment_likes:
+            earlier = self._pulses.get("comment.likes")
+            counts = orjson.loads(earlier)["counts"] if earlier else {}
+            counts.update(batch.comment_likes)
+            self._pulses["comment.likes"] = orjson.dumps({"t": "comment.likes", "counts": counts})
+            self._snapshot = None
+        self._pulses.update(batch.pulses)
+
+    def _take_pulses(self, now_s: float) -> list[Pulse]:
+        if not self._pulses or now_s < self._pulse_due_s():
+            return []
+        pulses = [Pulse(payload) for payload in self._pulses.values()]
+        self._pulses.clear()
+        self._likes_delta = 0
+        self._pulsed_at_s = now_s
+        return pulses
+
+    # the first picture
+
+    def snapshot(self) -> bytes:
+        """The room as a newcomer sees it; built once for all who come between two changes."""
+        if self._snapshot is None:
+            self._snapshot = self._build_snapshot()
+        return self._snapshot
+
+    def _build_snapshot(self) -> bytes:
+        fields = self.replica.fields
+        comments = self.replica.recent_comments(self._limits.join_comments_max)
+        parts = [
+            b'"%s":%s' % (name.encode(), fields.get(name, absent))
+            for name, absent in _SNAPSHOT_FIELDS.items()
+        ]
+        # fields of other features, such as sales, travel as they are
+        parts += [
+            b"%s:%s" % (orjson.dumps(name), value)
+            for name, value in fields.items()
+            if name not in _SNAPSHOT_FIELDS
+        ]
+        parts.append(b'"likes":{"total":%d}' % self.replica.likes_total)
+        parts.append(b'"viewers":{"count":%d}' % self.presence_stats()[0])
+        parts.append(b'"comments":[%s]' % b",".join(entry.payload for entry in comments))
+        likes = cast(dict[str, int], self.replica.comment_likes(comments))
+        parts.append(b'"comment_likes":%s' % orjson.dumps(likes))
+        return b"{%s}" % b",".join(parts)
+
+    @property
+    def slow_seconds(self) -> int:
+        """How long a viewer must wait between two comments, if the room is in slow mode."""
+        mode = self.replica.fields.get("mode")
+        return int(orjson.loads(mode)["slow_seconds"]) if mode else 0
+
+    def connections_of(self, user_id: UserId) -> list[Viewer]:
+        """A person's connections in this room on this worker."""
+        return [cast(Viewer, member) for member in self.audience.of_user(user_id)]
+
+
+_SNAPSHOT_FIELDS = {
+    "room": b"null",
+    "pinned": b"null",
+    "pinned_comment": b"null",
+    "notice": b"null",
+    "mode": b'{"slow_seconds":0}',
+    "shelf": b"[]",
+}
+
+
+def _hang_up(slow: list[Member]) -> None:
+    for member in slow:
+        cast(Viewer, member).close(Closing.SLOW)

@@ -1,0 +1,257 @@
+"""The remote procedures of viewers and staff: comments, likes, pins and moderation.
+
+Checks come in this order: the request's shape, who asks, the room, the rules of the room.
+A comment is answered when it is stored, not before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+
+from rooms.errors import Overloaded, RoomLogUnavailable
+from rooms.log import CommentLike, Entry, NewComment, Outcome, Verdict
+from rooms.model import CommentId, Role
+from rooms.outbox import Answer
+from rooms.text_filter import TextFilter
+from server import rpc_requests as ask
+from server.codec import Command, Method, Pulse
+from server.database.records import DatabaseUnavailable
+from server.gateway import Handler, Reply, text_of
+from server.live_room import LiveRoom
+from server.live_rooms import LiveRooms
+from server.ports import RealtimeUnavailable
+from server.rates import Rate
+from server.replies import (
+    Closing,
+    Fatal,
+    Refused,
+    conflict,
+    not_allowed,
+    not_available,
+    overloaded,
+    rejected,
+    sign_in_first,
+    too_fast,
+    unknown,
+)
+from server.rpc_text import cleaned
+from server.settings import Limits
+from server.viewer import Viewer
+
+T = TypeVar("T")
+Result = dict[str, Any]
+Procedure = Callable[[Viewer, Any], "Result | Awaitable[Result]"]
+
+
+class Rpc(NamedTuple):
+    """A procedure: what it takes, and what answers it."""
+
+    request: type[ask.Request]
+    answer: Procedure
+
+
+class Talk:
+    """What viewers do: comment, like, ask the time. Staff procedures are in `server.rpc_staff`."""
+
+    def __init__(
+        self,
+        rooms: LiveRooms,
+        text_filter: TextFilter,
+        limits: Limits,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._rooms = rooms
+        self._filter = text_filter
+        self._limits = limits
+        self._now_ms = now_ms
+        self._likes_rate = Rate(limits.likes_per_s, limits.likes_burst)
+
+    def procedures(self) -> dict[str, Rpc]:
+        return {
+            "comment.send": Rpc(ask.CommentSend, self._send),
+            "comment.like": Rpc(ask.CommentNamed, self._like_comment),
+            "like.add": Rpc(ask.LikeAdd, self._like),
+            "time.now": Rpc(ask.Nothing, self._now),
+        }
+
+    def _now(self, viewer: Viewer, request: ask.Nothing) -> Result:
+        return {"now_ms": self._now_ms()}
+
+    async def _send(self, viewer: Viewer, request: ask.CommentSend) -> Result:
+        if viewer.identity.is_anonymous:
+            raise sign_in_first("comment")
+        room = joined(viewer, request.room)
+        role = viewer.identity.role_in(room.room_id)
+        text = cleaned("text", request.text, self._limits.text_chars_max)
+        if not role.is_staff:
+            verdict = self._filter.check(text)
+            if not verdict.accepted:
+                raise rejected(f"text: {verdict.explanation}")
+        if request.reply_to is not None:
+            existing_comment(room, "reply_to", request.reply_to)
+        comment_id = CommentId(secrets.token_urlsafe(9))
+        payload = orjson.dumps(
+            {
+                "t": "comment",
+                "id": comment_id,
+                "user": viewer.user_id,
+                "name": viewer.identity.name or viewer.user_id,
+                "role": role,
+                "text": text,
+                **({} if request.reply_to is None else {"reply_to": request.reply_to}),
+            }
+        )
+        interval_ms, burst = self._pace(room, role)
+        fingerprint = hashlib.sha256(f"{request.reply_to}\0{text}".encode()).hexdigest()[:16]
+        entry = NewComment(
+            comment_id, viewer.user_id, payload, interval_ms, burst, request.cid or "", fingerprint
+        )
+        answer = await stored(lambda: room.outbox.put(entry))
+        return self._sent(viewer, room, entry, answer)
+
+    def _pace(self, room: LiveRoom, role: Role) -> tuple[int, int]:
+        """(interval_ms, burst) for one person; staff speak freely."""
+        if role.is_staff:
+            return 0, 1
+        slow_ms = room.slow_seconds * 1000
+        if slow_ms > self._limits.comment_interval_ms:
+            return slow_ms, 1
+        return self._limits.comment_interval_ms, self._limits.comment_burst
+
+    def _sent(self, viewer: Viewer, room: LiveRoom, entry: NewComment, answer: Answer) -> Result:
+        match answer.outcome:
+            case Outcome(Verdict.STORED):
+                return {"id": entry.comment_id}
+            case Outcome(Verdict.REPLAYED, text=earlier_id):
+                return {"id": earlier_id}
+            case Outcome(Verdict.SAMPLED):
+                # the sender always sees its own; without offset, so nobody's position moves
+                own = b'%s,"at_ms":%d,"sampled":true}' % (entry.payload[:-1], answer.now_ms)
+                viewer.send(viewer.codec.pulses(room.channel, [Pulse(own)]))
+                return {"id": entry.comment_id}
+            case outcome:
+                raise refusal(outcome, answer.now_ms)
+
+    async def _like_comment(self, viewer: Viewer, request: ask.CommentNamed) -> Result:
+        if viewer.identity.is_anonymous:
+            raise sign_in_first("like comments")
+        room = joined(viewer, request.room)
+        existing_comment(room, "id", request.id)
+        self._spend_likes(viewer, 1)
+        entry = CommentLike(CommentId(request.id), viewer.user_id)
+        answer = await stored(lambda: room.outbox.put(entry))
+        if answer.outcome.verdict is not Verdict.LIKED:
+            raise refusal(answer.outcome, answer.now_ms)
+        return {"likes": answer.outcome.number}
+
+    async def _like(self, viewer: Viewer, request: ask.LikeAdd) -> Result:
+        room = joined(viewer, request.room)
+        self._spend_likes(viewer, request.n)
+        return {"total": await stored(lambda: room.outbox.like(request.n))}
+
+    def _spend_likes(self, viewer: Viewer, count: int) -> None:
+        taken = self._likes_rate.take(viewer.likes_due_s, count)
+        if taken.wait_ms:
+            raise too_fast(taken.wait_ms)
+        viewer.likes_due_s = taken.due_s
+
+
+class Procedures:
+    """Routes the rpc and send commands of one worker."""
+
+    ONE_WAY = frozenset({"like.add"})  # may also come as `send`, which has no reply
+
+    def __init__(self, *tables: dict[str, Rpc]) -> None:
+        self._methods: dict[str, Rpc] = {}
+        for table in tables:
+            assert not self._methods.keys() & table.keys()
+            self._methods.update(table)
+
+    def handlers(self) -> dict[Method, Handler]:
+        return {Method.RPC: self._rpc, Method.SEND: self._one_way}
+
+    def _rpc(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
+        name = text_of(command.request, "method", most=64)
+        method = self._methods.get(name)
+        if method is None:
+            raise not_available(f"method {name}")
+        result = method.answer(viewer, ask.parse(method.request, command.request.get("data")))
+        if isinstance(result, dict):
+            return _encoded(viewer, command, result)
+        return self._later(viewer, command, result)
+
+    async def _later(self, viewer: Viewer, command: Command, result: Awaitable[Result]) -> Reply:
+        try:
+            return _encoded(viewer, command, await result)
+        except (DatabaseUnavailable, RealtimeUnavailable):
+            raise overloaded("the room's store cannot be reached") from None
+
+    def _one_way(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
+        data = command.request.get("data")
+        name = data.get("method") if isinstance(data, dict) else None
+        if name not in self.ONE_WAY:
+            raise Fatal(Closing.NOT_AVAILABLE)
+        assert isinstance(data, dict)
+        request = {"method": name, "data": data.get("data")}
+        return self._rpc(viewer, command._replace(request=request))
+
+
+def _encoded(viewer: Viewer, command: Command, result: Result) -> Reply:
+    if not command.id:
+        return None
+    codec = viewer.codec
+    return codec.result(command.id, Method.RPC, b'{"data":%s}' % orjson.dumps(result))
+
+
+def joined(viewer: Viewer, room_id: str) -> LiveRoom:
+    """The room, which the viewer must be in; error 404 otherwise."""
+    for room in viewer.rooms:
+        if room.room_id == room_id:
+            return room
+    raise unknown("room", f"or not joined: {room_id}")
+
+
+def existing_comment(room: LiveRoom, field: str, comment_id: str) -> Entry:
+    """A comment that is still in the room's window; error 404 names the field."""
+    entry = room.replica.comment(CommentId(comment_id))
+    if entry is None:
+        raise unknown(field, f"or removed comment {comment_id}")
+    return entry
+
+
+async def stored(put: Callable[[], Awaitable[T]]) -> T:
+    """What the log answers; error 503 when it is out of reach or the room at its bound."""
+    try:
+        return await put()
+    except Overloaded:
+        raise overloaded("the room is too busy") from None
+    except RoomLogUnavailable:
+        raise overloaded("the room's store cannot be reached") from None
+
+
+def refusal(outcome: Outcome, now_ms: int) -> Refused:
+    """The log's no as an error of the protocol."""
+    match outcome.verdict:
+        case Verdict.MUTED:
+            left_s = max(1, -(-(outcome.number - now_ms) // 1000))
+            return not_allowed(f"muted: {left_s} s left")
+        case Verdict.BANNED:
+            return not_allowed("banned from this room")
+        case Verdict.TOO_FAST:
+            return too_fast(outcome.number)
+        case Verdict.CONFLICT:
+            return conflict("cid: already used for another comment")
+        case verdict:
+            raise AssertionError(f"{verdict} is no refusal")
+
+
+def managed(role: Role, least: Role, what: str) -> None:
+    """Error 403 unless the role includes what is needed."""
+    order = list(Role)
+    if order.index(role) < order.index(least):
+        raise not_allowed(f"{what} needs the role {least} in this room")

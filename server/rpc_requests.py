@@ -1,0 +1,110 @@
+"""What each RPC takes: validated here, at the edge, and nowhere else.
+
+Unknown fields are refused by name, so that a misspelt one is never silently ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from server.replies import Refused, bad_field, too_long
+
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+UserText = Annotated[str, Field(min_length=1, max_length=255)]
+TEXT_CHARS_EVER = 4_000  # more than any setting allows; the room's own limit is checked after
+
+
+class Request(BaseModel):
+    """Strict: no coercion of types, no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+class Nothing(Request):
+    """No fields."""
+
+
+class InRoom(Request):
+    room: Id
+
+
+class CommentSend(InRoom):
+    text: Annotated[str, Field(max_length=TEXT_CHARS_EVER)]
+    reply_to: Id | None = None
+    cid: Id | None = None
+
+
+class CommentNamed(InRoom):
+    id: Id
+
+
+class CommentRemove(CommentNamed):
+    reason: Annotated[str, Field(max_length=TEXT_CHARS_EVER)]
+
+
+class CommentPin(InRoom):
+    id: Id | None
+
+
+class LikeAdd(InRoom):
+    n: Annotated[int, Field(ge=1, le=50)]
+
+
+class ProductPin(InRoom):
+    product: Id | None
+
+
+class RoomMode(InRoom):
+    slow_seconds: Annotated[int, Field(ge=0)]
+
+
+class RoomMute(InRoom):
+    user: UserText
+    seconds: Annotated[int, Field(ge=0)]
+    reason: Annotated[str, Field(max_length=TEXT_CHARS_EVER)] = ""
+
+
+class RoomBan(InRoom):
+    user: UserText
+    reason: Annotated[str, Field(max_length=TEXT_CHARS_EVER)] = ""
+
+
+class RoomUnban(InRoom):
+    user: UserText
+
+
+class RoomNotice(InRoom):
+    text: Annotated[str, Field(max_length=TEXT_CHARS_EVER)] | None
+
+
+def parse(model: type[RequestT], data: Any) -> RequestT:
+    """The request as its model; error 400 names the first bad field, 413 what is too long."""
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise bad_field("data", "must be an object")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: ValidationError) -> Refused:
+    first = error.errors(include_url=False, include_context=True)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "data"
+    match first["type"]:
+        case "missing":
+            return bad_field(field, "is missing")
+        case "extra_forbidden":
+            return bad_field(field, "is not a field of this method")
+        case "string_too_long":
+            return too_long(field, first["ctx"]["max_length"])
+        case "string_pattern_mismatch":
+            return bad_field(field, "must be 1 to 64 letters, digits, - or _")
+        case _:
+            return bad_field(field, first["msg"].lower())

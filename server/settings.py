@@ -1,0 +1,299 @@
+"""Every setting and every limit of the server, with its unit in its name.
+
+Read once from the environment at start; a bad value stops the start and names the variable.
+Nothing else in the project reads the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import resource
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+SECRET_BYTES_MIN = 32
+REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster")
+DATABASE_SCHEMES = ("sqlite", "postgresql")
+DURABILITIES = ("always", "everysec", "replicated")
+
+
+class BadSetting(Exception):
+    """A setting is missing or has a bad value; the text names the variable and says why."""
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(f"{variable}: {why}")
+        self.variable = variable
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of every queue, body, list and wait. Each can be set as ONAIR_<NAME IN CAPITALS>."""
+
+    # one connection
+    message_bytes_max: int = 65_536
+    viewer_buffer_bytes_max: int = 524_288
+    pulse_skip_bytes: int = 65_536
+    viewer_backlog_commands_max: int = 64
+    commands_per_s: int = 40
+    commands_burst: int = 120
+    errors_max: int = 200
+    channels_per_viewer_max: int = 16
+    connect_within_s: int = 12
+    ping_interval_s: int = 25
+    pong_within_s: int = 8
+    close_within_s: int = 5
+    expired_token_grace_s: int = 25
+    compress_bytes_min: int = 256
+    # accepting connections
+    viewers_max: int = 0  # 0: what the open-file limit allows
+    accepts_per_s: int = 3_000
+    accepts_per_address_per_s: int = 200
+    drain_seconds: int = 10
+    # one room
+    history_events_max: int = 1_000
+    history_reply_events_max: int = 300
+    join_comments_max: int = 50
+    presence_clients_max: int = 200
+    room_idle_unload_s: int = 60
+    rooms_loaded_max: int = 2_000
+    outbox_events_max: int = 2_000
+    batch_events_max: int = 256
+    append_gap_ms: int = 20
+    append_within_s: int = 8
+    tick_ms_max: int = 250
+    fanout_loop_percent: int = 30
+    fanout_slice_viewers: int = 500
+    pulse_interval_ms: int = 500
+    vitals_interval_s: int = 3
+    chat_per_s: int = 40
+    chat_burst: int = 80
+    # one person
+    text_chars_max: int = 200
+    reason_chars_max: int = 200
+    notice_chars_max: int = 300
+    name_chars_max: int = 24
+    comment_interval_ms: int = 1_000
+    comment_burst: int = 5
+    slow_seconds_max: int = 120
+    mute_seconds_max: int = 31_536_000
+    likes_per_s: int = 50
+    likes_burst: int = 100
+    # HTTP
+    body_bytes_max: int = 262_144
+    shelf_products_max: int = 100
+    skus_per_product_max: int = 50
+    page_rows_max: int = 100
+    guests_per_address_per_min: int = 30
+    broadcast_channels_max: int = 100
+    token_ttl_s_max: int = 31_536_000
+    # storage
+    database_threads_max: int = 4
+    database_within_s: int = 10
+    redis_within_ms: int = 1_000
+    redis_start_within_s: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server's configuration. Build it with `from_env`; tests may construct it directly."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    data_dir: Path = Path(".onair")
+    redis_url: str | None = None  # absent: embedded
+    database_url: str | None = None  # absent: SQLite in the data directory
+    token_secret: str = ""
+    token_jwks: str | None = None  # file or https URL with the public keys of RS256/ES256 tokens
+    api_key: str = ""
+    durability: str = "always"
+    allowed_origins: tuple[str, ...] = ()  # beside the server's own origin
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
+    insecure: bool = False
+    guests_may_speak: bool = False
+    brand_name: str = "Live"
+    brand_color: str = "#e5383b"
+    brand_logo_url: str = ""
+    log_level: str = "info"
+    blocked_words_file: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read all `ONAIR_*` variables; `BadSetting` names the first one that is wrong.
+
+        An unknown `ONAIR_*` variable is an error too: a misspelt limit must not be silent.
+        """
+        settings = cls()
+        known_limits = {spec.name for spec in fields(Limits)}
+        for variable, text in sorted(environ.items()):
+            if not variable.startswith("ONAIR_"):
+                continue
+            name = variable.removeprefix("ONAIR_").lower()
+            if name in known_limits:
+                value = _whole_number(variable, text, least=0 if name == "viewers_max" else 1)
+                settings = replace(settings, limits=replace(settings.limits, **{name: value}))
+            elif name in _PARSERS:
+                settings = replace(settings, **{name: _PARSERS[name](variable, text)})
+            else:
+                raise BadSetting(variable, "is not a setting of this server")
+        settings._check_together()
+        return settings
+
+    def _check_together(self) -> None:
+        if self.insecure and not is_loopback(self.host):
+            raise BadSetting("ONAIR_INSECURE", f"refused: host {self.host} is not loopback")
+        if self.limits.pulse_skip_bytes >= self.limits.viewer_buffer_bytes_max:
+            raise BadSetting(
+                "ONAIR_PULSE_SKIP_BYTES", "must be below ONAIR_VIEWER_BUFFER_BYTES_MAX"
+            )
+
+    def check_secrets(self) -> None:
+        """Raise `BadSetting` unless both secrets are set and strong enough to serve with."""
+        if not self.token_secret and not self.token_jwks:
+            raise BadSetting("ONAIR_TOKEN_SECRET", "is missing; tokens cannot be verified")
+        for variable, secret in (
+            ("ONAIR_TOKEN_SECRET", self.token_secret),
+            ("ONAIR_API_KEY", self.api_key),
+        ):
+            if variable == "ONAIR_TOKEN_SECRET" and not secret:
+                continue
+            if len(secret.encode()) < SECRET_BYTES_MIN:
+                raise BadSetting(variable, f"is weak: give at least {SECRET_BYTES_MIN} bytes")
+            if len(set(secret)) < 8:
+                raise BadSetting(variable, "is weak: too few different characters")
+
+    @property
+    def viewers_max(self) -> int:
+        """How many connections one worker takes: the setting, or what open files allow."""
+        soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        room_for_viewers = max(64, soft - 256)
+        return min(self.limits.viewers_max or room_for_viewers, room_for_viewers)
+
+
+def is_loopback(host: str) -> bool:
+    """True for a name or address that only this machine can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _text(variable: str, text: str) -> str:
+    if not text.strip():
+        raise BadSetting(variable, "is empty")
+    return text.strip()
+
+
+def _whole_number(variable: str, text: str, *, least: int, most: int | None = None) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise BadSetting(variable, f"must be a whole number, not {text!r}") from None
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"{least} to {most}"
+        raise BadSetting(variable, f"must be {bounds}, not {value}")
+    return value
+
+
+def _port(variable: str, text: str) -> int:
+    return _whole_number(variable, text, least=0, most=65_535)
+
+
+def _workers(variable: str, text: str) -> int:
+    return _whole_number(variable, text, least=1, most=256)
+
+
+def _yes_or_no(variable: str, text: str) -> bool:
+    word = text.strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"", "0", "false", "no", "off"}:
+        return False
+    raise BadSetting(variable, f"must be 1 or 0, not {text!r}")
+
+
+def _one_of(*choices: str) -> Callable[[str, str], str]:
+    def parse(variable: str, text: str) -> str:
+        word = text.strip().lower()
+        if word not in choices:
+            raise BadSetting(variable, f"must be one of {', '.join(choices)}, not {text!r}")
+        return word
+
+    return parse
+
+
+def _url(*schemes: str) -> Callable[[str, str], str]:
+    def parse(variable: str, text: str) -> str:
+        try:
+            scheme = urlsplit(text.strip()).scheme
+        except ValueError as error:
+            raise BadSetting(variable, f"is not a URL: {error}") from None
+        if scheme.split("+psycopg")[0] not in schemes:
+            raise BadSetting(variable, f"must start with one of {', '.join(schemes)}")
+        return text.strip()
+
+    return parse
+
+
+def _origins(variable: str, text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path):
+            raise BadSetting(variable, f"{origin!r} is not an origin such as https://shop.example")
+    return origins
+
+
+def _addresses(variable: str, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _path(variable: str, text: str) -> Path:
+    return Path(_text(variable, text))
+
+
+def _color(variable: str, text: str) -> str:
+    value = text.strip()
+    if (
+        len(value) != 7
+        or value[0] != "#"
+        or any(c not in "0123456789abcdefABCDEF" for c in value[1:])
+    ):
+        raise BadSetting(variable, f"must look like #e5383b, not {text!r}")
+    return value
+
+
+def _web_address(variable: str, text: str) -> str:
+    parts = urlsplit(text.strip())
+    if text.strip() and parts.scheme != "https" and not text.startswith("/"):
+        raise BadSetting(variable, "must be an https:// address or a path on this server")
+    return text.strip()
+
+
+_PARSERS: dict[str, Callable[[str, str], Any]] = {
+    "host": _text,
+    "port": _port,
+    "workers": _workers,
+    "data_dir": _path,
+    "redis_url": _url(*REDIS_SCHEMES),
+    "database_url": _url(*DATABASE_SCHEMES),
+    "token_secret": _text,
+    "token_jwks": _text,
+    "api_key": _text,
+    "durability": _one_of(*DURABILITIES),
+    "allowed_origins": _origins,
+    "trusted_proxies": _addresses,
+    "insecure": _yes_or_no,
+    "guests_may_speak": _yes_or_no,
+    "brand_name": _text,
+    "brand_color": _color,
+    "brand_logo_url": _web_address,
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "blocked_words_file": _path,
+}

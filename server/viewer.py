@@ -1,0 +1,233 @@
+"""A detached connection: its socket, who it speaks for, and how far behind its reader is.
+
+Inbound bytes go through the sans-I/O core of `websockets` to the gateway by callback;
+outbound frames are finished elsewhere and go straight to the transport. A viewer has no task,
+no queue and no timer of its own, and knows nothing of rooms' contents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from websockets.frames import Opcode
+from websockets.protocol import OPEN, Protocol
+
+from rooms.frame import Frame
+from rooms.model import GUEST, Identity, UserId
+from server.codec import Codec, Command
+from server.codec.wire_frames import codec_of, ping_frame, text_frame
+from server.replies import Close, Closing
+
+if TYPE_CHECKING:
+    from server.gateway import Gateway
+    from server.live_room import LiveRoom
+
+_LOG = logging.getLogger("onair.viewer")
+_PING_FRAME = ping_frame()
+_INVALID_UTF8 = 1007
+
+
+class Viewer(asyncio.Protocol):
+    """One connection. Everything it is asked to send is written now or not at all."""
+
+    __slots__ = (
+        "awaiting_pong",
+        "backlog",
+        "client_id",
+        "closing",
+        "commands_due_s",
+        "encoding",
+        "errors",
+        "fragments",
+        "gateway",
+        "identity",
+        "ignoring",
+        "likes_due_s",
+        "native_ping",
+        "rooms",
+        "slot",
+        "stream",
+        "subscription_expiry_s",
+        "transport",
+        "user_id",
+    )
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        transport: asyncio.Transport,
+        stream: Protocol,
+        encoding: int,
+        *,
+        native_ping: bool,
+    ) -> None:
+        self.gateway = gateway
+        self.transport = transport
+        self.stream = stream
+        self.encoding = encoding
+        self.native_ping = native_ping
+        self.identity: Identity = GUEST
+        self.user_id: UserId = GUEST.user_id
+        self.client_id = ""  # empty until the connect command
+        self.rooms: tuple[LiveRoom, ...] = ()
+        self.backlog: deque[Command] | None = None  # commands behind one that waits
+        self.fragments: list[bytes] | None = None
+        self.subscription_expiry_s: dict[str, int] | None = None
+        self.closing = False
+        self.ignoring = False  # its connect command was refused
+        self.awaiting_pong = False
+        self.commands_due_s = 0.0
+        self.likes_due_s = 0.0
+        self.errors = 0
+        self.slot = -1
+
+    @property
+    def codec(self) -> Codec:
+        return codec_of(self.encoding)
+
+    # outbound
+
+    def offer(self, frame: Frame) -> bool:
+        """Write a finished frame now, never wait or queue. False: the reader is at its bound.
+
+        Above the lower bound the pulse is left out; everything else is still written.
+        """
+        if self.closing:
+            return True
+        behind_bytes = self.transport.get_write_buffer_size()
+        if behind_bytes == 0:
+            wire = frame.whole[self.encoding]
+        else:
+            limits = self.gateway.limits
+            if behind_bytes >= limits.viewer_buffer_bytes_max:
+                return False
+            late = behind_bytes >= limits.pulse_skip_bytes
+            wire = (frame.lasting if late else frame.whole)[self.encoding]
+        if wire:
+            self.transport.write(wire)
+        return True
+
+    def send(self, messages: list[bytes]) -> None:
+        """Write messages of this connection alone, as one frame."""
+        if self.closing or not messages:
+            return
+        if self.transport.get_write_buffer_size() >= self.gateway.limits.viewer_buffer_bytes_max:
+            self.close(Closing.SLOW)
+            return
+        self.transport.write(text_frame(self.codec.join(messages)))
+
+    def close(self, close: Close) -> None:
+        """Say why and hang up; the peer's answer or a deadline ends the socket."""
+        if self.closing:
+            return
+        self.closing = True
+        self.gateway.departed(self)
+        if self.stream.state is OPEN:
+            self.stream.send_close(close.code, close.reason)
+        self._flush_stream()
+        self.gateway.wheel.closing(self)
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    # the wheel
+
+    def ping(self) -> None:
+        self.gateway.ping_due(self)
+        if self.closing:
+            return
+        self.awaiting_pong = True
+        if self.native_ping:
+            self.transport.write(_PING_FRAME)
+        else:
+            self.transport.write(text_frame(self.codec.ping))
+
+    def check_pong(self) -> None:
+        if self.awaiting_pong:
+            self.close(Closing.NO_PONG)
+
+    def connect_overdue(self) -> None:
+        self.close(Closing.STALE)
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    # inbound
+
+    def data_received(self, data: bytes) -> None:
+        stream = self.stream
+        stream.receive_data(data)
+        try:
+            for frame in stream.events_received():
+                if self.closing:
+                    self._closing_frame(frame.opcode)  # type: ignore[union-attr]
+                else:
+                    self._frame(frame.opcode, bytes(frame.data), frame.fin)  # type: ignore[union-attr]
+        except Exception:
+            _LOG.exception("a bug closed connection %s", self.client_id)
+            self.close(Closing.INTERNAL_ERROR)
+        if stream.parser_exc is not None and not self.closing:
+            self._failed()
+        elif stream.writes:
+            self._flush_stream()
+
+    def _frame(self, opcode: Opcode, data: bytes, fin: bool) -> None:
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            if fin:
+                self._message(data)
+            else:
+                self.fragments = [data]
+        elif opcode is Opcode.CONT:
+            assert self.fragments is not None
+            self.fragments.append(data)
+            if fin:
+                message, self.fragments = b"".join(self.fragments), None
+                self._message(message)
+        elif opcode is Opcode.PONG:
+            if self.native_ping:
+                self.awaiting_pong = False
+        elif opcode is Opcode.CLOSE:
+            self._peer_closed()
+
+    def _message(self, message: bytes) -> None:
+        if self.closing:
+            return
+        try:
+            self.gateway.received(self, message)
+        except UnicodeDecodeError:
+            self.stream.fail(_INVALID_UTF8, "invalid UTF-8")
+            self._failed()
+
+    def _closing_frame(self, opcode: Opcode) -> None:
+        """The peer answered our close: hang up."""
+        if opcode is Opcode.CLOSE:
+            self.transport.close()
+
+    def _peer_closed(self) -> None:
+        self.closing = True
+        self.gateway.departed(self)
+        self._flush_stream()
+        self.transport.close()
+
+    def _failed(self) -> None:
+        """The peer broke the WebSocket protocol; its core chose the close code (RFC 6455 7.1.7).
+
+        Reading goes on, into nothing, so that the close frame is not lost to a reset.
+        """
+        self.closing = True
+        self.gateway.departed(self)
+        self._flush_stream()
+        self.gateway.wheel.closing(self)
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def _flush_stream(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"".join(self.stream.data_to_send()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closing = True
+        self.gateway.lost(self)
+        self.backlog = None

@@ -1,0 +1,83 @@
+"""One web worker: `python -m server.worker`, started by the supervisor and by nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+import uvicorn
+
+from server.app import App, create_app
+from server.connection import HandshakeProtocol
+from server.parentage import Inheritance, parent_gone
+from server.settings import Settings
+
+
+class WorkerServer(uvicorn.Server):
+    """uvicorn, with onair's own end: viewers are closed in waves before the sockets go."""
+
+    def __init__(self, config: uvicorn.Config, app: App, inheritance: Inheritance) -> None:
+        super().__init__(config)
+        self._app = app
+        self._inheritance = inheritance
+        self._life: asyncio.Future[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.should_exit:
+            return
+        self._life = parent_gone(self._inheritance.life_fd)
+        self._life.add_done_callback(self._parent_ended)
+        self._inheritance.report_ready()
+
+    def _parent_ended(self, life: asyncio.Future[None]) -> None:
+        if not life.cancelled():
+            self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._life is not None:
+            self._life.cancel()
+        for server in self.servers:
+            server.close()
+        if self._app.worker is not None:
+            await self._app.worker.drain()
+        await super().shutdown(sockets)
+
+
+def config_of(app: App, settings: Settings) -> uvicorn.Config:
+    """uvicorn's settings; its own WebSocket features are off, they are ours."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws=HandshakeProtocol,
+        lifespan="on",
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        backlog=4_096,
+    )
+
+
+def main() -> None:
+    """Serve on the inherited socket until told to stop or until the supervisor is gone."""
+    inheritance = Inheritance.from_arguments(sys.argv[1:])
+    settings = Settings.from_env(os.environ)
+    redis_url = inheritance.redis_url or settings.redis_url
+    database_url = inheritance.database_url or settings.database_url
+    assert redis_url is not None and database_url is not None
+    app = create_app(settings, redis_url=redis_url, database_url=database_url)
+    server = WorkerServer(config_of(app, settings), app, inheritance)
+    server.run([inheritance.listening_socket()])
+    if not server.started:
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()
