@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import random
 import shutil
 import signal
 import time
@@ -23,6 +22,7 @@ from typing import IO
 from server import redis_binary
 from server.parentage import Watcher
 from server.redis_socket import ask, socket_path, socket_url, stop_leftover
+from server.restart_pace import RestartPace
 from server.settings import BadSetting
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,6 @@ STATE_NAME = "redis-state.json"
 DISK_FREE_BYTES_MIN = 16 * 1024 * 1024
 LOG_BYTES_MAX = 4 * 1024 * 1024
 LOG_TAIL_BYTES = 2_000
-RESTART_DELAY_S = 0.1
-RESTART_DELAY_S_MAX = 5.0
-STEADY_AFTER_S = 30.0  # up for so long: the next restart is a first one again
 STOP_WITHIN_S = 10.0
 LOADING_MESSAGE_EVERY_S = 5.0
 
@@ -243,18 +240,17 @@ class EmbeddedRedis:
 
     async def _supervise(self) -> None:
         """Restart the server whenever it ends, sooner at first, ever later while it keeps dying."""
-        attempt = 0
+        pace = RestartPace()
         while True:
             assert self._process is not None
             up_since_s = time.monotonic()
             code = await self._process.wait()
             await self._end_process(signal.SIGKILL)
-            if time.monotonic() - up_since_s >= STEADY_AFTER_S:
-                attempt = 0
             self._failed(f"ended with {code}: {self._log_tail()}")
+            lived_s = time.monotonic() - up_since_s
             while self.state.status != "up":
-                await asyncio.sleep(restart_delay_s(attempt))
-                attempt += 1
+                await asyncio.sleep(pace.delay_s(lived_s))
+                lived_s = 0
                 try:
                     await self._launch()
                 except (RedisNotStarted, OSError) as error:
@@ -299,10 +295,3 @@ class EmbeddedRedis:
         except OSError as error:
             return f"(its log cannot be read: {error})"
         return " | ".join(line.strip() for line in lines[-3:] if line.strip()) or "(empty log)"
-
-
-def restart_delay_s(attempt: int, chance: Callable[[], float] = random.random) -> float:
-    """How long to wait before restart number `attempt` (from 0): doubling, capped, with jitter."""
-    return min(RESTART_DELAY_S_MAX, RESTART_DELAY_S * 2.0 ** min(attempt, 16)) * (
-        0.5 + chance() / 2
-    )

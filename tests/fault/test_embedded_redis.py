@@ -24,10 +24,9 @@ from server.instance_lock import InstanceLock, InstanceRunning, prepare_data_dir
 from server.redis_client import connect
 from server.redis_socket import SOCKET_PATH_BYTES_MAX, socket_path
 from server.settings import BadSetting, Limits
+from tests.support.processes import REPOSITORY, is_running
 from tests.support.redis_server import RedisServer
 from tests.support.wait import wait_until, wait_until_sync
-
-REPOSITORY = Path(__file__).parents[2]
 
 # A process that runs an embedded Redis, says so, and then only waits to be killed.
 OWNER = """
@@ -67,14 +66,6 @@ def owner(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     process.stdout.close()
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process runs; one that has ended and waits to be collected does not."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 async def test_what_was_answered_survives_kill_9_in_the_middle_of_writing(data_dir) -> None:

@@ -1,0 +1,73 @@
+"""The socket the server listens on, and the addresses under which people reach it."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from server.settings import BadSetting, is_loopback
+
+BACKLOG = 2_048
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, not yet listening. Port 0 takes any free one.
+
+    `BadSetting` names ONAIR_HOST or ONAIR_PORT and says why not.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise BadSetting("ONAIR_HOST", f"{host!r} is not an address here: {error}") from None
+    family, kind, protocol, _, place = found[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+        bound.bind(place)
+    except OSError as error:
+        bound.close()
+        raise _refusal(error, host, port) from None
+    return bound
+
+
+def listen(bound: socket.socket) -> None:
+    """Start to take connections. `BadSetting` if another program was quicker."""
+    try:
+        bound.listen(BACKLOG)
+    except OSError as error:
+        host, port = bound.getsockname()[:2]
+        raise _refusal(error, host, port) from None
+
+
+def _refusal(error: OSError, host: str, port: int) -> BadSetting:
+    if error.errno == errno.EADDRINUSE:
+        return BadSetting("ONAIR_PORT", f"{port} on {host} is in use by another program")
+    if error.errno == errno.EACCES:
+        return BadSetting("ONAIR_PORT", f"this user may not listen on port {port}")
+    return BadSetting("ONAIR_HOST", f"cannot listen on {host}: {error.strerror}")
+
+
+def base_url(host: str, port: int) -> str:
+    """The address to open on this machine, for a server that listens on `host` and `port`."""
+    name = _WILDCARDS.get(host, host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def network_url(host: str, port: int) -> str | None:
+    """The address for other devices of the same network; None if they cannot reach the server."""
+    if is_loopback(host):
+        return None
+    if host not in _WILDCARDS:
+        return base_url(host, port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it only asks which of our addresses the way out starts from. The
+            # target is reserved for documentation (RFC 5737).
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        own = str(probe.getsockname()[0])
+    return None if is_loopback(own) else base_url(own, port)

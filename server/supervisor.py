@@ -1,0 +1,194 @@
+"""The parent process of `onair serve` and `onair demo`: starts everything, in order, and stops it.
+
+Redis first, then the database, the socket, the workers; at the end the workers drain, then Redis.
+It serves no request itself.
+
+A web worker is `python -m server.worker` with the arguments of `server.parentage.Inheritance`:
+
+- `--listen-fd` the listening socket, shared by all workers;
+- `--ready-fd` the worker writes `ready` and a line feed when it accepts traffic, and closes it
+  (`Inheritance.report_ready`);
+- `--life-fd` reaches its end of file when this process is gone (`parent_gone`): the worker then
+  drains and exits, as on SIGTERM;
+- `--redis-url` only with the embedded Redis, `--database-url` only with the SQLite file of the
+  data directory; without them the settings have the URL.
+
+The environment with the settings is passed on unchanged. A worker exits with 0 after a drain; with
+anything else it is reported and started again. It has its own session: a Ctrl-C in the terminal
+reaches this process only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any
+
+from server import listening
+from server.database.engine import migrate, sqlite_url
+from server.embedded_redis import EmbeddedRedis
+from server.redis_client import check_server, connect
+from server.settings import BadSetting, Settings
+from server.worker_slot import WorkerSlot
+
+log = logging.getLogger(__name__)
+
+DATABASE_NAME = "onair.db"
+
+
+class Supervisor:
+    """One running server. The caller holds the lock of the data directory.
+
+    `seed` is called with the database's URL after the migrations, `on_ready` with the base URL
+    once all workers accept traffic.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        on_ready: Callable[[str, int], None],
+        seed: Callable[[str], Awaitable[None]] | None = None,
+        worker_module: str = "server.worker",
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._on_ready = on_ready
+        self._seed = seed
+        self._worker_module = worker_module
+        self._redis: EmbeddedRedis | None = None
+        self._workers: list[WorkerSlot] = []
+        self._listener: socket.socket | None = None
+        self._life_read_fd, self._life_write_fd = os.pipe()
+        self._stop_asked = asyncio.Event()
+        self._hurry_asked = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; a second one cuts the drain short.
+
+        Everything that was started has ended when this returns or raises.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._signalled)
+        try:
+            if await self._unless_stopped(self._start()):
+                assert self._listener is not None
+                port = int(self._listener.getsockname()[1])
+                self._on_ready(listening.base_url(self._settings.host, port), port)
+                await self._stop_asked.wait()
+        finally:
+            await self._stop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def _signalled(self) -> None:
+        if self._stop_asked.is_set():
+            self._hurry_asked.set()
+        self._stop_asked.set()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do the work; False if a signal came first, which cancels it."""
+        working = asyncio.create_task(work, name="start")
+        stopping = asyncio.create_task(self._stop_asked.wait(), name="stop signal")
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not working.done():
+                working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+            return True
+        return False
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._listener = listening.bind(settings.host, settings.port)
+        redis_url = await self._start_redis()
+        database_url = await self._prepare_database()
+        listening.listen(self._listener)
+        self._workers = [
+            WorkerSlot(
+                number,
+                module=self._worker_module,
+                environ=self._environ,
+                listen_fd=self._listener.fileno(),
+                life_fd=self._life_read_fd,
+                redis_url=redis_url,
+                database_url=None if settings.database_url else database_url,
+            )
+            for number in range(1, settings.workers + 1)
+        ]
+        starting = [asyncio.create_task(worker.start()) for worker in self._workers]
+        try:
+            await asyncio.gather(*starting)
+        finally:
+            for task in starting:
+                task.cancel()
+            await asyncio.gather(*starting, return_exceptions=True)
+
+    async def _start_redis(self) -> str | None:
+        """Start the embedded Redis and return its URL; None if the settings name another one."""
+        settings = self._settings
+        if settings.redis_url is not None:
+            client = connect(settings.redis_url, settings.limits)
+            try:
+                await check_server(client, settings.redis_url)
+            finally:
+                await client.aclose()
+            return None
+        if settings.durability == "replicated":
+            raise BadSetting(
+                "ONAIR_DURABILITY", "replicated needs ONAIR_REDIS_URL: a server with replicas"
+            )
+        self._redis = EmbeddedRedis(
+            settings.data_dir,
+            durability=settings.durability,
+            start_within_s=settings.limits.redis_start_within_s,
+        )
+        await self._redis.start()
+        return self._redis.url
+
+    async def _prepare_database(self) -> str:
+        url = self._settings.database_url or sqlite_url(self._settings.data_dir / DATABASE_NAME)
+        try:
+            await asyncio.to_thread(migrate, url)
+        except ValueError as error:
+            raise BadSetting("ONAIR_DATABASE_URL", str(error)) from None
+        if self._seed is not None:
+            await self._seed(url)
+        return url
+
+    async def _stop(self) -> None:
+        """Workers drain all at once, then Redis ends: what they answered must be stored."""
+        if self._listener is not None:
+            self._listener.close()
+        limits = self._settings.limits
+        for worker in self._workers:
+            worker.ask_to_stop()
+        stopping = [
+            asyncio.create_task(worker.stop(limits.drain_seconds + limits.close_within_s))
+            for worker in self._workers
+        ]
+        if stopping:
+            everything = asyncio.gather(*stopping)
+            hurrying = asyncio.create_task(self._kill_workers_when_hurried())
+            await everything
+            hurrying.cancel()
+        if self._redis is not None:
+            await self._redis.stop()
+        for descriptor in (self._life_read_fd, self._life_write_fd):
+            os.close(descriptor)
+
+    async def _kill_workers_when_hurried(self) -> None:
+        await self._hurry_asked.wait()
+        log.warning("stopping at once: the workers are killed")
+        for worker in self._workers:
+            worker.kill()
