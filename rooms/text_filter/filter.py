@@ -1,0 +1,110 @@
+"""The filter: one question about one text, answered without looking at anything else.
+
+The pipeline: hidden characters first, on the text as it is; then the text is folded once
+(`fold`), and each matcher reads the folded views. Nothing here changes or stores a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from rooms.text_filter.accounts import AccountFinder
+from rooms.text_filter.automaton import Automaton
+from rooms.text_filter.findings import Finding, Reason
+from rooms.text_filter.fold import Folded
+from rooms.text_filter.hidden import find_hidden
+from rooms.text_filter.links import find_links
+from rooms.text_filter.numbers import find_numbers
+from rooms.text_filter.words import parse_words
+
+EXCERPT_CHARS_MAX: Final = 24
+_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a text may be shown; if not, the reason and the piece of the text that caused it.
+
+    `excerpt` is cut to `EXCERPT_CHARS_MAX` characters of the original text; a hidden character is
+    named by its code point (`U+200B`).
+    """
+
+    accepted: bool
+    reason: Reason | None = None
+    excerpt: str = ""
+
+
+ACCEPTED: Final = Verdict(accepted=True)
+
+
+class TextFilter:
+    """Judges comments. Immutable after construction: one may serve all rooms and threads.
+
+    `blocked_words` are refused, in any disguise `docs/FILTER.md` lists. Links to `allowed_domains`
+    and their subdomains pass. A finding inside one of the `allowed_words` is ignored: a shop's own
+    hotline, or a brand that contains a blocked word. Raises `ValueError` naming a bad entry.
+    """
+
+    def __init__(
+        self,
+        blocked_words: Iterable[str],
+        *,
+        allowed_domains: Iterable[str] = (),
+        allowed_words: Iterable[str] = (),
+    ) -> None:
+        self._blocked = Automaton(blocked_words)
+        self._allowed_domains = frozenset(map(_domain, allowed_domains))
+        allowed = tuple(allowed_words)
+        self._allowed = Automaton(allowed) if allowed else None
+        self._accounts = AccountFinder()
+
+    @staticmethod
+    def parse(lines: Iterable[str | bytes]) -> tuple[str, ...]:
+        """The words of a word file, for `blocked_words`. Raises `BadWordList` naming the line."""
+        return parse_words(lines)
+
+    def check(self, text: str) -> Verdict:
+        """Judge one comment. Never raises, never waits; the same text gets the same verdict."""
+        if not text:
+            return ACCEPTED
+        hidden = find_hidden(text)
+        if hidden is not None:
+            reason, begin, finish = hidden
+            return Verdict(False, reason, f"U+{ord(text[begin:finish][0]):04X}")
+        folded = Folded(text)
+        if not folded.words:
+            return ACCEPTED
+        allowed: list[tuple[int, int]] | None = None
+        for finding in self._findings(folded):
+            if allowed is None:
+                allowed = self._allowed_places(folded)
+            if not any(a <= finding.begin and finding.finish <= b for a, b in allowed):
+                return self._refusal(folded, finding)
+        return ACCEPTED
+
+    def _findings(self, folded: Folded) -> Iterator[Finding]:
+        yield from self._accounts.find(folded)
+        yield from find_links(folded, self._allowed_domains)
+        yield from find_numbers(folded)
+        for match in self._blocked.find(folded):
+            yield Finding(Reason.BLOCKED_WORD, match.begin, match.finish)
+
+    def _allowed_places(self, folded: Folded) -> list[tuple[int, int]]:
+        if self._allowed is None:
+            return []
+        return [(match.begin, match.finish) for match in self._allowed.find(folded)]
+
+    def _refusal(self, folded: Folded, finding: Finding) -> Verdict:
+        begin, finish = folded.original_span(finding.begin, finding.finish)
+        excerpt = folded.original[begin:finish][:EXCERPT_CHARS_MAX]
+        return Verdict(False, finding.reason, excerpt)
+
+
+def _domain(text: str) -> str:
+    domain = text.strip().lower()
+    if _DOMAIN.fullmatch(domain) is None:
+        raise ValueError(f"{text!r} is not a domain name such as shop.example")
+    return domain
