@@ -71,6 +71,7 @@ class Worker:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.gateway.close()
         await self.rooms.close()
         for client in self.clients:
             await client.aclose()

@@ -17,6 +17,7 @@ from rooms.log import Entry, NewEvent, RoomLog
 from rooms.model import Lane, RoomId
 from rooms.replica import Position
 from server.codec import Command, Method
+from server.database.records import DatabaseUnavailable
 from server.gateway import Gateway, Handler, Reply, flag_of, text_of, whole_of
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms, presence_of
@@ -286,7 +287,7 @@ async def open_room(rooms: LiveRooms, room_id: RoomId) -> LiveRoom:
         room = await rooms.open(room_id)
     except Overloaded:
         raise too_many_requests() from None
-    except RoomLogUnavailable:
+    except (RoomLogUnavailable, DatabaseUnavailable):
         raise internal() from None
     if room is None:
         raise unknown_channel(f"room:{room_id}")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.protocol import Protocol
@@ -55,7 +54,7 @@ class Counts:
     connections: int = 0
     commands: int = 0
     errors: int = 0
-    slow_closed: int = 0
+    closed: Counter[int] = field(default_factory=Counter)  # by close code
 
 
 class Gateway:
@@ -86,6 +85,7 @@ class Gateway:
         self._now_ms = now_ms
         self._users: dict[UserId, set[Viewer]] = {}
         self._rate = Rate(limits.commands_per_s, limits.commands_burst)
+        self._errors_rate = Rate(limits.errors_per_s, limits.errors_burst)
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers: dict[Method, Handler] = {
             Method.CONNECT: self._connect,
@@ -170,8 +170,13 @@ class Gateway:
             for viewer in everybody[start : start + size]:
                 viewer.close(close)
             await asyncio.sleep(0.1)
-        for task in list(self._tasks):
+
+    async def close(self) -> None:
+        """Let go of commands that still wait for a store."""
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     # inbound messages
 
@@ -241,9 +246,9 @@ class Gateway:
             viewer.close(Closing.BAD_REQUEST)
             return None
         try:
-            wait_s = self._rate.take(viewer.commands_due_s, 1)
-            viewer.commands_due_s = wait_s.due_s
-            if wait_s.wait_ms:
+            taken = self._rate.take(viewer.commands_due_s, 1)
+            viewer.commands_due_s = taken.due_s
+            if taken.wait_ms:
                 raise too_many_requests()
             handler = self._handlers.get(command.method)
             if handler is None:
@@ -258,8 +263,9 @@ class Gateway:
     def _refuse(self, viewer: Viewer, command: Command, refused: Refused) -> Reply:
         """An error reply; a connection that collects too many of them is closed."""
         self.counts.errors += 1
-        viewer.errors += 1
-        if viewer.errors > self.limits.errors_max:
+        taken = self._errors_rate.take(viewer.errors_due_s, 1)
+        viewer.errors_due_s = taken.due_s
+        if taken.wait_ms:
             viewer.close(Closing.TOO_MANY_ERRORS)
             return None
         if not command.id:

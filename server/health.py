@@ -104,7 +104,6 @@ class _WorkerCollector(Collector):
             "onair_accepted": ("Connections accepted", counts.connections),
             "onair_commands": ("Commands handled", counts.commands),
             "onair_command_errors": ("Commands answered with an error", counts.errors),
-            "onair_slow_closed": ("Connections closed as too slow", counts.slow_closed),
         }
         for name, (text, value) in gauges.items():
             gauge = GaugeMetricFamily(name, text, labels=["worker"])
@@ -114,3 +113,9 @@ class _WorkerCollector(Collector):
             counter = CounterMetricFamily(name, text, labels=["worker"])
             counter.add_metric([self._worker], value)
             yield counter
+        closed = CounterMetricFamily(
+            "onair_closed", "Connections closed by this side", labels=["worker", "code"]
+        )
+        for code, number in counts.closed.items():
+            closed.add_metric([self._worker, str(code)], number)
+        yield closed

@@ -135,9 +135,13 @@ class LiveRoom:
         wait_s = 0.0 if now or not len(self.audience) else self._wait_s()
         if wait_s <= 0:
             self._flush()
-        elif self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(wait_s, self._flush)
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + wait_s:
+                return
+            self._timer.cancel()  # it was set for something that can wait longer
+        self._timer = loop.call_later(wait_s, self._flush)
 
     def _wait_s(self) -> float:
         now_s = time.monotonic()

@@ -25,6 +25,7 @@ from rooms.outbox import Outbox, OutboxLimits
 from rooms.pacing import Pacing
 from rooms.replica import Replica
 from server.codec.wire_frames import FrameBuilder
+from server.database.records import DatabaseUnavailable
 from server.live_room import LiveRoom
 from server.replies import Unsubscribed
 from server.settings import Limits
@@ -74,7 +75,8 @@ class LiveRooms:
     async def open(self, room_id: RoomId) -> LiveRoom | None:
         """The room, loaded if need be. None: no such room.
 
-        Raises `RoomLogUnavailable`, or `Overloaded` when too many rooms are open.
+        Raises `RoomLogUnavailable` or `DatabaseUnavailable` when a store is out of reach, and
+        `Overloaded` when too many rooms are open.
         """
         room = self._rooms.get(room_id)
         if room is not None:
@@ -94,7 +96,7 @@ class LiveRooms:
         except Exception as error:
             opening.room.set_exception(error)
             opening.room.exception()  # retrieved: nobody may be waiting any more
-            if not isinstance(error, RoomLogUnavailable):
+            if not isinstance(error, RoomLogUnavailable | DatabaseUnavailable):
                 raise
         finally:
             del self._opening[room_id]
@@ -186,7 +188,7 @@ class LiveRooms:
                         return
                 await self._start_anew(room)
                 return
-            except RoomLogUnavailable as error:
+            except (RoomLogUnavailable, DatabaseUnavailable) as error:
                 _LOG.warning("room %s waits to catch up: %s", room.room_id, error)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, 2.0)
@@ -222,8 +224,8 @@ class LiveRooms:
             own = (attendance.clients, attendance.users)
             room.set_attendance(vitals.clients, vitals.users, own)
             if vitals.sanctions_version != room.replica.sanctions_version:
-                await self.refresh_bans(room)
-        except RoomLogUnavailable as error:
+                await self._refresh_bans(room, vitals.sanctions_version)
+        except (RoomLogUnavailable, DatabaseUnavailable) as error:
             _LOG.warning("%s", error)
             return
         self._check_position(room, vitals, top_before)
@@ -234,11 +236,11 @@ class LiveRooms:
         if vitals.epoch != room.replica.epoch or (stuck and vitals.top > room.replica.top):
             self.look(room)
 
-    async def refresh_bans(self, room: LiveRoom) -> None:
-        """Read a room's bans anew, for a word about one that got lost."""
+    async def _refresh_bans(self, room: LiveRoom, version: int) -> None:
+        """Read a room's bans anew: the word about one may have been lost."""
         seed = await self._seed_of(room.room_id)
         if seed is not None:
-            room.replica.sanctions_version = seed.version
+            room.replica.sanctions_version = version
             self.apply_bans(room, frozenset(seed.bans))
 
     def apply_bans(self, room: LiveRoom, banned: frozenset[UserId]) -> None:

@@ -72,7 +72,7 @@ class RoomRealtime:
             room = await self._rooms.open(room_of(channel))
         except Refused as refused:
             raise UnknownChannel(refused.message) from None
-        except (Overloaded, RoomLogUnavailable) as error:
+        except (Overloaded, RoomLogUnavailable) as error:  # DatabaseUnavailable passes through
             raise RealtimeUnavailable(str(error)) from error
         if room is None:
             raise UnknownChannel(f"unknown channel {channel}")

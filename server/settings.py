@@ -39,7 +39,8 @@ class Limits:
     viewer_backlog_commands_max: int = 64
     commands_per_s: int = 40
     commands_burst: int = 120
-    errors_max: int = 200
+    errors_per_s: int = 2
+    errors_burst: int = 200
     channels_per_viewer_max: int = 16
     connect_within_s: int = 12
     ping_interval_s: int = 25

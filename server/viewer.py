@@ -40,7 +40,7 @@ class Viewer(asyncio.Protocol):
         "closing",
         "commands_due_s",
         "encoding",
-        "errors",
+        "errors_due_s",
         "fragments",
         "gateway",
         "identity",
@@ -81,7 +81,7 @@ class Viewer(asyncio.Protocol):
         self.awaiting_pong = False
         self.commands_due_s = 0.0
         self.likes_due_s = 0.0
-        self.errors = 0
+        self.errors_due_s = 0.0
         self.slot = -1
 
     @property
@@ -124,6 +124,7 @@ class Viewer(asyncio.Protocol):
         if self.closing:
             return
         self.closing = True
+        self.gateway.counts.closed[close.code] += 1
         self.gateway.departed(self)
         if self.stream.state is OPEN:
             self.stream.send_close(close.code, close.reason)

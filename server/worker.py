@@ -71,7 +71,8 @@ def main() -> None:
     settings = Settings.from_env(os.environ)
     redis_url = inheritance.redis_url or settings.redis_url
     database_url = inheritance.database_url or settings.database_url
-    assert redis_url is not None and database_url is not None
+    assert redis_url is not None
+    assert database_url is not None
     app = create_app(settings, redis_url=redis_url, database_url=database_url)
     server = WorkerServer(config_of(app, settings), app, inheritance)
     server.run([inheritance.listening_socket()])
