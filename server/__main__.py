@@ -202,6 +202,8 @@ def _set_up_log(settings: Settings) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if settings.log_level == "info":
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it talks at every start
 
 
 if __name__ == "__main__":
