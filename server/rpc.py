@@ -34,12 +34,11 @@ from server.replies import (
     not_allowed,
     not_available,
     overloaded,
-    rejected,
     sign_in_first,
     too_fast,
     unknown,
 )
-from server.rpc_text import cleaned
+from server.rpc_text import cleaned, judged
 from server.settings import Limits
 from server.viewer import Viewer
 
@@ -89,9 +88,7 @@ class Talk:
         role = viewer.identity.role_in(room.room_id)
         text = cleaned("text", request.text, self._limits.text_chars_max)
         if not role.is_staff:
-            verdict = self._filter.check(text)
-            if not verdict.accepted:
-                raise rejected(f"text: {verdict.explanation}")
+            judged("text", text, self._filter)
         if request.reply_to is not None:
             existing_comment(room, "reply_to", request.reply_to)
         comment_id = CommentId(secrets.token_urlsafe(9))

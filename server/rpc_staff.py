@@ -64,7 +64,7 @@ class Staff:
         room = await self._entered(viewer, request.room, Role.HOST, "product.pin")
         product = None
         if request.product is not None:
-            shelf = {one.id: one for one in await self._records.shelf(room.room_id)}
+            shelf = {str(one.id): one for one in await self._records.shelf(room.room_id)}
             product = shelf.get(request.product)
             if product is None:
                 raise unknown("product", f"or not on the shelf: {request.product}")
