@@ -150,6 +150,8 @@ def _demo(_options: argparse.Namespace, environ: dict[str, str]) -> int:
 async def _supervise(
     settings: Settings, environ: Mapping[str, str], *, is_demo: bool = False
 ) -> None:
+    os.umask(0o077)  # what is written from here on, the database too, is for this user only
+
     def say_ready(base_url: str, port: int) -> None:
         print(f"onair ready {base_url}", flush=True)
         if is_demo:
