@@ -66,7 +66,7 @@ class UnknownProducts(LookupError):
     """Products that do not exist; `ids` holds them in the order they were asked for."""
 
     def __init__(self, ids: list[str]) -> None:
-        super().__init__("unknown products: " + ", ".join(ids))
+        super().__init__("there is no product " + ", ".join(ids))
         self.ids = ids
 
 

@@ -6,7 +6,7 @@ An act and what it changes are one transaction. Announcing it to viewers is the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -73,13 +73,20 @@ class RoomRecords:
 
         return await self._database.run(work, attempt=f"read room {room_id}", reads_only=True)
 
-    async def page(self, after_id: str | None, limit: int) -> list[RoomRecord]:
-        """Up to `limit` rooms by id, those after `after_id`; None starts at the first."""
+    async def page(
+        self, after_id: str | None, limit: int, *, among: Collection[str] | None = None
+    ) -> list[RoomRecord]:
+        """Up to `limit` rooms by id, those after `after_id`; None starts at the first.
+
+        `among` leaves out every other room.
+        """
 
         def work(connection: sa.Connection) -> list[RoomRecord]:
             query = sa.select(rooms).order_by(rooms.c.id).limit(limit)
             if after_id:
                 query = query.where(rooms.c.id > after_id)
+            if among is not None:
+                query = query.where(rooms.c.id.in_(sorted(filter(is_id, among))))
             return [_room(row) for row in connection.execute(query)]
 
         return await self._database.run(work, attempt="list rooms", reads_only=True)

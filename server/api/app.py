@@ -1,0 +1,49 @@
+"""Puts the HTTP API together. Knows its parts; decides nothing."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from server.api import people, products, realtime, rooms
+from server.api.docs import add_docs
+from server.api.document import document_of
+from server.api.errors import add_handlers
+from server.api.headers import SecurityHeaders
+from server.api.services import Services
+from server.rates import Rate, RateTable
+
+ADDRESSES_MAX = 10_000
+API_VERSION = "1"
+
+
+def build_api(services: Services) -> FastAPI:
+    """The HTTP API as one ASGI application, to be mounted at the root of the server.
+
+    It answers every path it does not know with a JSON 404. It owns none of its services: who
+    made them closes them.
+    """
+    api = FastAPI(
+        title=f"{services.settings.brand_name} API",
+        version=API_VERSION,
+        openapi_url=None,  # served by us, complete
+        docs_url=None,  # ours needs no script and no internet
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(SecurityHeaders)],
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    api.state.services = services
+    per_minute = services.settings.limits.guests_per_address_per_min
+    api.state.guest_rate = RateTable(Rate(per_minute / 60, per_minute), ADDRESSES_MAX)
+    add_handlers(api)
+    for router in (
+        people.key_routes,
+        people.open_routes,
+        rooms.routes,
+        products.routes,
+        realtime.routes,
+    ):
+        api.include_router(router)
+    add_docs(api, services.settings, document_of(api))
+    return api

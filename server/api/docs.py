@@ -1,0 +1,244 @@
+"""The API shown to people: `/docs`, made from the OpenAPI document, and the document itself.
+
+No script, nothing from elsewhere: the page works without internet and under the strictest policy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from jinja2 import Environment, StrictUndefined
+from starlette.responses import Response
+
+from server.api.docs_page.words import LANGUAGES, STATUSES_ZH, WORDS
+from server.settings import Settings
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'; form-action 'none'"
+    ),
+    "Cache-Control": "no-cache",
+    "Vary": "Accept-Language",
+}
+_FILES = resources.files("server.api.docs_page")
+
+
+def add_docs(api: FastAPI, settings: Settings, document: dict[str, Any]) -> None:
+    """Serve `/openapi.json`, `/docs` and the page's style sheet."""
+    encoded = orjson.dumps(document)
+    accent = f":root {{ --brand: {settings.brand_color}; }}\n"
+    style = (accent + (_FILES / "style.css").read_text("utf-8")).encode()
+    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    page = environment.from_string((_FILES / "page.html").read_text("utf-8"))
+    logo = settings.brand_logo_url if settings.brand_logo_url.startswith("/") else ""
+    groups = {language: list(_groups(document, language)) for language in LANGUAGES}
+
+    async def openapi(_request: Request) -> Response:
+        return Response(encoded, media_type="application/json")
+
+    async def stylesheet(_request: Request) -> Response:
+        headers = {"Cache-Control": "no-cache"}
+        return Response(style, media_type="text/css; charset=utf-8", headers=headers)
+
+    async def docs(request: Request) -> Response:
+        language = _language(request)
+        text = page.render(
+            language=language,
+            languages=LANGUAGES,
+            words=WORDS[language],
+            brand=settings.brand_name,
+            logo=logo,
+            host=f"{request.url.scheme}://{request.url.netloc}",
+            groups=groups[language],
+        )
+        return Response(text, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+    api.add_route("/openapi.json", openapi, include_in_schema=False)
+    api.add_route("/docs", docs, include_in_schema=False)
+    api.add_route("/docs/style.css", stylesheet, include_in_schema=False)
+
+
+def _language(request: Request) -> str:
+    """`?lang=` if it is one of ours, else the first of ours that the browser asks for."""
+    asked = request.query_params.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    for part in request.headers.get("accept-language", "").split(","):
+        word = part.partition(";")[0].strip().lower()
+        if word.startswith("zh"):
+            return "zh-CN"
+        if word.startswith("en"):
+            return "en"
+    return "en"
+
+
+def _groups(document: dict[str, Any], language: str) -> Iterator[dict[str, Any]]:
+    chinese = language == "zh-CN"
+    for tag in document["tags"]:
+        names = [tag["name"].capitalize(), tag["x-name-zh"]]
+        operations = [
+            _operation(document, path, method, operation, language)
+            for path, methods in document["paths"].items()
+            for method, operation in methods.items()
+            if tag["name"] in operation["tags"]
+        ]
+        yield {
+            "title": names[chinese],
+            "other_title": names[not chinese],
+            "operations": operations,
+        }
+
+
+def _operation(
+    document: dict[str, Any], path: str, method: str, operation: dict[str, Any], language: str
+) -> dict[str, Any]:
+    words, chinese = WORDS[language], language == "zh-CN"
+    summaries = [operation["summary"], operation["x-summary-zh"]]
+    body = _json_schema(document, operation.get("requestBody", {}))
+    done = next(answer for status, answer in operation["responses"].items() if status[0] == "2")
+    result = _json_schema(document, done)
+    example = _example(document, result)
+    return {
+        "id": operation["operationId"],
+        "method": method.upper(),
+        "path": path,
+        "summary": summaries[chinese],
+        "other_summary": summaries[not chinese],
+        "description": " ".join(operation["description"].split()),
+        "who": words[_who(operation)],
+        "path_fields": _parameters(document, operation, "path", words),
+        "query_fields": _parameters(document, operation, "query", words),
+        "body_fields": list(_fields(document, body, words)),
+        "curl": _curl(path, method.upper(), operation, _example(document, body)),
+        "answer_example": "" if example is None else _pretty(example),
+        "answer_fields": list(_fields(document, result, words)),
+        "answers": [
+            {
+                "status": status,
+                "text": STATUSES_ZH[int(status)] if chinese else answer["description"],
+            }
+            for status, answer in operation["responses"].items()
+        ],
+    }
+
+
+def _who(operation: dict[str, Any]) -> str:
+    schemes = [name for entry in operation["security"] for name in entry]
+    if not schemes:
+        return "who_open"
+    return "who_key_merchant" if "bearer" in schemes else "who_key"
+
+
+def _json_schema(document: dict[str, Any], holder: dict[str, Any]) -> dict[str, Any]:
+    schema = holder.get("content", {}).get("application/json", {}).get("schema", {})
+    return _resolved(document, schema)
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    found: dict[str, Any] = document["components"]["schemas"][reference.rpartition("/")[2]]
+    return found
+
+
+def _parameters(
+    document: dict[str, Any], operation: dict[str, Any], place: str, words: dict[str, str]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": parameter["name"],
+            "required": parameter["required"],
+            "kind": _kind(document, parameter["schema"], words),
+            "description": parameter.get("description", ""),
+        }
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == place
+    ]
+
+
+def _fields(
+    document: dict[str, Any], schema: dict[str, Any], words: dict[str, str], prefix: str = ""
+) -> Iterator[dict[str, Any]]:
+    """The fields of an object, those of objects inside it too, with dots and []."""
+    for name, field in schema.get("properties", {}).items():
+        plain, _nullable = _without_null(field)
+        inner, path = _resolved(document, plain), prefix + name
+        if inner.get("type") == "array":
+            path += "[]"
+            inner = _resolved(document, inner["items"])
+        yield {
+            "name": prefix + name,
+            "required": name in schema.get("required", []) and "additionalProperties" in schema,
+            "kind": _kind(document, field, words),
+            "description": field.get("description", ""),
+        }
+        yield from _fields(document, inner, words, path + ".")
+
+
+def _without_null(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    choices = schema.get("anyOf", [])
+    others = [choice for choice in choices if choice.get("type") != "null"]
+    return (others[0], True) if len(others) == 1 and len(choices) == 2 else (schema, False)
+
+
+def _kind(document: dict[str, Any], schema: dict[str, Any], words: dict[str, str]) -> str:
+    """The type of a value in a few words."""
+    plain, nullable = _without_null(schema)
+    plain = _resolved(document, plain)
+    if "enum" in plain:
+        kind = f"{words['one_of']} {', '.join(plain['enum'])}"
+    elif plain.get("type") == "array":
+        inner = _resolved(document, plain["items"])
+        kind = f"{words['list']} · {_kind(document, inner, words)}"
+    else:
+        names = {"string": "text", "integer": "whole", "boolean": "yes_no", "object": "object"}
+        kind = words[names.get(plain.get("type", ""), "any")]
+    if nullable and "default" not in schema:
+        kind += f" {words['nullable']}"
+    if schema.get("default") not in (None, "", []):
+        kind += f" · {words['default']} {json.dumps(schema['default'])}"
+    return kind
+
+
+def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
+    """An example of a schema in the order of its fields, from what the parts give."""
+    schema = _resolved(document, _without_null(schema)[0])
+    given = schema.get("examples", [None])[0]
+    if isinstance(given, dict):
+        return {name: given[name] for name in schema["properties"] if name in given}
+    if given is not None:
+        return given
+    if "properties" in schema:
+        return {name: _example(document, field) for name, field in schema["properties"].items()}
+    if schema.get("type") == "array":
+        inner = _example(document, schema["items"])
+        return [] if inner is None else [inner]
+    return {"integer": 1, "string": "..."}.get(schema.get("type", ""))
+
+
+def _pretty(example: Any) -> str:
+    return json.dumps(example, ensure_ascii=False, indent=2)
+
+
+def _curl(path: str, method: str, operation: dict[str, Any], body: Any) -> str:
+    """The call as one types it into a shell, with $HOST and $KEY."""
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            example = parameter.get("example") or parameter["schema"]["examples"][0]
+            path = path.replace(f"{{{parameter['name']}}}", example)
+    parts = [f'curl "$HOST{path}"']
+    if method not in {"GET", "POST"}:
+        parts[0] = f'curl -X {method} "$HOST{path}"'
+    if operation["security"]:
+        parts.append('-H "X-API-Key: $KEY"')
+    if body is not None:
+        parts.append('-H "Content-Type: application/json"')
+        parts.append(f"-d '{_pretty(body)}'")
+    return " \\\n  ".join(parts)

@@ -1,0 +1,1 @@
+"""The page that shows the API to people: a template, a style sheet and the words of two tongues."""

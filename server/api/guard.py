@@ -1,0 +1,186 @@
+"""Who may call a route, and how large a body it reads: decided before the body is parsed.
+
+A route picks one of three route classes: `KeyRoute`, `MerchantRoute`, `OpenRoute`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from rooms.model import EVERY_ROOM, Identity, Role, RoomId, UserId
+from server.api.errors import Refused, unavailable
+from server.api.services import Services, services_of
+from server.tokens import KeyNotLoaded, TokenError
+
+BODY_WITHIN_S = 15
+# As the OpenAPI document says who may call a route; a test compares it with what the classes do.
+KEY: list[dict[str, list[str]]] = [{"apiKey": []}]
+KEY_OR_MERCHANT: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": []}]
+OPEN: list[dict[str, list[str]]] = []
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def described(summary_zh: str, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+    """What the OpenAPI document says of a route beside what its signature says."""
+    return {"x-summary-zh": summary_zh, "security": security}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request: the holder of the API key, or a merchant with a token."""
+
+    identity: Identity
+
+    @property
+    def every_room(self) -> bool:
+        return EVERY_ROOM in self.identity.rooms
+
+    def check_room(self, room_id: str) -> None:
+        """Raise 403 unless this caller manages the room, whether or not it exists."""
+        if self.identity.role_in(RoomId(room_id)) is not Role.MERCHANT:
+            raise Refused(403, f"this token is not for room {room_id!r}")
+
+
+KEY_HOLDER = Caller(Identity(UserId("api-key"), "API", "", Role.MERCHANT, frozenset({EVERY_ROOM})))
+
+
+class KeyRoute(APIRoute):
+    """Server to server: `X-API-Key` only."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(super().get_route_handler(), self, _key_only)
+
+
+class MerchantRoute(APIRoute):
+    """`X-API-Key`, or a bearer token with the role merchant; the route checks the room."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(super().get_route_handler(), self, _key_or_merchant)
+
+
+class OpenRoute(APIRoute):
+    """Anybody."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(super().get_route_handler(), self, _anybody)
+
+
+def _caller_of(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerHere = Annotated[Caller, Depends(_caller_of)]
+
+
+def _guarded(
+    handler: Handler, route: APIRoute, admit: Callable[[Request, Services], Caller | None]
+) -> Handler:
+    async def guarded(request: Request) -> Response:
+        services = services_of(request)
+        request.state.caller = admit(request, services)
+        if route.body_field is not None:
+            body = await _read_body(request, services.settings.limits.body_bytes_max)
+            request = _ReadRequest(request, body)
+        return await handler(request)
+
+    return guarded
+
+
+def _anybody(_request: Request, _services: Services) -> None:
+    return None
+
+
+def _key_only(request: Request, services: Services) -> Caller:
+    if _has_key(request, services):
+        return KEY_HOLDER
+    raise _unauthorised("send the API key as X-API-Key")
+
+
+def _key_or_merchant(request: Request, services: Services) -> Caller:
+    if _has_key(request, services):
+        return KEY_HOLDER
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise _unauthorised("send X-API-Key, or a merchant's token as Authorization: Bearer")
+    try:
+        identity = services.tokens.verify(token.strip())
+    except KeyNotLoaded as error:
+        raise unavailable(str(error), retry_after_s=1) from error
+    except TokenError as error:
+        raise _unauthorised(str(error), ' error="invalid_token"') from error
+    if identity.role is not Role.MERCHANT or identity.is_anonymous:
+        raise Refused(403, "a token with the role merchant is needed")
+    return Caller(identity)
+
+
+def _has_key(request: Request, services: Services) -> bool:
+    """True with the right key, False without one; a wrong key is refused at once."""
+    given = request.headers.get("x-api-key")
+    if given is None:
+        return False
+    expected = services.settings.api_key
+    # A header is Latin-1 on the wire; comparing bytes takes the same time wherever they differ.
+    if expected and hmac.compare_digest(given.encode("latin-1"), expected.encode()):
+        return True
+    raise _unauthorised("the API key is wrong")
+
+
+def _unauthorised(message: str, extra: str = "") -> Refused:
+    return Refused(401, message, headers={"WWW-Authenticate": f"Bearer{extra}"})
+
+
+async def _read_body(request: Request, bytes_max: int) -> bytes:
+    """The whole body of a JSON request: 415, 413 or 408 if it is not one that we take."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared = request.headers.get("content-length", "")
+    if kind != "application/json" and declared != "0":
+        raise Refused(415, "send Content-Type: application/json")
+    if declared.isdecimal() and int(declared[:20]) > bytes_max:
+        raise _too_large(bytes_max)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+    except TimeoutError:
+        why = f"the body did not arrive within {BODY_WITHIN_S} s"
+        raise Refused(408, why, headers={"Connection": "close"}) from None
+    return bytes(body)
+
+
+def _too_large(bytes_max: int) -> Refused:
+    return Refused(
+        413, f"the body has more than {bytes_max} bytes", headers={"Connection": "close"}
+    )
+
+
+class _ReadRequest(Request):
+    """A request whose body was read already, and whose JSON is parsed strictly.
+
+    Python's own parser takes NaN and halves of surrogate pairs, which no event may carry on.
+    """
+
+    def __init__(self, request: Request, body: bytes) -> None:
+        super().__init__(request.scope)
+        self._read = body
+
+    async def body(self) -> bytes:
+        return self._read
+
+    async def json(self) -> Any:
+        try:
+            return orjson.loads(self._read)
+        except orjson.JSONDecodeError as error:
+            raise json.JSONDecodeError(error.msg, "", 0) from error

@@ -1,0 +1,44 @@
+"""Everything the HTTP API needs, made elsewhere and passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from server.database.engine import Database
+from server.database.records import CatalogRecords, RoomRecords
+from server.ports import Realtime, RoomActs
+from server.settings import Settings
+from server.tokens import Tokens
+
+
+def accept_any_name(_name: str) -> str | None:
+    """No rule beyond those of text."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the API. `refuse_name` answers why a guest may not have a name, or None."""
+
+    settings: Settings
+    database: Database
+    rooms: RoomRecords
+    catalog: CatalogRecords
+    tokens: Tokens
+    realtime: Realtime
+    acts: RoomActs
+    now_ms: Callable[[], int]
+    refuse_name: Callable[[str], str | None] = accept_any_name
+
+
+def services_of(request: Request) -> Services:
+    """The services of the API that a request came to."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesHere = Annotated[Services, Depends(services_of)]
