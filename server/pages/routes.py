@@ -1,0 +1,155 @@
+"""The pages' routes: landing, viewer page, host console, their files, and the 404 page.
+
+Knows the brand and the room id in the address. Whether the room exists, and what is in it, the
+page learns over the WebSocket like every other client.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from server.pages.assets import CACHE_AND_ASK, CACHE_FOR_EVER, Assets, make_asset, send_asset
+from server.pages.theme import theme_css
+from server.pages.words import WORDS, choose_language
+from server.settings import Settings
+
+ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?\Z")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page_routes(settings: Settings) -> list[BaseRoute]:
+    """Everything a browser opens; put it after the API's routes."""
+    pages = Pages(settings)
+    return [
+        Route("/", pages.landing, name="landing"),
+        Route("/r/{room}", pages.viewer, name="viewer"),
+        Route("/host/{room}", pages.host, name="host"),
+        Route("/static/{path:path}", pages.static, name="static"),
+        Route("/theme.css", pages.theme, name="theme"),
+        Route("/favicon.ico", pages.favicon, name="favicon"),
+    ]
+
+
+def content_security_policy(host: str) -> str:
+    """The policy of every page. `host` is the request's Host header: sockets go nowhere else.
+
+    Older Safari does not count a same-origin WebSocket as 'self', so both forms are named.
+    """
+    sockets = f" ws://{host} wss://{host}" if _HOST.match(host) else ""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' https: data:",
+            "media-src 'self' https: http: blob:",
+            f"connect-src 'self'{sockets}",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+class Pages:
+    """The handlers and what they share: templates, files, theme and brand, all built once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.assets = Assets()
+        self.theme_asset = make_asset(theme_css(settings.brand_color).encode(), "theme.css")
+        self.templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.templates.globals.update(
+            asset=self.assets.url,
+            theme_url=f"/theme.css?v={self._theme_version}",
+            brand=settings.brand_name,
+            brand_color=settings.brand_color,
+            logo=settings.brand_logo_url,
+            initial=settings.brand_name[:1].upper(),
+            guests_may_speak=settings.guests_may_speak or settings.insecure,
+            name_chars_max=settings.limits.name_chars_max,
+            text_chars_max=settings.limits.text_chars_max,
+            notice_chars_max=settings.limits.notice_chars_max,
+            reason_chars_max=settings.limits.reason_chars_max,
+        )
+
+    @property
+    def _theme_version(self) -> str:
+        return self.theme_asset.etag.strip('"')
+
+    async def landing(self, request: Request) -> Response:
+        """A quiet front page: no list of rooms, because links are given by the merchant."""
+        return self._page(request, "landing.html", title="landing_title")
+
+    async def viewer(self, request: Request) -> Response:
+        """The room as its audience sees it."""
+        return self._room_page(request, "viewer.html", title="viewer_title")
+
+    async def host(self, request: Request) -> Response:
+        """The console of hosts, moderators and merchants; who may do what, the server decides."""
+        return self._room_page(request, "host.html", title="host_title")
+
+    async def static(self, request: Request) -> Response:
+        """A file of the pages."""
+        found = self.assets.serve(request, request.path_params["path"])
+        return found or self._missing(request)
+
+    async def theme(self, request: Request) -> Response:
+        """The brand's colours as a stylesheet."""
+        lasting = request.query_params.get("v") == self._theme_version
+        return send_asset(request, self.theme_asset, CACHE_FOR_EVER if lasting else CACHE_AND_ASK)
+
+    async def favicon(self, request: Request) -> Response:
+        """For whatever asks without reading the page's link."""
+        return send_asset(request, self.assets.files["favicon.svg"], CACHE_AND_ASK)
+
+    def _room_page(self, request: Request, template: str, *, title: str) -> Response:
+        room = request.path_params["room"]
+        if not ROOM_ID.match(room):
+            return self._missing(request)
+        return self._page(request, template, title=title, room=room)
+
+    def _missing(self, request: Request) -> Response:
+        return self._page(request, "missing.html", title="missing_title", status=404)
+
+    def _page(
+        self, request: Request, template: str, *, title: str, status: int = 200, room: str = ""
+    ) -> Response:
+        language = choose_language(
+            request.query_params.get("lang"), request.headers.get("accept-language", "")
+        )
+        words = WORDS[language]
+        context: dict[str, Any] = {
+            "lang": language,
+            "words": words,
+            "title": words[title],
+            "room": room,
+        }
+        return HTMLResponse(
+            self.templates.get_template(template).render(context),
+            status_code=status,
+            headers={
+                "content-security-policy": content_security_policy(request.headers.get("host", "")),
+                "content-language": language,
+                "vary": "Accept-Language",
+                "cache-control": CACHE_AND_ASK,
+                "x-content-type-options": "nosniff",
+                "referrer-policy": "no-referrer",
+                "permissions-policy": "camera=(), microphone=(), geolocation=()",
+            },
+        )
