@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ async def open_worker(
     name = secrets.token_hex(6)
     commands = connect(redis_url, limits)
     listener = connect(redis_url, limits, role=ClientRole.LISTENER)
+    for client in (commands, listener):
+        await client.initialize()  # a cluster learns its nodes
     database = Database(
         database_url, threads_max=limits.database_threads_max, within_s=limits.database_within_s
     )
@@ -138,7 +141,13 @@ async def open_worker(
         rooms=rooms,
         door=Door(gateway, tokens, settings),
         health=Health(
-            commands, database, gateway, rooms, worker=name, within_s=limits.redis_within_ms / 1000
+            commands,
+            database,
+            gateway,
+            rooms,
+            worker=name,
+            within_s=limits.redis_within_ms / 1000,
+            embedded_in=None if settings.redis_url else settings.data_dir,
         ),
         services=Services(
             settings=settings,
@@ -180,8 +189,9 @@ class App:
     def __init__(
         self, settings: Settings, redis_url: str, database_url: str, now_ms: Callable[[], int]
     ) -> None:
-        self._open = lambda: open_worker(settings, redis_url, database_url, now_ms)
-        self._settings = settings
+        self._open: Callable[[], Awaitable[Worker]] = partial(
+            open_worker, settings, redis_url, database_url, now_ms
+        )
         self._starlette = Starlette(lifespan=self._lifespan)
         self.worker: Worker | None = None
 

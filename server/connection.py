@@ -186,7 +186,8 @@ class HandshakeProtocol(asyncio.Protocol):
 
     def detach(self, attach: Attach, message_bytes_max: int) -> None:
         """After acceptance: give the socket to the protocol that `attach` makes, and let go."""
-        assert self._transport is not None and self._answered
+        assert self._transport is not None
+        assert self._answered
         self._connections.discard(self)
         if self._transport.is_closing():
             return

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -191,11 +191,19 @@ class Gateway:
             viewer.close(Closing.BAD_REQUEST)
             return
         if viewer.backlog is not None:
-            viewer.backlog.extend(commands)
+            viewer.backlog.extend(self._commands_only(viewer, commands))
             if len(viewer.backlog) > self.limits.viewer_backlog_commands_max:
                 viewer.transport.pause_reading()
             return
         self._run(viewer, commands)
+
+    def _commands_only(self, viewer: Viewer, commands: list[Command]) -> Iterator[Command]:
+        """Pongs are taken at once: they must not wait behind a command that waits for Redis."""
+        for command in commands:
+            if command is PONG:
+                self._pong(viewer)
+            else:
+                yield command
 
     def _run(self, viewer: Viewer, commands: Iterable[Command]) -> None:
         """Handle commands in order until one has to wait; replies share one frame."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,6 +18,7 @@ from starlette.routing import Route
 from rooms.adapters.script import RedisClient
 from server.database.engine import Database
 from server.database.records import DatabaseUnavailable
+from server.embedded_redis import read_state
 from server.gateway import Gateway
 from server.live_rooms import LiveRooms
 
@@ -33,7 +35,9 @@ class Health:
         *,
         worker: str,
         within_s: float,
+        embedded_in: Path | None,
     ) -> None:
+        self._embedded_in = embedded_in
         self._redis = redis
         self._database = database
         self._gateway = gateway
@@ -72,8 +76,15 @@ class Health:
             async with asyncio.timeout(self._within_s):
                 await self._redis.ping()
         except (RedisError, OSError, TimeoutError) as error:
-            return f"down: {error or type(error).__name__}"
+            return f"down: {self._embedded_trouble() or error or type(error).__name__}"
         return "ok"
+
+    def _embedded_trouble(self) -> str:
+        """What the supervisor knows of its own Redis, if it is ours."""
+        state = read_state(self._embedded_in) if self._embedded_in is not None else None
+        if state is None:
+            return ""
+        return f"{state.status}, restarted {state.restarts} times; {state.last_error}".strip("; ")
 
     async def _database_state(self) -> str:
         try:

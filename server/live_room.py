@@ -50,6 +50,7 @@ class LiveRoom:
         self._elsewhere = (0, 0)  # clients and users on other workers
         self.idle_since_s = time.monotonic()
         self.catching_up = False
+        self.behind_at: int | None = None  # its top when it last was below the stream's
         self._builder = builder
         self._pacing = pacing
         self._pace = pacing.room()
@@ -114,7 +115,14 @@ class LiveRoom:
         if replica is not None:
             self.replica = replica
             self._snapshot = None
+        self._pending = [one for one in self._pending if one.epoch == self.replica.epoch]
         self._schedule(now=True)
+
+    def likes_missed(self, total: int) -> None:
+        """Likes were stored but never announced here."""
+        delta = total - self.replica.likes_total
+        if delta > 0:
+            self.announced(Batch(self.replica.epoch, self.replica.top + 1, [], total, delta))
 
     def missed(self, entries: list[Entry]) -> None:
         """Entries that were stored but never announced here; they precede what is pending."""
@@ -159,13 +167,15 @@ class LiveRoom:
         if self._slicing is not None or self.catching_up:
             return
         entries = self._apply_pending()
+        if not len(self.audience):
+            self._pulses.clear()
+            self._likes_delta = 0
+            return
         started_at_s = time.monotonic()
         pulses = self._take_pulses(started_at_s)
         if not entries and not pulses:
             if self._pulses:
                 self._schedule(now=False)
-            return
-        if not len(self.audience):
             return
         frame = self._builder.build(self.channel, entries, pulses, self.audience.encodings)
         if len(self.audience) <= self._limits.fanout_slice_viewers:

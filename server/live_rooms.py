@@ -185,6 +185,7 @@ class LiveRooms:
                         if missed:
                             room.missed(missed)
                         room.caught_up()
+                        room.likes_missed(vitals.likes_total)
                         return
                 await self._start_anew(room)
                 return
@@ -217,7 +218,6 @@ class LiveRooms:
                     self._spawn(self._report(room))
 
     async def _report(self, room: LiveRoom) -> None:
-        top_before = room.replica.top
         try:
             attendance = self._attendance(room)
             vitals = await self._log.report(room.room_id, attendance)
@@ -228,13 +228,17 @@ class LiveRooms:
         except (RoomLogUnavailable, DatabaseUnavailable) as error:
             _LOG.warning("%s", error)
             return
-        self._check_position(room, vitals, top_before)
+        self._check_position(room, vitals)
 
-    def _check_position(self, room: LiveRoom, vitals: Vitals, top_before: int) -> None:
-        """A top that stands still below the stream's means that an announcement was lost."""
-        stuck = room.replica.top == top_before and room.outbox.idle and not room.has_pending
-        if vitals.epoch != room.replica.epoch or (stuck and vitals.top > room.replica.top):
+    def _check_position(self, room: LiveRoom, vitals: Vitals) -> None:
+        """Below the stream in two reports with the same top: an announcement was lost."""
+        top = room.replica.top
+        stuck = vitals.top > top and room.behind_at == top and not room.has_pending
+        if stuck or vitals.epoch != room.replica.epoch:
             self.look(room)
+        elif vitals.top == top and room.outbox.idle and not room.has_pending:
+            room.likes_missed(vitals.likes_total)
+        room.behind_at = top if vitals.top > top else None
 
     async def _refresh_bans(self, room: LiveRoom, version: int) -> None:
         """Read a room's bans anew: the word about one may have been lost."""

@@ -74,7 +74,7 @@ class Viewer(asyncio.Protocol):
         self.client_id = ""  # empty until the connect command
         self.rooms: tuple[LiveRoom, ...] = ()
         self.backlog: deque[Command] | None = None  # commands behind one that waits
-        self.fragments: list[bytes] | None = None
+        self.fragments: bytearray | None = None
         self.subscription_expiry_s: dict[str, int] | None = None
         self.closing = False
         self.ignoring = False  # its connect command was refused
@@ -172,19 +172,19 @@ class Viewer(asyncio.Protocol):
         if stream.parser_exc is not None and not self.closing:
             self._failed()
         elif stream.writes:
-            self._flush_stream()
+            self._answer_pings()
 
     def _frame(self, opcode: Opcode, data: bytes, fin: bool) -> None:
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
             if fin:
                 self._message(data)
             else:
-                self.fragments = [data]
+                self.fragments = bytearray(data)
         elif opcode is Opcode.CONT:
             assert self.fragments is not None
-            self.fragments.append(data)
+            self.fragments += data
             if fin:
-                message, self.fragments = b"".join(self.fragments), None
+                message, self.fragments = bytes(self.fragments), None
                 self._message(message)
         elif opcode is Opcode.PONG:
             if self.native_ping:
@@ -223,6 +223,14 @@ class Viewer(asyncio.Protocol):
         self.gateway.wheel.closing(self)
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def _answer_pings(self) -> None:
+        """Pongs, which the core has made; a peer that asks and never reads is at its bound."""
+        if self.transport.get_write_buffer_size() >= self.gateway.limits.viewer_buffer_bytes_max:
+            self.stream.data_to_send()
+            self.close(Closing.SLOW)
+        else:
+            self._flush_stream()
 
     def _flush_stream(self) -> None:
         if not self.transport.is_closing():

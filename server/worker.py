@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -14,6 +15,8 @@ from server.connection import HandshakeProtocol
 from server.parentage import Inheritance, parent_gone
 from server.settings import Settings
 
+_LOG = logging.getLogger("onair.worker")
+
 
 class WorkerServer(uvicorn.Server):
     """uvicorn, with onair's own end: viewers are closed in waves before the sockets go."""
@@ -23,6 +26,7 @@ class WorkerServer(uvicorn.Server):
         self._app = app
         self._inheritance = inheritance
         self._life: asyncio.Future[None] | None = None
+        self.failed = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -30,11 +34,20 @@ class WorkerServer(uvicorn.Server):
             return
         self._life = parent_gone(self._inheritance.life_fd)
         self._life.add_done_callback(self._parent_ended)
+        assert self._app.worker is not None
+        for task in self._app.worker.tasks:
+            task.add_done_callback(self._task_ended)
         self._inheritance.report_ready()
 
     def _parent_ended(self, life: asyncio.Future[None]) -> None:
         if not life.cancelled():
             self.should_exit = True
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """The feed, the wheel and the keeper never end; without one of them a worker is no use."""
+        if not task.cancelled():
+            _LOG.critical("task %s ended", task.get_name(), exc_info=task.exception())
+            self.failed = self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._life is not None:
@@ -76,7 +89,7 @@ def main() -> None:
     app = create_app(settings, redis_url=redis_url, database_url=database_url)
     server = WorkerServer(config_of(app, settings), app, inheritance)
     server.run([inheritance.listening_socket()])
-    if not server.started:
+    if not server.started or server.failed:
         sys.exit(3)
 
 

@@ -1,5 +1,5 @@
 -- append: decide, store and announce one worker's batch of a room, in order.
--- KEYS  1 meta {epoch, top, likes, now_ms, chat_tokens, chat_at_ms, version}  2 stream  3 fields  4 mutes
+-- KEYS  1 meta {epoch, top, likes, now_ms, chat_tokens, chat_at_ms}  2 stream  3 fields  4 mutes
 --       5 bans  6 pace  7 receipt of this worker  8 comment_likes, then one key per comment with a cid
 --       and per comment like, in order of the entries
 -- ARGV  1 channel  2 seq > 0  3 epoch for a new room  4 stream length max  5 receipt and cid ttl_s
@@ -22,7 +22,7 @@ if receipt then
   if earlier[1] > seq then return redis.error_reply('STALESEQ a later batch of this worker was stored') end
 end
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms', 'version')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms')
 local epoch = meta[1] or ARGV[3]
 local top = tonumber(meta[2] or '0')
 local likes = tonumber(meta[3] or '0')
@@ -32,7 +32,6 @@ local now = math.max(clock, tonumber(meta[4] or '0')) -- a clock set back never 
 local chat_rate, chat_burst = tonumber(ARGV[7]), tonumber(ARGV[8])
 local chat_at = tonumber(meta[6] or '0')
 local tokens = math.min(chat_burst, tonumber(meta[5] or ARGV[8]) + (now - chat_at) * chat_rate / 1000)
-local version = tonumber(meta[7] or '0')
 
 local outcomes, lines, stored, pulses = {}, {}, {}, {}
 local pace, cids, fields, field_versions, liked = {}, {}, {}, {}, {}
@@ -96,7 +95,6 @@ local function event(at)
     if changed < newest then return 'superseded:' end
     fields[field] = value
     field_versions[field] = changed
-    version = math.max(version, changed)
   end
   local payload = ARGV[at + 5]
   if ARGV[at + 9] == '1' then payload = stamped(payload) end
@@ -132,7 +130,7 @@ for _, entry in ipairs(stored) do redis.call('XADD', KEYS[2], entry[1], 'e', ent
 if #stored > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '=', ARGV[4]) end
 likes = likes + tonumber(ARGV[9])
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'top', whole(top), 'likes', whole(likes), 'now_ms', whole(now),
-  'chat_tokens', tostring(tokens), 'chat_at_ms', whole(now), 'version', whole(version))
+  'chat_tokens', tostring(tokens), 'chat_at_ms', whole(now))
 for field, value in pairs(fields) do
   redis.call('HSET', KEYS[3], field, value, 'version:' .. field, whole(field_versions[field]))
 end

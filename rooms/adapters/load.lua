@@ -4,7 +4,8 @@
 --       then number of mutes, then user, until_ms ...; then number of bans, then user ...
 -- Returns epoch, top, likes, sanctions version, {field, value ...}, {id, entry ...} newest first,
 --         {comment id, likes ...}, {banned user ...}
--- A store that is behind the seed (it was lost, or a worker died between SQL and here) takes all of it.
+-- A store that is behind (it was lost, or a worker died between SQL and here) takes what is newer in the seed:
+-- a field unless a later change of it was announced; mutes and bans together, unless later ones are in place.
 local at = 4
 local function pairs_from()
   local count = tonumber(ARGV[at])
@@ -18,18 +19,19 @@ local bans = {}
 for index = at + 1, at + tonumber(ARGV[at]) do bans[#bans + 1] = ARGV[index] end
 
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1])
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'version', 'sanctions')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'sanctions')
 local seed_version = tonumber(ARGV[3])
-local sanctions = tonumber(meta[5] or '0')
-if tonumber(meta[4] or '-1') < seed_version then
-  for index = 1, #fields, 2 do
-    redis.call('HSET', KEYS[3], fields[index], fields[index + 1]) -- version: stays what was announced
-  end
+for index = 1, #fields, 2 do
+  local announced = tonumber(redis.call('HGET', KEYS[3], 'version:' .. fields[index]) or '0')
+  if announced <= seed_version then redis.call('HSET', KEYS[3], fields[index], fields[index + 1]) end
+end
+local sanctions = tonumber(meta[4] or '-1')
+if sanctions <= seed_version then
+  sanctions = seed_version
   redis.call('DEL', KEYS[4], KEYS[5])
   for index = 1, #mutes, 2 do redis.call('HSET', KEYS[4], mutes[index], mutes[index + 1]) end
   for _, user in ipairs(bans) do redis.call('HSET', KEYS[5], user, '1') end
-  sanctions = math.max(sanctions, seed_version)
-  redis.call('HSET', KEYS[1], 'version', ARGV[3], 'sanctions', string.format('%.0f', sanctions))
+  redis.call('HSET', KEYS[1], 'sanctions', ARGV[3])
 end
 local entries = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', ARGV[2])
 local flat = {}

@@ -20,6 +20,7 @@ from rooms.errors import RoomLogUnavailable
 
 _LOG = logging.getLogger("onair.feed")
 _POLL_S = 1.0
+_BACKOFF_MIN_S = 0.05
 _BACKOFF_MAX_S = 2.0
 
 
@@ -73,7 +74,7 @@ class RedisFeed:
 
     async def run(self) -> None:
         """Read until cancelled; reconnect with growing, jittered pauses."""
-        pause_s = 0.05
+        pause_s = _BACKOFF_MIN_S
         while True:
             await self._work.wait()
             try:
@@ -81,10 +82,11 @@ class RedisFeed:
             except (RedisError, OSError, TimeoutError) as error:
                 if self.connected:
                     _LOG.warning("feed lost: %s", error)
-                self.connected = False
+                    pause_s = _BACKOFF_MIN_S
+            self.connected = False
             await self._drop()
             await asyncio.sleep(pause_s * random.uniform(0.5, 1))
-            pause_s = 0.05 if self.connected else min(pause_s * 2, _BACKOFF_MAX_S)
+            pause_s = min(pause_s * 2, _BACKOFF_MAX_S)
 
     async def _read(self) -> None:
         pubsub: Any = self._client.pubsub()
@@ -119,7 +121,11 @@ class RedisFeed:
             elif not confirmation.done():
                 confirmation.set_result(None)
         elif message["type"] == "smessage":
-            self._on_message(channel, message["data"])
+            try:
+                self._on_message(channel, message["data"])
+            except Exception:
+                _LOG.exception("a message of %s was not taken in", channel)
+                self._broken = True  # its owner looks at the stream instead
 
     async def _drop(self) -> None:
         pubsub, self._pubsub = self._pubsub, None
