@@ -15,6 +15,8 @@ from fastapi import FastAPI, Request
 from jinja2 import Environment, StrictUndefined
 from starlette.responses import Response
 
+from flash_sale.catalog import ID_PATTERN
+from server.api.docs_page.texts_zh import TEXTS_ZH
 from server.api.docs_page.words import LANGUAGES, STATUSES_ZH, WORDS
 from server.settings import Settings
 
@@ -26,14 +28,20 @@ PAGE_HEADERS = {
     "Cache-Control": "no-cache",
     "Vary": "Accept-Language",
 }
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<rect width="16" height="16" rx="4" fill="{color}"/>'
+    '<path d="M5 4l7 4-7 4z" fill="#fff"/></svg>'
+)
 _FILES = resources.files("server.api.docs_page")
 
 
 def add_docs(api: FastAPI, settings: Settings, document: dict[str, Any]) -> None:
-    """Serve `/openapi.json`, `/docs` and the page's style sheet."""
+    """Serve `/openapi.json`, `/docs`, and the style sheet and icon of the page."""
     encoded = orjson.dumps(document)
     accent = f":root {{ --brand: {settings.brand_color}; }}\n"
     style = (accent + (_FILES / "style.css").read_text("utf-8")).encode()
+    drawing = _ICON.format(color=settings.brand_color).encode()
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     page = environment.from_string((_FILES / "page.html").read_text("utf-8"))
     logo = settings.brand_logo_url if settings.brand_logo_url.startswith("/") else ""
@@ -45,6 +53,10 @@ def add_docs(api: FastAPI, settings: Settings, document: dict[str, Any]) -> None
     async def stylesheet(_request: Request) -> Response:
         headers = {"Cache-Control": "no-cache"}
         return Response(style, media_type="text/css; charset=utf-8", headers=headers)
+
+    async def icon(_request: Request) -> Response:
+        headers = {"Cache-Control": "no-cache"}
+        return Response(drawing, media_type="image/svg+xml", headers=headers)
 
     async def docs(request: Request) -> Response:
         language = _language(request)
@@ -61,6 +73,7 @@ def add_docs(api: FastAPI, settings: Settings, document: dict[str, Any]) -> None
 
     api.add_route("/openapi.json", openapi, include_in_schema=False)
     api.add_route("/docs", docs, include_in_schema=False)
+    api.add_route("/docs/icon.svg", icon, include_in_schema=False)
     api.add_route("/docs/style.css", stylesheet, include_in_schema=False)
 
 
@@ -110,7 +123,11 @@ def _operation(
         "path": path,
         "summary": summaries[chinese],
         "other_summary": summaries[not chinese],
-        "description": " ".join(operation["description"].split()),
+        "description": (
+            TEXTS_ZH[operation["operationId"]]
+            if chinese
+            else " ".join(operation["description"].split())
+        ),
         "who": words[_who(operation)],
         "path_fields": _parameters(document, operation, "path", words),
         "query_fields": _parameters(document, operation, "query", words),
@@ -156,7 +173,7 @@ def _parameters(
             "name": parameter["name"],
             "required": parameter["required"],
             "kind": _kind(document, parameter["schema"], words),
-            "description": parameter.get("description", ""),
+            "description": _said(parameter, words),
         }
         for parameter in operation.get("parameters", [])
         if parameter["in"] == place
@@ -177,9 +194,14 @@ def _fields(
             "name": prefix + name,
             "required": name in schema.get("required", []) and "additionalProperties" in schema,
             "kind": _kind(document, field, words),
-            "description": field.get("description", ""),
+            "description": _said(field, words),
         }
         yield from _fields(document, inner, words, path + ".")
+
+
+def _said(holder: dict[str, Any], words: dict[str, str]) -> str:
+    text: str = holder.get("description", "")
+    return TEXTS_ZH.get(text, text) if words is WORDS["zh-CN"] else text
 
 
 def _without_null(schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -199,7 +221,7 @@ def _kind(document: dict[str, Any], schema: dict[str, Any], words: dict[str, str
         kind = f"{words['list']} · {_kind(document, inner, words)}"
     else:
         names = {"string": "text", "integer": "whole", "boolean": "yes_no", "object": "object"}
-        kind = words[names.get(plain.get("type", ""), "any")]
+        kind = words[names.get(plain.get("type", ""), "any")] + _bounds(plain, words)
     if nullable and "default" not in schema:
         kind += f" {words['nullable']}"
     if schema.get("default") not in (None, "", []):
@@ -207,20 +229,49 @@ def _kind(document: dict[str, Any], schema: dict[str, Any], words: dict[str, str
     return kind
 
 
+def _bounds(schema: dict[str, Any], words: dict[str, str]) -> str:
+    """How long or large a value may be, after a separator; empty if it is not bounded."""
+    pattern, least, most = "", None, None
+    if schema.get("type") == "string":
+        least, most = schema.get("minLength"), schema.get("maxLength")
+        pattern = schema.get("pattern", "")
+        form = "up_to" if not least else "exactly"
+        if pattern == ID_PATTERN:
+            return f" · {words['id']}"
+    else:
+        least, most = schema.get("minimum"), schema.get("maximum")
+        form = "at_least" if most is None else "between"
+    if least is None and most is None:
+        return f" · {pattern}" if pattern else ""
+    return " · " + words[form].format(least=f"{least or 0:,.0f}", most=f"{most or 0:,.0f}")
+
+
 def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
     """An example of a schema in the order of its fields, from what the parts give."""
     schema = _resolved(document, _without_null(schema)[0])
     given = schema.get("examples", [None])[0]
-    if isinstance(given, dict):
-        return {name: given[name] for name in schema["properties"] if name in given}
     if given is not None:
-        return given
+        return _in_order(document, schema, given)
     if "properties" in schema:
         return {name: _example(document, field) for name, field in schema["properties"].items()}
     if schema.get("type") == "array":
         inner = _example(document, schema["items"])
         return [] if inner is None else [inner]
     return {"integer": 1, "string": "..."}.get(schema.get("type", ""))
+
+
+def _in_order(document: dict[str, Any], schema: dict[str, Any], value: Any) -> Any:
+    """An example with the fields of every object in the order of its schema."""
+    schema = _resolved(document, _without_null(schema)[0])
+    if isinstance(value, dict) and "properties" in schema:
+        return {
+            name: _in_order(document, field, value[name])
+            for name, field in schema["properties"].items()
+            if name in value
+        }
+    if isinstance(value, list) and "items" in schema:
+        return [_in_order(document, schema["items"], each) for each in value]
+    return value
 
 
 def _pretty(example: Any) -> str:
@@ -240,5 +291,5 @@ def _curl(path: str, method: str, operation: dict[str, Any], body: Any) -> str:
         parts.append('-H "X-API-Key: $KEY"')
     if body is not None:
         parts.append('-H "Content-Type: application/json"')
-        parts.append(f"-d '{_pretty(body)}'")
+        parts.append("-d '" + _pretty(body).replace("\n", "\n  ") + "'")
     return " \\\n  ".join(parts)

@@ -14,6 +14,9 @@ RoleName = Literal["viewer", "moderator", "host", "merchant"]
 StateName = Literal["scheduled", "live", "ended"]
 LaneName = Literal["state", "chat", "pulse"]
 Price = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX)]
+LANES = (
+    "`state`: at once, never dropped; `chat`: gathered for a moment; `pulse`: newest value only."
+)
 TEA: dict[str, Any] = {
     "id": "tea-01",
     "title": "Spring tea, 50 g",
@@ -125,7 +128,7 @@ class ProductRequest(Strict):
     title: Title
     price_minor: Price = Field(description="Whole minor units, such as cents or fen.")
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code.")
-    image_url: WebAddress = ""
+    image_url: WebAddress = Field("", description="Address of a picture.")
     skus: list[SkuBody] = Field(
         [], description="Variants; absent: the product itself, under its own id."
     )
@@ -194,14 +197,14 @@ class ActBody(BaseModel):
         }
     )
     version: int = Field(description="1, 2, 3 and so on within the room, without gaps.")
-    at_ms: int
+    at_ms: int = Field(description="When it was done.")
     actor: str = Field(description="User id; `api-key` for the holder of the API key.")
-    actor_role: str
-    kind: str
-    target_user: str
-    target_comment: str
-    reason: str
-    detail: dict[str, Any]
+    actor_role: str = Field(description="What the actor was in this room.")
+    kind: str = Field(description="What was done, such as `comment.remove` or `room.update`.")
+    target_user: str = Field(description="To whom, or empty.")
+    target_comment: str = Field(description="To which comment, or empty.")
+    reason: str = Field(description="Why, as the actor gave it.")
+    detail: dict[str, Any] = Field(description="What else belongs to this kind of act.")
 
     @classmethod
     def of(cls, stored: StoredAct) -> ActBody:
@@ -232,7 +235,7 @@ class PublishRequest(Strict):
     )
     channel: Channel
     data: Any = Field(description="Any JSON value; viewers get it as it is.")
-    lane: LaneName = Field("chat", description="See the lanes of the realtime protocol.")
+    lane: LaneName = Field("chat", description=LANES)
 
 
 class BroadcastRequest(Strict):
@@ -243,9 +246,9 @@ class BroadcastRequest(Strict):
             ]
         }
     )
-    channels: list[Channel] = Field(min_length=1)
+    channels: list[Channel] = Field(min_length=1, description="Each gets the value.")
     data: Any = Field(description="Any JSON value; viewers get it as it is.")
-    lane: LaneName = "chat"
+    lane: LaneName = Field("chat", description=LANES)
 
 
 class Position(Strict):

@@ -41,7 +41,11 @@ WORDS: dict[str, dict[str, str]] = {
         "one_of": "one of",
         "default": "default",
         "nullable": "or null",
-        "empty": "empty",
+        "up_to": "up to {most} characters",
+        "exactly": "{least} to {most} characters",
+        "at_least": "{least} or more",
+        "between": "{least} to {most}",
+        "id": "id",
     },
     "zh-CN": {
         "title": "HTTP 接口",
@@ -79,7 +83,11 @@ WORDS: dict[str, dict[str, str]] = {
         "one_of": "可选值",
         "default": "默认",
         "nullable": "或 null",
-        "empty": "空",
+        "up_to": "最多 {most} 个字符",
+        "exactly": "{least} 到 {most} 个字符",
+        "at_least": "不小于 {least}",
+        "between": "{least} 到 {most}",
+        "id": "标识",
     },
 }
 
