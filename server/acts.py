@@ -120,21 +120,18 @@ class Acts:
 
     async def remove_comment(self, actor: Identity, room: LiveRoom, entry: Entry, why: str) -> None:
         """Take a comment away from everybody, also from those who join or return later."""
-        pinned = orjson.loads(room.replica.fields.get("pinned_comment", b"null"))
-        unpin = pinned is not None and pinned["id"] == entry.subject
         act = self._act(
             actor, room.room_id, "comment.remove", reason=why, comment=entry.subject,
             user=entry.author, detail={"comment": orjson.loads(entry.payload)},
         )  # fmt: skip
-        changes = {"pinned_comment": None} if unpin else {}
-        version = await self._records.act(act, changes=changes)
+        version, was_pinned = await self._records.remove_comment(act)
         events = [room_json.comment_removed(entry.subject, entry.author, why, version)]
-        if unpin:
+        if was_pinned:
             events.append(room_json.comment_pinned(None, version))
         await self._announce(room.room_id, events)
 
     async def pin_comment(self, actor: Identity, room_id: RoomId, entry: Entry | None) -> None:
-        """Hold one comment up for everybody, or none."""
+        """Hold one comment up for everybody, or none. `CommentRemoved` if it is gone."""
         comment: dict[str, Any] | None = None
         if entry is not None:
             comment = orjson.loads(entry.payload)
@@ -144,7 +141,10 @@ class Acts:
             comment="" if entry is None else entry.subject,
             user="" if entry is None else entry.author,
         )  # fmt: skip
-        version = await self._records.act(act, changes={"pinned_comment": comment})
+        if comment is None:
+            version = await self._records.act(act, changes={"pinned_comment": None})
+        else:
+            version = await self._records.pin_comment(act, comment)
         await self._announce(room_id, [room_json.comment_pinned(comment, version)])
 
     async def mute(

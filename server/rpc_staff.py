@@ -8,7 +8,7 @@ from rooms.model import Identity, Role, RoomId, UserId
 from server import rpc_requests as ask
 from server.acts import Acts
 from server.channels import open_room
-from server.database.records import RoomRecords
+from server.database.records import CommentRemoved, RoomRecords
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.replies import (
@@ -57,7 +57,10 @@ class Staff:
     async def _pin_comment(self, viewer: Viewer, request: ask.CommentPin) -> Result:
         room = await self._entered(viewer, request.room, Role.MODERATOR, "comment.pin")
         entry = None if request.id is None else existing_comment(room, "id", request.id)
-        await self._acts.pin_comment(viewer.identity, room.room_id, entry)
+        try:
+            await self._acts.pin_comment(viewer.identity, room.room_id, entry)
+        except CommentRemoved:
+            raise unknown("id", f"or removed comment {request.id}") from None
         return {}
 
     async def _pin_product(self, viewer: Viewer, request: ask.ProductPin) -> Result:

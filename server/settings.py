@@ -83,6 +83,8 @@ class Limits:
     likes_per_s: int = 50
     likes_burst: int = 100
     # HTTP
+    request_within_s: int = 20
+    head_bytes_max: int = 32_768
     body_bytes_max: int = 262_144
     shelf_products_max: int = 100
     skus_per_product_max: int = 50

@@ -12,6 +12,7 @@ import uvicorn
 
 from server.app import App, create_app
 from server.connection import HandshakeProtocol
+from server.http_door import http_door
 from server.parentage import Inheritance, parent_gone
 from server.settings import Settings
 
@@ -64,7 +65,7 @@ def config_of(app: App, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=http_door(settings.limits),
         ws=HandshakeProtocol,
         lifespan="on",
         log_level=settings.log_level,

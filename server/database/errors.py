@@ -62,6 +62,10 @@ class UnknownRoom(LookupError):
     """There is no such room; the text names it."""
 
 
+class CommentRemoved(LookupError):
+    """The comment, whose id is the text, was removed before."""
+
+
 class UnknownProducts(LookupError):
     """Products that do not exist; `ids` holds them in the order they were asked for."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.database.catalog_records import CatalogRecords
 from server.database.errors import (
+    CommentRemoved,
     DatabaseUnavailable,
     DuplicateId,
     UnknownProducts,
@@ -17,6 +18,7 @@ __all__ = [
     "ACT_KINDS",
     "Act",
     "CatalogRecords",
+    "CommentRemoved",
     "DatabaseUnavailable",
     "DuplicateId",
     "RoomRecord",

@@ -6,8 +6,8 @@ An act and what it changes are one transaction. Announcing it to viewers is the 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -15,9 +15,11 @@ from sqlalchemy import exc
 from flash_sale.catalog import Product, is_id
 from server.database.catalog_records import read_products
 from server.database.engine import Database
-from server.database.errors import DuplicateId, UnknownProducts, UnknownRoom
+from server.database.errors import CommentRemoved, DuplicateId, UnknownProducts, UnknownRoom
 from server.database.tables import products, room_acts, rooms, sanctions, shelf_items
 from server.database.words import Act, RoomRecord, Sanction, StoredAct, check_storable
+
+T = TypeVar("T")
 
 CHANGEABLE = frozenset(
     {
@@ -115,20 +117,10 @@ class RoomRecords:
             raise ValueError("shelf: a product is given twice")
 
         def work(connection: sa.Connection) -> int:
-            # First of all, so that the row's lock puts the acts of a room into one order.
-            version = connection.execute(
-                sa.update(rooms)
-                .where(rooms.c.id == act.room_id)
-                .values(version=rooms.c.version + 1)
-                .returning(rooms.c.version)
-            ).scalar_one_or_none()
-            if version is None:
-                raise UnknownRoom(act.room_id)
+            version = _next_version(connection, act.room_id)
             pinned = columns.get("pinned_product_id")
             _check_products(connection, [*(shelf or ()), *([pinned] if pinned else ())])
-            if columns:
-                query = sa.update(rooms).where(rooms.c.id == act.room_id)
-                connection.execute(query.values(**columns))
+            _change(connection, act.room_id, columns)
             if sanction is not None:
                 _put_sanction(connection, act, sanction)
             if lift is not None:
@@ -136,8 +128,49 @@ class RoomRecords:
             if shelf is not None:
                 _replace_shelf(connection, act.room_id, shelf)
             connection.execute(sa.insert(room_acts), _act_row(act, version))
-            return int(version)
+            return version
 
+        return await self._act(act, work)
+
+    async def remove_comment(self, act: Act) -> tuple[int, bool]:
+        """Log the removal of `act.target_comment`; if it was pinned, unpin it.
+
+        Returns the new version and whether it was pinned. Raises as `act` does.
+        """
+        act.check()
+
+        def work(connection: sa.Connection) -> tuple[int, bool]:
+            version = _next_version(connection, act.room_id)
+            query = sa.select(rooms.c.pinned_comment).where(rooms.c.id == act.room_id)
+            pinned = connection.execute(query).scalar_one()
+            unpin = pinned is not None and json.loads(pinned).get("id") == act.target_comment
+            _change(connection, act.room_id, {"pinned_comment": None} if unpin else {})
+            connection.execute(sa.insert(room_acts), _act_row(act, version))
+            return version, unpin
+
+        return await self._act(act, work)
+
+    async def pin_comment(self, act: Act, comment: Mapping[str, Any]) -> int:
+        """Log and pin a comment. `CommentRemoved` if its removal was logged before."""
+        act.check()
+        columns = _columns({"pinned_comment": dict(comment)})
+
+        def work(connection: sa.Connection) -> int:
+            version = _next_version(connection, act.room_id)
+            removal = sa.select(room_acts.c.version).where(
+                room_acts.c.room_id == act.room_id,
+                room_acts.c.kind == "comment.remove",
+                room_acts.c.target_comment == act.target_comment,
+            )
+            if connection.execute(removal.limit(1)).first() is not None:
+                raise CommentRemoved(act.target_comment)
+            _change(connection, act.room_id, columns)
+            connection.execute(sa.insert(room_acts), _act_row(act, version))
+            return version
+
+        return await self._act(act, work)
+
+    async def _act(self, act: Act, work: Callable[[sa.Connection], T]) -> T:
         if not is_id(act.room_id):
             raise UnknownRoom(act.room_id)
         return await self._database.run(work, attempt=f"log {act.kind} in room {act.room_id}")
@@ -191,6 +224,24 @@ class RoomRecords:
 
         attempt = f"read the shelf of room {room_id}"
         return await self._database.run(work, attempt=attempt, reads_only=True)
+
+
+def _next_version(connection: sa.Connection, room_id: str) -> int:
+    """First in every act, so that the row's lock puts the acts of a room into one order."""
+    version = connection.execute(
+        sa.update(rooms)
+        .where(rooms.c.id == room_id)
+        .values(version=rooms.c.version + 1)
+        .returning(rooms.c.version)
+    ).scalar_one_or_none()
+    if version is None:
+        raise UnknownRoom(room_id)
+    return int(version)
+
+
+def _change(connection: sa.Connection, room_id: str, columns: Mapping[str, Any]) -> None:
+    if columns:
+        connection.execute(sa.update(rooms).where(rooms.c.id == room_id).values(**columns))
 
 
 def _columns(changes: Mapping[str, Any]) -> dict[str, Any]:
