@@ -9,7 +9,6 @@ import pytest
 from server.database.engine import Database
 from server.database.records import Act, CommentRemoved, RoomRecords, UnknownRoom
 
-
 pytest_plugins = ["tests.support.databases"]
 
 
