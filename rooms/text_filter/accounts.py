@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from rooms.text_filter.automaton import Automaton
+from rooms.text_filter.automaton import Match
 from rooms.text_filter.findings import Finding, Reason
 from rooms.text_filter.fold import Folded
 
@@ -50,7 +50,7 @@ _TARGET: Final = (
 _CALL: Final = re.compile(rf"{_ADD}{_WHOM}(?:{_TARGET})")
 _STRONG: Final = re.compile(
     r"薇[信芯]|(?<!稍)微芯|微♥|徽[信芯♥]|威[芯♥]|溦[信芯♥]|卫♥|维♥|(?<![a-z])[vw][信芯](?!号[弱强差])"
-    r"|(?<![a-z])v ?♥?x(?![a-z])|wxid ?[a-z0-9]|(?<![a-z])wei ?xin(?![a-z]| ?pay|支付|付)"
+    r"|(?<![a-z])v ?♥?x(?![a-z0-9])|wxid ?[a-z0-9]|(?<![a-z])wei ?xin(?![a-z]| ?pay|支付|付)"
     r"|(?:[vw]x|微信|qq|薇)同[号步]|(?<![a-z])wx(?:同|号)"
     r"|微信号(?![称码])|(?:联系|找|问|私)(?:我|客服|老板|主播)?的?微信"
     r"|(?<![a-z])(?:q|qq|扣|扣扣|企鹅|电报|飞机|tg)群|[进入](?:q|扣扣?|企鹅)?裙(?!子)|(?<![a-z])q裙"
@@ -63,8 +63,8 @@ _SPLIT_WECHAT: Final = re.compile(r"微信(?!支付|付|号弱|号不)")
 
 # --- English, read from `Folded.joined` -----------------------------------------------------------
 _SURE: Final = (
-    r"(?:we ?chat|weixin|whats? ?s? ?app|wats ?app|telegram|snap ?chat|instagram|viber|skype|discord"
-    r"|kakao(?: ?talk)?|zalo|facebook|fb|messenger)"
+    r"(?:we ?chat|weixin|whats? ?s? ?app|wats ?app|telegram|snap ?chat|instagram|viber|skype"
+    r"|discord|kakao(?: ?talk)?|zalo|facebook|fb|messenger)"
 )
 _UNSURE: Final = r"(?:tele|tg|ig|insta|ins|snap|line|signal|wa|vx|wx|qq|vk|imo)"
 _ASK: Final = (
@@ -87,54 +87,76 @@ _ENGLISH: Final = re.compile(
 
 # --- a messenger's name and an account name, read from `Folded.marked` ----------------------------
 _NAMED: Final = (
-    r"微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|威♥|wei ?xin|we ?chat|[vw] ?x|v|w"
-    r"|微|薇|威|徽|q ?q|q|扣扣|扣|叩叩|球球|企鹅|tg|tele|telegram|纸飞机|飞机|电报|line|ins|insta"
-    r"|ig|instagram|facebook|fb|whats ?app|kakao|snap|snapchat|skype|discord|viber|signal|zalo"
+    r"微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|威♥|wei ?xin|we ?chat|[vw] ?x|微|薇|威|徽"
+    r"|q ?q|扣扣|扣|叩叩|球球|企鹅|telegram|纸飞机|飞机|电报|instagram|whats ?app|snap ?chat"
 )
-_HANDLE: Final = r"[a-z][a-z0-9_.+-]{3,24}"
+# Also words or letters of their own: the account name must not be a plain word then.
+_NAMED_DOUBTFULLY: Final = (
+    r"v|w|q|tg|tele|line|ins|insta|ig|facebook|fb|kakao|snap|skype|discord|viber|signal|zalo"
+)
+_OTHERS: Final = "(?:号|群|id|频道){0,2} ?"
 _SPELLED_OUT: Final = re.compile(
-    rf"(?<![a-z0-9])(?:{_NAMED})(?:号|群|id|频道){{0,2}} ?(?:[:@是]|[:;]@)@?"
-    rf"(?!pay)(?:{_HANDLE}|[0-9]{{5}})"
+    rf"(?<![a-z0-9])(?:(?:{_NAMED}){_OTHERS}(?:[:@是]|[:;]@)@?(?!pay)"
+    r"(?:[a-z][a-z0-9_.+-]{3,24}|[0-9]{5})"
+    rf"|(?:{_NAMED_DOUBTFULLY}){_OTHERS}(?:[:是]?@|[:是])"
+    r"(?:(?=[a-z.-]{1,16}[0-9_])[a-z][a-z0-9_.+-]{3,24}|[0-9]{5})"
+    rf"|(?:tg|tele|telegram|ig|ins|line|飞机|电报) ?@[a-z])"
 )
 _BESIDE: Final = re.compile(
     r"(?<![a-z0-9])(?:微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|威♥|we ?chat|wei ?xin"
-    r"|[vw] ?x|qq|扣扣|叩叩|企鹅|telegram|snapchat|instagram|discord|skype|whats ?app|line|tg)"
-    r"(?:号|群|id|频道){0,2} ?(?:(?=[a-z_.-]{1,16}[0-9_])[a-z][a-z0-9_.-]{4,20}|[0-9]{5})"
+    r"|[vw] ?x(?![0-9]{1,4}[a-z])|qq|扣扣|叩叩|企鹅|telegram|snapchat|instagram|discord|skype"
+    rf"|whats ?app|line|tg){_OTHERS}"
+    r"(?:(?=[a-z_.-]{1,16}[0-9_])[a-z][a-z0-9_.-]{4,20}|[0-9]{5})"
 )
 _QQ_NUMBER: Final = re.compile(
     r"(?<![a-z])(?:qq|q|[扣抠蔻叩]{1,2}|球球|秋秋|企鹅|鹅)(?:号|群|裙){0,2} ?[0-9]{5}"
 )
 _IS: Final = re.compile(rf"(?<![a-z])my (?:{_UNSURE}|{_SURE}) is [a-z]{{1,20}}[0-9_.]")
-_EMAIL: Final = re.compile(r"[a-z0-9]@[a-z0-9-]{1,40}(?:[.;]|点| ?dot ?)[a-z]{2}")
+_EMAIL: Final = re.compile(
+    r"[a-z0-9]@[a-z0-9-]{1,40}(?:[.;]|点| ?dot ?)(?:[a-z0-9-]{1,40}[.;])?"
+    r"(?:com|cn|net|org|edu|gov|io|me|hk|tw|jp|kr|uk|ru|de|fr|in|cc)(?![a-z0-9])"
+)
 
 _JOINED: Final = (_CALL, _STRONG, _QQ_NUMBER, _ENGLISH)
 _MARKED: Final = (_SPELLED_OUT, _BESIDE, _IS, _EMAIL)
-_HIDDEN_NAMES: Final = ("whatsapp", "telegram", "wechat", "weixin", "instagram", "snapchat")
-
-
-class AccountFinder:
-    """The patterns, and the names whose disguise alone gives them away."""
-
-    def __init__(self) -> None:
-        self._names = Automaton(_HIDDEN_NAMES)
-
-    def find(self, folded: Folded) -> Iterator[Finding]:
-        for pattern in _JOINED:
-            for found in pattern.finditer(folded.joined):
-                yield _finding(folded.place_in_joined(found.start(), found.end()))
-        for pattern in _MARKED:
-            for found in pattern.finditer(folded.marked):
-                yield _finding(folded.place_in_marked(found.start(), found.end()))
-        for match in self._names.find(folded):
-            if match.disguised and folded.text[match.begin : match.finish] not in _TWO_WORDS:
-                yield Finding(Reason.CONTACT_ACCOUNT, match.begin, match.finish)
-        for found in _SPLIT_WECHAT.finditer(folded.joined):
-            begin, finish = folded.place_in_joined(found.start(), found.end())
-            if finish - begin > len("微信") and folded.text[max(0, begin - 1)] != "稍":
-                yield Finding(Reason.CONTACT_ACCOUNT, begin, finish)
-
-
+# One of these is in every text that any pattern above can match; looked for first, they are cheap.
+_CUES: Final = frozenset("微薇威维卫徽溦扣抠蔻叩球秋鹅飞报豆群裙友♥像页介料签扫q@:+")
+_CUE_WORDS: Final = frozenset(
+    {"v", "w", "x", "i", "wei", "we", "tg", "t", "ig", "ins", "wa", "fb", "tele", "vk", "imo"}
+)  # single letters, because a name may be spelled
+_CUE_PARTS: Final = (
+    "vx", "wx", "v♥", "w♥", "v信", "v芯", "w信", "wei", "chat", "app", "gram", "snap", "line",
+    "insta", "facebook", "viber", "skype", "discord", "kakao", "zalo", "messenger", "signal",
+)  # fmt: skip
+# Their disguise alone gives them away: nobody writes te1egram to ask about a sticker.
+HIDDEN_NAMES: Final = ("whatsapp", "telegram", "wechat", "weixin", "instagram", "snapchat")
 _TWO_WORDS: Final = frozenset({"we chat", "whats app", "snap chat", "insta gram"})
+
+
+def find_accounts(folded: Folded) -> Iterator[Finding]:
+    """Invitations and account names; names of `HIDDEN_NAMES` in disguise are not looked for."""
+    if not (
+        _CUES.intersection(folded.text)
+        or _CUE_WORDS.intersection(folded.words)
+        or any(part in folded.text for part in _CUE_PARTS)
+    ):
+        return
+    joined, marked = folded.joined, folded.marked
+    for pattern in _JOINED:
+        for found in pattern.finditer(joined.text):
+            yield _finding(joined.place(found.start(), found.end()))
+    for pattern in _MARKED:
+        for found in pattern.finditer(marked.text):
+            yield _finding(marked.place(found.start(), found.end()))
+    for found in _SPLIT_WECHAT.finditer(joined.text):
+        begin, finish = joined.place(found.start(), found.end())
+        if finish - begin > len("微信") and folded.text[max(0, begin - 1)] != "稍":
+            yield _finding((begin, finish))
+
+
+def is_bait(folded: Folded, match: Match) -> bool:
+    """Whether one of `HIDDEN_NAMES` was written so as not to be found."""
+    return match.disguised and folded.text[match.begin : match.finish] not in _TWO_WORDS
 
 
 def _finding(place: tuple[int, int]) -> Finding:

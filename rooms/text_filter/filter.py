@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from rooms.text_filter.accounts import AccountFinder
-from rooms.text_filter.automaton import Automaton
+from rooms.text_filter.accounts import HIDDEN_NAMES, find_accounts, is_bait
+from rooms.text_filter.automaton import Automaton, Match
 from rooms.text_filter.findings import Finding, Reason
 from rooms.text_filter.fold import Folded
 from rooms.text_filter.hidden import find_hidden
@@ -55,11 +55,10 @@ class TextFilter:
         allowed_domains: Iterable[str] = (),
         allowed_words: Iterable[str] = (),
     ) -> None:
-        self._blocked = Automaton(blocked_words)
+        self._blocked = dict.fromkeys(blocked_words)
+        self._allowed = dict.fromkeys(allowed_words)
         self._allowed_domains = frozenset(map(_domain, allowed_domains))
-        allowed = tuple(allowed_words)
-        self._allowed = Automaton(allowed) if allowed else None
-        self._accounts = AccountFinder()
+        self._words = Automaton((*self._blocked, *self._allowed, *HIDDEN_NAMES))
 
     @staticmethod
     def parse(lines: Iterable[str | bytes]) -> tuple[str, ...]:
@@ -77,25 +76,23 @@ class TextFilter:
         folded = Folded(text)
         if not folded.words:
             return ACCEPTED
-        allowed: list[tuple[int, int]] | None = None
-        for finding in self._findings(folded):
-            if allowed is None:
-                allowed = self._allowed_places(folded)
+        matches = list(self._words.find(folded))
+        allowed = [(match.begin, match.finish) for match in matches if match.word in self._allowed]
+        for finding in self._findings(folded, matches):
             if not any(a <= finding.begin and finding.finish <= b for a, b in allowed):
                 return self._refusal(folded, finding)
         return ACCEPTED
 
-    def _findings(self, folded: Folded) -> Iterator[Finding]:
-        yield from self._accounts.find(folded)
+    def _findings(self, folded: Folded, matches: list[Match]) -> Iterator[Finding]:
+        yield from find_accounts(folded)
+        for match in matches:
+            if match.word in HIDDEN_NAMES and is_bait(folded, match):
+                yield Finding(Reason.CONTACT_ACCOUNT, match.begin, match.finish)
         yield from find_links(folded, self._allowed_domains)
         yield from find_numbers(folded)
-        for match in self._blocked.find(folded):
-            yield Finding(Reason.BLOCKED_WORD, match.begin, match.finish)
-
-    def _allowed_places(self, folded: Folded) -> list[tuple[int, int]]:
-        if self._allowed is None:
-            return []
-        return [(match.begin, match.finish) for match in self._allowed.find(folded)]
+        for match in matches:
+            if match.word in self._blocked:
+                yield Finding(Reason.BLOCKED_WORD, match.begin, match.finish)
 
     def _refusal(self, folded: Folded, finding: Finding) -> Verdict:
         begin, finish = folded.original_span(finding.begin, finding.finish)

@@ -1,7 +1,7 @@
 """Folding: the one spelling that every disguise of a text has in common.
 
-Knows Unicode; knows nothing about words, numbers or links. The matchers read four views of the
-folded text, all of which can point back into the original:
+Knows Unicode; knows nothing about words, numbers or links. The matchers read the folded text in
+four shapes, all of which can point back into the original:
 
 - `text`: folded characters, separators kept;
 - `words` with `starts` and `gaps`: runs of ASCII letters and digits, and every other letter alone;
@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -28,7 +29,7 @@ _NUMBERS: Final = frozenset({"Nd", "No", "Nl"})
 _ROMAN_NUMERALS: Final = range(0x2160, 0x2180)  # drawn as letters, so read as letters
 _ACCENTED_BELOW: Final = 0x2000  # scripts whose marks are decoration; Hangul and kana are above
 _ACCENTED_LATIN: Final = range(0x1E00, 0x2000)
-_KEPT_MARKS: Final = frozenset("./:@-_+#,")
+_KEPT_MARKS: Final = frozenset("./:@-_+#,'")
 _WECHAT_HEADS: Final = frozenset("微威徽卫维薇vw")
 _HEART: Final = "♥"
 FOLDED_CHARACTERS_CACHED: Final = 16_384
@@ -39,6 +40,8 @@ def fold_character(character: str) -> str:
     """The plain form of one character: usually one character, sometimes none or several."""
     if " " <= character <= "~":
         return character.lower()
+    if "\u4e00" <= character <= "\u9fff":
+        return SIMPLIFIED.get(character) or MARKS.get(character) or character
     if (mark := MARKS.get(character)) is not None:
         return mark
     category = unicodedata.category(character)
@@ -50,109 +53,121 @@ def fold_character(character: str) -> str:
             return str(int(number))
     if (letter := LETTERS.get(character)) is not None:
         return letter
-    return "".join(map(_fold_part, unicodedata.normalize("NFKC", character).casefold()))
+    plain = unicodedata.normalize("NFKC", character).casefold()
+    if len(plain) > 1:
+        plain = plain.strip("().")  # ⒜ ㈠ ⒈
+    return "".join(map(_fold_part, plain))
 
 
 def _fold_part(part: str) -> str:
     """Finish one character of a compatibility form: accents, look-alikes, simplified form."""
     if ord(part) < _ACCENTED_BELOW:
         part = unicodedata.normalize("NFD", part)[0]
-    if part in "()" or unicodedata.category(part) in _DROPPED:
-        return ""  # the brackets of ⒜ and ㈠; brackets of their own are ASCII and stay
+    if unicodedata.category(part) in _DROPPED:
+        return ""
     part = MARKS.get(part) or LETTERS.get(part) or part
     return SIMPLIFIED.get(part, part)
 
 
 class Folded:
-    """One folded text and its views. Offsets are into `text`; `origin` leads to the original."""
+    """One folded text and its views. Offsets are into `text`; `original_span` leads back."""
 
     __slots__ = (
-        "_joined_from", "_joined_to", "_marked_from", "_marked_to", "_origin",
-        "gaps", "joined", "marked", "original", "starts", "text", "words",
+        "_has_gaps", "_joined", "_marked", "_origin", "gaps", "original", "starts", "text", "words"
     )  # fmt: skip
 
     def __init__(self, original: str) -> None:
         self.original = original
-        pieces = [fold_character(character) for character in original]
-        self.text = "".join(pieces)
+        self.text = "".join(map(fold_character, original))
         self._origin: list[int] | None = None
         self.words: list[str] = []
         self.starts: list[int] = []
-        self.gaps: list[str] = []
+        self.gaps: list[str] = []  # before each word, and after the last one
         gap = ""
-        for token in _TOKEN.finditer(self.text):
-            word = token.group()
-            if word[0].isalnum():
-                self.words.append(word)
-                self.starts.append(token.start())
+        start = 0
+        self._joined: View | None = None
+        self._marked: View | None = None
+        for token in _TOKEN.findall(self.text):
+            if token[0].isalnum():
+                self.words.append(token)
+                self.starts.append(start)
                 self.gaps.append(gap)
                 gap = ""
             else:
-                gap = word
-        self.gaps.append(gap)  # one more gap than words: what follows the last word
-        self._build_views()
+                gap = token
+            start += len(token)
+        self.gaps.append(gap)
+        self._has_gaps = any(self.gaps)
 
-    def _build_views(self) -> None:
-        joined: list[str] = []
-        marked: list[str] = []
-        self._joined_from, self._joined_to = [], []
-        self._marked_from, self._marked_to = [], []
-        joined_length = marked_length = 0
-        before = ""
-        for word, start, gap in zip(self.words, self.starts, self.gaps, strict=False):
-            if gap:
-                bridge = _bridge(before, word)
-                in_joined = _joined_gap(before, gap) or bridge
-                in_marked = _marked_gap(gap) or bridge
-                joined.append(in_joined)
-                marked.append(in_marked)
-                joined_length += len(in_joined)
-                marked_length += len(in_marked)
-            self._joined_from.append(joined_length)
-            self._joined_to.append(start)
-            self._marked_from.append(marked_length)
-            self._marked_to.append(start)
-            joined.append(word)
-            marked.append(word)
-            joined_length += len(word)
-            marked_length += len(word)
-            before = word
-        if self.gaps[-1]:
-            joined.append(_joined_gap(before, self.gaps[-1]))
-            marked.append(_marked_gap(self.gaps[-1]))
-        self.joined = "".join(joined)
-        self.marked = "".join(marked)
+    @property
+    def joined(self) -> View:
+        if self._joined is None:
+            self._joined = View(self, _joined_gap if self._has_gaps else None)
+        return self._joined
 
-    def place_in_joined(self, begin: int, finish: int) -> tuple[int, int]:
-        """Offsets in `text` of a match in `joined`."""
-        return self._place(self._joined_from, self._joined_to, begin, finish)
+    @property
+    def marked(self) -> View:
+        if self._marked is None:
+            self._marked = View(self, _marked_gap if self._has_gaps else None)
+        return self._marked
 
-    def place_in_marked(self, begin: int, finish: int) -> tuple[int, int]:
-        """Offsets in `text` of a match in `marked`."""
-        return self._place(self._marked_from, self._marked_to, begin, finish)
-
-    def _place(
-        self, offsets: list[int], targets: list[int], begin: int, finish: int
-    ) -> tuple[int, int]:
-        def target(offset: int) -> int:
-            index = bisect_right(offsets, offset) - 1
-            if index < 0:
-                return 0
-            return min(targets[index] + offset - offsets[index], len(self.text) - 1)
-
-        return target(begin), target(finish - 1) + 1
-
-    def original_span(self, start: int, end: int) -> tuple[int, int]:
-        """Offsets in the original text of a piece of `text`."""
+    def original_span(self, begin: int, finish: int) -> tuple[int, int]:
+        """Offsets in the original text of a piece of `text` that is not empty."""
         if self._origin is None:
             self._origin = [
                 index
                 for index, character in enumerate(self.original)
                 for _ in fold_character(character)
             ]
-        if start >= end:
-            return 0, 0
-        return self._origin[start], self._origin[end - 1] + 1
+        return self._origin[begin], self._origin[finish - 1] + 1
+
+
+class View:
+    """The words of a text with other gaps: `text` is what to search, `place` leads back."""
+
+    __slots__ = ("_offsets", "_targets", "text")
+
+    def __init__(self, folded: Folded, in_gap: Callable[[str, str], str] | None) -> None:
+        self._targets = folded.starts
+        self._offsets = folded.starts
+        self.text = folded.text
+        if in_gap is None:
+            return
+        pieces: list[str] = []
+        offsets: list[int] = []
+        length = 0
+        before = ""
+        for word, gap in zip(folded.words, folded.gaps, strict=False):
+            if gap:
+                between = in_gap(before, gap) or _bridge(before, word)
+                if between:
+                    pieces.append(between)
+                    length += len(between)
+            offsets.append(length)
+            pieces.append(word)
+            length += len(word)
+            before = word
+        if folded.gaps[-1]:
+            pieces.append(in_gap(before, folded.gaps[-1]))
+        self._offsets = offsets
+        self.text = "".join(pieces)
+
+    def place(self, begin: int, finish: int) -> tuple[int, int]:
+        """Offsets in the folded text of a match in this view, gaps at its ends left out."""
+        first = max(0, bisect_right(self._offsets, begin) - 1)
+        last = max(first, bisect_right(self._offsets, finish - 1) - 1)
+        ahead = max(0, begin - self._offsets[first])
+        behind = max(0, finish - self._offsets[last])
+        return self._targets[first] + ahead, max(
+            self._targets[first] + ahead + 1, self._targets[last] + behind
+        )
+
+    def around(self, begin: int, finish: int, reach: int) -> tuple[str, str]:
+        """Up to `reach` characters of this view before and after a piece of the folded text."""
+        first = self._offsets[bisect_right(self._targets, begin) - 1]
+        last = bisect_right(self._targets, finish - 1) - 1
+        past = self._offsets[last] + finish - self._targets[last]
+        return self.text[max(0, first - reach) : first], self.text[past : past + reach]
 
 
 def is_ascii(word: str) -> bool:
@@ -174,7 +189,7 @@ def _joined_gap(before: str, gap: str) -> str:
     return _HEART if gap[0] == _HEART and before in _WECHAT_HEADS else ""
 
 
-def _marked_gap(gap: str) -> str:
+def _marked_gap(_before: str, gap: str) -> str:
     kept = "".join([mark for mark in gap if mark in _KEPT_MARKS])
     if not kept:
         return ""

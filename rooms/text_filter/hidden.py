@@ -17,6 +17,9 @@ _INVISIBLE: Final = re.compile(
     r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u2065\u206a-\u206f"
     r"\u3164\ufeff\uffa0\ufff0-\uffff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_SUSPECT: Final = re.compile(
+    "|".join(pattern.pattern for pattern in (_CONTROL, _DIRECTION, _INVISIBLE)).replace("]|[", "")
+)
 _FLAG_TAGS: Final = re.compile(r"\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
 _JOINERS: Final = frozenset("\u200c\u200d")
 _SCRIPTS_WITH_JOINERS: Final = (range(0x0600, 0x0E00), range(0x1780, 0x1800))
@@ -30,9 +33,8 @@ def find_hidden(text: str) -> tuple[Reason, int, int] | None:
     Joiners stay where writing needs them: inside emoji and in the scripts that use them. A stray
     invisible character at the edge of a word is what copying leaves behind and is let pass.
     """
-    if text.isascii():
-        found = _CONTROL.search(text)
-        return None if found is None else (Reason.CONTROL, found.start(), found.end())
+    if _SUSPECT.search(text) is None:
+        return None
     if (found := _CONTROL.search(text)) is not None:
         return Reason.CONTROL, found.start(), found.end()
     if (found := _DIRECTION.search(text)) is not None:

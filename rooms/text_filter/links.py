@@ -1,43 +1,47 @@
 """Finds addresses of other places: domains, URLs, IP addresses, share codes.
 
 A domain needs a top-level domain from the lists below, and the more a top-level domain is also a
-plain word, the more must speak for an address. Everything here reads `Folded.marked`.
+plain word, the more must speak for an address.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from rooms.text_filter.findings import Finding, Reason
 from rooms.text_filter.fold import Folded
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Never a word of a sentence: enough on their own, whatever stands around the dot.
-_CERTAIN: Final = frozenset("com c0m cn xyz org".split())
+_CERTAIN: Final = frozenset({"com", "c0m", "cn", "xyz", "org"})
+# Beside those, the ones that are read out: "example 点 net".
+_SPOKEN: Final = frozenset({"net", "cc"})
 # Hardly ever a word: enough where the dot is tight.
-_LIKELY: Final = frozenset(
+_LIKELY: Final = _words(
     "net cc icu vip shop store site online club io tv biz hk tw jp kr sg uk ru de fr eu ca au br "
-    "vn th id ph tk ml ga cf pw ws mobi asia wang ltd tech app dev fm gg gl ly la".split()
+    "vn th id ph tk ml ga cf pw ws mobi asia wang ltd tech app dev fm gg gl ly la"
 )
-# Words: enough only with a path, `www.`, a port, or a name that is no word itself.
-_DOUBTFUL: Final = frozenset(
-    "me in to so us my is it at be no am co top pro work live life fun win info link ink red group "
-    "name video chat space world website today cloud art one love bid loan bet cash sale deals buy "
-    "fit run host press social media news page zone plus gold vin wiki blog games game design ai "
-    "im sh st vc gs nu ht sc tl st es pt pl se do go".split()
+# Nouns: enough where the name before the dot is no word either, or among Chinese.
+_NOUNS: Final = _words(
+    "co top pro work live life fun win info link ink red group name video chat space world today "
+    "website cloud art one love bid loan bet cash sale deals buy fit run host press social media "
+    "news page zone plus gold vin wiki blog games game design ai"
 )
-# Beside the certain ones, those that are read out: "example 点 net".
-_SPOKEN: Final = frozenset("net cc".split())
-_BUSINESS: Final = frozenset(
-    "top pro work live fun link ink red group website space today ai".split()
-)
+# Words that begin sentences: enough only with a path or after "www.".
+_GRAMMAR: Final = _words("me in to so us my is it at be no am im do go es se st pt pl sh vc")
 _CHINESE_LETTER: Final = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE: Final = "中国|公司|网络|集团|网址|网店|商城|商店|我爱你|在线|中文网"
+_SENTENCE_END: Final = "。"  # before 中国 it ends a sentence more often than a host name
 _NOT_ADDRESSES: Final = frozenset({"asp.net"})
-_SHORTENERS: Final = frozenset(
+_SHORTENERS: Final = _words(
     "t.me wa.me m.me fb.me line.me bit.ly goo.gl is.gd v.gd t.co t.cn youtu.be cutt.ly ow.ly rb.gy "
-    "discord.gg tinyurl.com dwz.cn url.cn".split()
+    "discord.gg tinyurl.com dwz.cn url.cn"
 )
 _TLD_LETTERS_MAX: Final = 8
 _HOST_LETTERS_MAX: Final = 128
@@ -46,7 +50,12 @@ _DOT: Final = re.compile(
     r"(?<=[0-9a-z\u4e00-\u9fff])(?: ?(?P<dot>[.;,]|点|dot) ?)"
     rf"(?P<tld>[a-z][a-z0-9]{{1,{_TLD_LETTERS_MAX - 1}}}+)(?P<rest>[/:][0-9a-z])?"
 )
-_CHINESE_DOMAIN: Final = re.compile(rf"(?<=[0-9a-z\u4e00-\u9fff])[.](?:{_CHINESE})")
+_CHINESE_DOMAIN: Final = re.compile(
+    rf"(?<=[0-9a-z\u4e00-\u9fff])[.](?:{_CHINESE})(?![\u4e00-\u9fff])"
+)
+_SPOKEN_DOMAIN: Final = re.compile(
+    r"(?<=[0-9a-z\u4e00-\u9fff])点 ?(?:com|c0m|cn|net|org|xyz)(?![a-z0-9])"
+)
 _SCHEME: Final = re.compile(
     r"[a-z0-9]:;?//|(?<![a-z0-9])(?:h[tx]{2}ps?|ftp)(?![a-z0-9])[ :/]{1,4}+(?=[a-z0-9])"
 )
@@ -59,29 +68,70 @@ _VERSION: Final = re.compile(r"(?:version|ver|firmware|版本|固件|系统|os|v
 _SHARE_CODE: Final = re.compile(
     r"[¥€$£₤₳¢₴](?=[a-z]{0,13}[0-9])(?=[0-9]{0,13}[a-z])[a-z0-9]{8,14}[¥€$£₤₳¢₴]"
 )
+_SHARE_CODE_SIGNS: Final = frozenset("¥€$£₤₳¢₴")
+_LETTER: Final = re.compile("[a-z]")
+_CUES: Final = frozenset("./点")
+_CUE_WORDS: Final = (
+    "dot",
+    "d o t",
+    "http",
+    "h t",
+    "www",
+    "w w",
+    "xn-",
+    "ftp",
+    "hxxp",
+    "com",
+    "c0m",
+)
 _HOST_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.;")
 
 
 def find_links(folded: Folded, allowed_domains: frozenset[str]) -> Iterator[Finding]:
     """Addresses in the text, except those at an allowed domain or below one."""
+    text = folded.text
+    if _SHARE_CODE_SIGNS.intersection(text):
+        yield from _found(_SHARE_CODE, text, lambda begin, finish: (begin, finish))
+    if "." in text:
+        yield from _find_without_letters(folded)
+    has_letters = _LETTER.search(text) is not None
+    if has_letters and (_CUES.intersection(text) or any(cue in text for cue in _CUE_WORDS)):
+        yield from _find_domains(folded, allowed_domains)
+
+
+def _find_domains(folded: Folded, allowed_domains: frozenset[str]) -> Iterator[Finding]:
     marked = folded.marked
-    hosts = list(_hosts(marked))
-    for begin, finish, host in hosts:
-        if not _is_allowed(host, allowed_domains):
-            yield _finding(folded, begin, finish)
-    is_excused = bool(hosts) and all(_is_allowed(host, allowed_domains) for *_, host in hosts)
-    if not is_excused:
-        for pattern in (_SCHEME, _WWW):
-            if (found := pattern.search(marked)) is not None:
-                yield _finding(folded, found.start(), found.end())
-    for pattern in (_PUNYCODE, _CHINESE_DOMAIN):
-        if (found := pattern.search(marked)) is not None:
-            yield _finding(folded, found.start(), found.end())
-    for found in _ADDRESS_V4.finditer(marked):
+    allowed_at: set[int] = set()
+    for begin, finish, host in _hosts(marked.text):
+        if _is_allowed(host, allowed_domains):
+            allowed_at.add(begin)
+        else:
+            yield Finding(Reason.LINK, *marked.place(begin, finish))
+    for pattern in (_SCHEME, _WWW):
+        for found in pattern.finditer(marked.text):
+            if allowed_at.isdisjoint(range(found.start(), found.end() + 1)):
+                yield Finding(Reason.LINK, *marked.place(found.start(), found.end()))
+    yield from _found(_PUNYCODE, marked.text, marked.place)
+    yield from _found(_SPOKEN_DOMAIN, folded.joined.text, folded.joined.place)
+
+
+def _find_without_letters(folded: Folded) -> Iterator[Finding]:
+    """Chinese domains and IP addresses."""
+    marked = folded.marked
+    for finding in _found(_CHINESE_DOMAIN, marked.text, marked.place):
+        begin, finish = folded.original_span(finding.begin, finding.finish)
+        if _SENTENCE_END not in folded.original[begin:finish]:
+            yield finding
+    for found in _ADDRESS_V4.finditer(marked.text):
         if _is_address(found):
-            yield _finding(folded, found.start(), found.end())
-    if (found := _SHARE_CODE.search(folded.text)) is not None:
-        yield Finding(Reason.LINK, found.start(), found.end())
+            yield Finding(Reason.LINK, *marked.place(found.start(), found.end()))
+
+
+def _found(
+    pattern: re.Pattern[str], text: str, place: Callable[[int, int], tuple[int, int]]
+) -> Iterator[Finding]:
+    for found in pattern.finditer(text):
+        yield Finding(Reason.LINK, *place(found.start(), found.end()))
 
 
 def _hosts(marked: str) -> Iterator[tuple[int, int, str]]:
@@ -98,6 +148,8 @@ def _host_start(marked: str, end: int) -> int:
     begin = end
     while begin > 0 and end - begin < _HOST_LETTERS_MAX and marked[begin - 1] in _HOST_CHARACTERS:
         begin -= 1
+    while begin < end and marked[begin] in ".;-":
+        begin += 1
     return begin
 
 
@@ -113,16 +165,23 @@ def _is_domain(marked: str, found: re.Match[str], label: str, host: str) -> bool
         return True
     if dot in ("点", "dot"):
         return tld in _SPOKEN
-    if dot == ";" or tld not in _LIKELY | _DOUBTFUL or not label or label[-1] in ".;":
+    if dot == ";" or not label or label[-1] in ".;":
         return False
-    if host in _SHORTENERS or found["rest"]:
+    if tld not in _LIKELY and tld not in _NOUNS and tld not in _GRAMMAR:
+        return False
+    if host in _SHORTENERS or found["rest"] or label.startswith("www."):
         return True
+    return _is_name(label, tld, marked)
+
+
+def _is_name(label: str, tld: str, marked: str) -> bool:
+    """Whether what stands before a doubtful top-level domain is the name of a host."""
     if tld in _LIKELY:
         return len(label) > 1 and not label.isdigit()
-    if tld in _BUSINESS and _CHINESE_LETTER.search(marked):
-        return True  # an English phrase without its space is unlikely among Chinese
-    has_www = label.startswith("www.")
-    return has_www or (label[0].isalpha() and any(sign in "0123456789-" for sign in label))
+    if tld in _GRAMMAR or not label[0].isalpha():
+        return False
+    is_no_word = any(sign in "0123456789-" for sign in label)
+    return is_no_word or _CHINESE_LETTER.search(marked) is not None
 
 
 def _is_allowed(host: str, allowed_domains: frozenset[str]) -> bool:
@@ -137,7 +196,3 @@ def _is_address(found: re.Match[str]) -> bool:
     ):
         return False
     return found[5] is not None or octets[0] >= 10
-
-
-def _finding(folded: Folded, begin: int, finish: int) -> Finding:
-    return Finding(Reason.LINK, *folded.place_in_marked(begin, finish))

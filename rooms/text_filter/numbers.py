@@ -29,12 +29,15 @@ _CONTACT: Final = re.compile(
     r"|(?<![a-z])(?:call|phone|tel|text|mobile|cell|number|contact|ring|account|whatsapp|sms)(?![a-z])"
 )
 _ORDER: Final = re.compile(
-    r"(?:订单|单号|编号|货号|款号|型号|条码|条形码|运单|快递|物流|批号|许可证|标准|批次|尾号|备案"
-    r"|order|tracking|sku|serial|model|item|ref|isbn|part|upc|parcel|invoice|batch)"
-    r"[a-z0-9 :#.是为号:]{0,12}$"
+    r"(?:[订定]单|单号|编号|货号|款号|型号|条码|条形码|运单|快递|物流|批号|许可证|标准|批次|尾号|备案"
+    r"|发票|书号|order|tracking|sku|serial|model|item|ref|isbn|part|upc|parcel|invoice|batch)"
+    r"[a-z0-9 是为号码]{0,12}$"
 )
+_ORDER_BEHIND: Final = re.compile(r"是?(?:我的)?(?:[订定]单|单号|编号|货号)")
+_NEAR_CHARACTERS: Final = 16
+_CONTACT_PREFIX: Final = re.compile(r"(?:tel|phone|call|id|no|qq|q|vx?|wx|tg|whatsapp|mobile|hp)")
 _UNIT: Final = re.compile(
-    r"[元块件人个万亿千百十克斤米年月日天次位赞粉条双瓶箱袋盒包片只名单套张份码款岁分秒点时页楼]"
+    r"[元块件人个万亿千百十克斤米年月日天次位赞粉条双瓶箱袋盒包片只名单套张份码款岁页楼]"
     r"|毫|粉丝|观众|号(?!码)|sold|pcs|views|ml|mg|mcg|people|followers|likes|years|days|usd|rmb|yuan"
 )
 _CHEERS: Final = frozenset({"5201314", "1314520", "5211314", "1314521", "52013141314"})
@@ -59,14 +62,11 @@ _BETWEEN_DATES: Final = re.compile(r"[\s~-]{1,8}+")
 
 def find_numbers(folded: Folded) -> Iterator[Finding]:
     """Numbers to reach somebody, left to right."""
-    has_contact: bool | None = None
     for run in find_runs(folded):
         place = _find_mobile(run, folded)
         if place is None:
-            if has_contact is None:
-                has_contact = _CONTACT.search(folded.joined) is not None
             core = _without_doubtful_ends(run)
-            if _is_number(core, folded, has_contact=has_contact):
+            if _is_number(core, folded):
                 place = core.at[0], core.at[-1] + 1
         if place is not None:
             yield Finding(Reason.CONTACT_NUMBER, *place)
@@ -81,7 +81,7 @@ def _find_mobile(run: Run, folded: Folded) -> tuple[int, int] | None:
         if found is None or not run.is_edge(found.end()):
             continue
         number = run.part(found.start(1), found.end(1))
-        if "l" in number.kinds and number.kinds.count("d") < _PLAIN_DIGITS_BESIDE_LETTERS_MIN:
+        if not _is_certain(number.kinds):
             continue
         atoms = number.atoms()
         if [len(atom) for atom in atoms] in _MOBILE_GROUPS or not (
@@ -91,13 +91,20 @@ def _find_mobile(run: Run, folded: Folded) -> tuple[int, int] | None:
     return None
 
 
+def _is_certain(kinds: str) -> bool:
+    """Whether letters and particles in a mobile number are digits, not the words beside it."""
+    if "l" in kinds and kinds.count("d") < _PLAIN_DIGITS_BESIDE_LETTERS_MIN:
+        return False
+    return "d" not in kinds or (kinds[0] != "p" and kinds[-1] != "p")
+
+
 def _without_doubtful_ends(run: Run) -> Run:
     """The run from its first certain digit to its last: 就 and 吧 around a price are words."""
     certain = [index for index, kind in enumerate(run.kinds) if kind in "dcw"]
     return run.part(certain[0], certain[-1] + 1) if certain else Run()
 
 
-def _is_number(run: Run, folded: Folded, *, has_contact: bool) -> bool:
+def _is_number(run: Run, folded: Folded) -> bool:
     """Whether a run that holds no mobile number is still a number to reach somebody."""
     if len(run.digits) < DIGITS_MIN or _MOBILE_ONLY.intersection(run.kinds) or _is_play(run.digits):
         return False
@@ -106,6 +113,10 @@ def _is_number(run: Run, folded: Folded, *, has_contact: bool) -> bool:
     doubtful = run.kinds.count("h")
     if doubtful and (not is_spelled or doubtful * 5 > len(run.digits) * 2):
         return False
+    before, after = folded.joined.around(run.at[0], run.at[-1] + 1, _NEAR_CHARACTERS)
+    if _ORDER.search(before) or _ORDER_BEHIND.match(after):
+        return False
+    has_contact = _CONTACT.search(before) is not None or _CONTACT.search(after) is not None
     if _is_innocent(run, folded, has_contact=has_contact):
         return False
     if is_spelled or _is_international(run, folded):
@@ -135,19 +146,15 @@ def _is_play(digits: str) -> bool:
 
 
 def _is_innocent(run: Run, folded: Folded, *, has_contact: bool) -> bool:
-    begin = run.at[0]
-    before = folded.text[max(0, begin - 24) : begin]
-    if _ORDER.search(before) or (run.prefix and not _CONTACT_PREFIX.fullmatch(run.prefix)):
+    if run.prefix and not _CONTACT_PREFIX.fullmatch(run.prefix):
         return True
-    if run.after and not run.after_gap.strip() and not has_contact and _UNIT.match(run.after):
+    raw = folded.text[run.at[0] : run.at[-1] + 1]
+    if _DATE.fullmatch(raw):
         return True
-    raw = folded.text[begin : run.at[-1] + 1]
-    return _DATE.fullmatch(raw) is not None or (
-        _DECIMAL.fullmatch(raw) is not None and not has_contact
-    )
-
-
-_CONTACT_PREFIX: Final = re.compile(r"(?:tel|phone|call|id|no|qq|q|vx?|wx|tg|whatsapp|mobile|hp)")
+    if has_contact:
+        return False
+    has_unit = bool(run.after) and not run.after_gap and _UNIT.match(run.after) is not None
+    return has_unit or _DECIMAL.fullmatch(raw) is not None
 
 
 def _is_international(run: Run, folded: Folded) -> bool:

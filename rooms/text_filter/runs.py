@@ -15,15 +15,24 @@ from rooms.text_filter.chinese import DIGIT_WORDS, HOMOPHONES, NUMERALS, PARTICL
 from rooms.text_filter.fold import Folded, is_ascii
 
 DIGITS_MIN: Final = 7
+_SIGNS: Final = frozenset("0123456789") | frozenset(NUMERALS) | frozenset(HOMOPHONES)
+_SPOKEN: Final = frozenset(DIGIT_WORDS)
 _GAP_CHARACTERS_MAX: Final = 8
 _LETTER_DIGITS: Final = {"o": "0", "l": "1", "i": "1", "z": "2", "s": "5", "b": "8"}
 _DRAWN_AS_DIGITS: Final = re.compile(r"[0-9olizsb]{1,40}")
+# Seven signs that may be digits, with gaps: without them a text has no run and need not be read.
+_LONG_ENOUGH: Final = re.compile(
+    rf"(?:[olizsb{''.join(sorted(_SIGNS))}][\W_]{{0,{_GAP_CHARACTERS_MAX}}}+){{{DIGITS_MIN}}}"
+)
 _INSIDE_WORD: Final = re.compile(r"[0-9]{7,40}+")
 
 
 @dataclass(slots=True)
 class Run:
-    """Digits in order. `kinds`: d digit, c numeral, w spoken word, h homophone, p particle, l letter."""
+    """Digits in order, and how each was written.
+
+    `kinds`: d digit, c Chinese numeral, w spoken word, h homophone, p particle, l letter.
+    """
 
     digits: str = ""
     kinds: str = ""
@@ -65,6 +74,10 @@ class Run:
 
 def find_runs(folded: Folded) -> Iterator[Run]:
     """All runs of at least `DIGITS_MIN` digits, left to right."""
+    if not _LONG_ENOUGH.search(folded.text):
+        spoken = sum(map(_SPOKEN.__contains__, folded.words))
+        if spoken == 0 or spoken + sum(map(_SIGNS.__contains__, folded.text)) < DIGITS_MIN:
+            return
     run = Run()
     words, gaps, starts = folded.words, folded.gaps, folded.starts
     for index, word in enumerate(words):
