@@ -1,0 +1,303 @@
+"""The in-memory twin of the room log: same calls, same answers. The oracle of property tests.
+
+Written from `rooms.log`, not from the Lua. It has the clock and the epochs of its `OracleStore`, so
+that a test that runs both can give the twin the instant and the epoch of the real one. Nothing
+expires here but attendance: a test is over before anything else would.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from rooms.adapters.redis_log import LogLimits, channel_of
+from rooms.errors import RoomLogUnavailable
+from rooms.log import (
+    Append,
+    Appended,
+    Attendance,
+    Batch,
+    CommentLike,
+    Entry,
+    Loaded,
+    NewComment,
+    NewEvent,
+    NewPulse,
+    Outcome,
+    Seed,
+    Verdict,
+    Vitals,
+)
+from rooms.model import CommentId, Lane, RoomId, UserId
+
+_SEPARATOR = b"\x1f"
+
+
+@dataclass(slots=True)
+class StoredRoom:
+    """Everything the store knows of one room."""
+
+    epoch: str = ""  # until it is loaded or something is said in it
+    top: int = 0
+    likes: int = 0
+    now_ms: int = 0
+    tokens: float | None = None  # None: full
+    tokens_at_ms: int = 0
+    entries: list[Entry] = field(default_factory=list)
+    fields: dict[str, bytes] = field(default_factory=dict)
+    field_versions: dict[str, int] = field(default_factory=dict)
+    mutes: dict[UserId, int] = field(default_factory=dict)
+    bans: set[UserId] = field(default_factory=set)
+    sanctions: int = -1
+    due_ms: dict[UserId, int] = field(default_factory=dict)
+    cids: dict[tuple[UserId, str], tuple[str, CommentId]] = field(default_factory=dict)
+    likers: dict[CommentId, set[UserId]] = field(default_factory=dict)
+    receipts: dict[str, tuple[int, Appended]] = field(default_factory=dict)
+    present: dict[str, tuple[Attendance, int]] = field(default_factory=dict)
+
+
+class OracleStore:
+    """What all workers share. `announce` is told every batch, as (channel, Batch)."""
+
+    def __init__(
+        self,
+        clock_ms: Callable[[], int],
+        *,
+        announce: Callable[[str, Batch], None] = lambda channel, batch: None,
+    ) -> None:
+        self.clock_ms = clock_ms
+        self.announce = announce
+        self.rooms: dict[RoomId, StoredRoom] = {}
+        self.available = True
+        self._epochs = (f"epoch-{number}" for number in itertools.count(1))
+        self.new_epoch: Callable[[], str] = lambda: next(self._epochs)
+
+    def room(self, room_id: RoomId) -> StoredRoom:
+        """What is stored of a room. Raises `RoomLogUnavailable` while the store is away."""
+        if not self.available:
+            raise RoomLogUnavailable(f"room {room_id}: the test took the store away")
+        return self.rooms.setdefault(room_id, StoredRoom())
+
+    def begun(self, room_id: RoomId) -> StoredRoom:
+        """The same, with an epoch from now on."""
+        room = self.room(room_id)
+        room.epoch = room.epoch or self.new_epoch()
+        return room
+
+
+class OracleLog:
+    """`rooms.log.RoomLog` of one worker on an `OracleStore`."""
+
+    def __init__(self, store: OracleStore, worker: str, limits: LogLimits) -> None:
+        self._store = store
+        self._worker = worker
+        self._limits = limits
+
+    async def append(
+        self, room_id: RoomId, seq: int, entries: Sequence[Append], likes: int
+    ) -> Appended:
+        room = self._store.begun(room_id)
+        known_seq, first_answer = room.receipts.get(self._worker, (0, None))
+        if first_answer is not None and known_seq == seq:
+            return first_answer
+        if known_seq > seq:
+            raise RoomLogUnavailable("a later batch of this worker was stored")
+        deciding = _Deciding(room, self._limits, max(self._store.clock_ms(), room.now_ms))
+        outcomes = [deciding.decide(entry) for entry in entries]
+        batch = deciding.done(likes)
+        answer = Appended(outcomes, room.likes, room.now_ms, room.epoch, room.top)
+        room.receipts[self._worker] = (seq, answer)
+        if batch.entries or batch.pulses or batch.comment_likes or likes:
+            self._store.announce(channel_of(room_id), batch)
+        return answer
+
+    async def load(self, room_id: RoomId, seed: Seed) -> Loaded:
+        room = self._store.begun(room_id)
+        for name, value in seed.fields.items():
+            if room.field_versions.get(name, 0) <= seed.version:
+                room.fields[name] = value
+        self._replace_sanctions(room, seed)
+        return Loaded(
+            epoch=room.epoch,
+            top=room.top,
+            fields=dict(room.fields),
+            entries=list(room.entries),
+            likes_total=room.likes,
+            comment_likes={one: len(people) for one, people in room.likers.items()},
+            banned=frozenset(room.bans),
+            sanctions_version=room.sanctions,
+        )
+
+    async def read_after(self, room_id: RoomId, offset: int) -> list[Entry]:
+        return [one for one in self._store.room(room_id).entries if one.offset > offset]
+
+    async def sanction(self, room_id: RoomId, seed: Seed) -> None:
+        self._replace_sanctions(self._store.room(room_id), seed)
+
+    def _replace_sanctions(self, room: StoredRoom, seed: Seed) -> None:
+        if room.sanctions > seed.version:
+            return
+        room.mutes, room.bans, room.sanctions = dict(seed.mutes), set(seed.bans), seed.version
+
+    async def report(self, room_id: RoomId, attendance: Attendance) -> Vitals:
+        room = self._store.room(room_id)
+        now_ms = self._store.clock_ms()
+        if attendance.clients:
+            room.present[self._worker] = (attendance, now_ms)
+        else:
+            room.present.pop(self._worker, None)
+        for worker, (_, at_ms) in list(room.present.items()):
+            if now_ms - at_ms > self._limits.part_lapses_ms:
+                del room.present[worker]
+        parts = [part for part, _ in room.present.values()]
+        return Vitals(
+            clients=sum(part.clients for part in parts),
+            users=sum(part.users for part in parts),
+            epoch=room.epoch,
+            top=room.top,
+            likes_total=room.likes,
+            sanctions_version=max(room.sanctions, 0),
+        )
+
+    async def members(self, room_id: RoomId) -> list[bytes]:
+        present = self._store.room(room_id).present
+        return [part.members for worker, (part, _) in present.items() if worker != self._worker]
+
+
+class _Deciding:
+    """One batch on its way into a room, entry after entry."""
+
+    def __init__(self, room: StoredRoom, limits: LogLimits, now_ms: int) -> None:
+        self._room = room
+        self._limits = limits
+        self._now_ms = now_ms
+        self._stored: list[Entry] = []
+        self._pulses: dict[str, bytes] = {}
+        self._comment_likes: dict[CommentId, int] = {}
+        room.tokens = self._tokens_now()
+
+    def _tokens_now(self) -> float:
+        room, burst = self._room, float(self._limits.chat_burst)
+        if room.tokens is None:
+            return burst
+        passed_ms = self._now_ms - room.tokens_at_ms
+        return min(burst, room.tokens + passed_ms * self._limits.chat_per_s / 1000)
+
+    def decide(self, entry: Append) -> Outcome:
+        match entry:
+            case NewEvent():
+                return self._event(entry)
+            case NewComment():
+                return self._comment(entry)
+            case CommentLike():
+                return self._like(entry)
+            case NewPulse():
+                self._pulses[entry.name] = entry.payload
+                return Outcome(Verdict.SENT)
+
+    def done(self, likes: int) -> Batch:
+        """Write what is left, and say what is announced."""
+        room = self._room
+        room.entries = room.entries[-self._limits.events_max :]
+        room.likes += likes
+        room.now_ms = room.tokens_at_ms = self._now_ms
+        assert room.tokens is not None
+        room.tokens = float(f"{room.tokens:.14g}")  # how Lua writes a number
+        return Batch(
+            epoch=room.epoch,
+            first=room.top - len(self._stored) + 1,
+            entries=self._stored,
+            likes_total=room.likes,
+            likes_delta=likes,
+            comment_likes=self._comment_likes,
+            pulses=self._pulses,
+        )
+
+    def _event(self, event: NewEvent) -> Outcome:
+        room = self._room
+        if event.field:
+            if event.version < room.field_versions.get(event.field, 0):
+                return Outcome(Verdict.SUPERSEDED)
+            room.fields[event.field] = event.value
+            room.field_versions[event.field] = event.version
+        payload = self._stamped(event.payload) if event.stamp else event.payload
+        return self._store(
+            Entry(
+                0, event.lane, event.name, payload, event.subject, event.author,
+                event.field, event.value,
+            )
+        )  # fmt: skip
+
+    def _comment(self, comment: NewComment) -> Outcome:
+        cids, key = self._room.cids, (comment.author, comment.cid)
+        if comment.cid and key in cids:
+            fingerprint, earlier_id = cids[key]
+            if fingerprint != comment.fingerprint:
+                return Outcome(Verdict.CONFLICT)
+            return Outcome(Verdict.REPLAYED, text=earlier_id)
+        refusal = self._refusal(comment)
+        if refusal is not None:
+            return refusal
+        if comment.cid:
+            cids[key] = (comment.fingerprint, comment.comment_id)
+        if comment.interval_ms:
+            assert self._room.tokens is not None
+            if self._room.tokens < 1:
+                return Outcome(Verdict.SAMPLED)
+            self._room.tokens -= 1
+        payload = self._stamped(comment.payload)
+        return self._store(
+            Entry(0, Lane.CHAT, "comment", payload, comment.comment_id, comment.author)
+        )
+
+    def _refusal(self, comment: NewComment) -> Outcome | None:
+        room = self._room
+        if comment.author in room.bans:
+            return Outcome(Verdict.BANNED)
+        muted_until_ms = room.mutes.get(comment.author, 0)
+        if muted_until_ms > self._now_ms:
+            return Outcome(Verdict.MUTED, muted_until_ms)
+        if comment.interval_ms:
+            due_ms = max(room.due_ms.get(comment.author, 0), self._now_ms)
+            early_ms = due_ms - self._now_ms - (comment.burst - 1) * comment.interval_ms
+            if early_ms > 0:
+                return Outcome(Verdict.TOO_FAST, early_ms)
+            room.due_ms[comment.author] = due_ms + comment.interval_ms
+        return None
+
+    def _like(self, like: CommentLike) -> Outcome:
+        if like.author in self._room.bans:
+            return Outcome(Verdict.BANNED)
+        people = self._room.likers.setdefault(like.comment_id, set())
+        if like.author not in people:
+            people.add(like.author)
+            self._comment_likes[like.comment_id] = len(people)
+        return Outcome(Verdict.LIKED, len(people))
+
+    def _store(self, entry: Entry) -> Outcome:
+        room = self._room
+        room.top += 1
+        stored = replace(entry, offset=room.top)
+        room.entries.append(stored)
+        self._stored.append(stored)
+        return Outcome(Verdict.STORED, room.top)
+
+    def _stamped(self, payload: bytes) -> bytes:
+        comma = b"" if payload == b"{}" else b","
+        return b'%s%s"at_ms":%d}' % (payload[:-1], comma, self._now_ms)
+
+
+def message_of(batch: Batch) -> bytes:
+    """An announcement as it travels; `rooms.adapters.wire.parse_batch` reads it."""
+    counts = ",".join(f"{one}={count}" for one, count in batch.comment_likes.items())
+    head = (
+        batch.epoch, batch.first, len(batch.entries), batch.likes_total, batch.likes_delta, counts,
+    )  # fmt: skip
+    lines = [_SEPARATOR.join(str(part).encode() for part in head)]
+    for one in batch.entries:
+        facts = (str(int(one.lane)), one.name, one.subject, one.author)
+        texts = [fact.encode() for fact in facts]
+        lines.append(_SEPARATOR.join([*texts, one.payload, one.field.encode(), one.value]))
+    lines += [name.encode() + _SEPARATOR + payload for name, payload in batch.pulses.items()]
+    return b"\n".join(lines)
