@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from server.api.headers import SECURITY_HEADERS
 from server.database.errors import DatabaseUnavailable, UnknownProducts, UnknownRoom
 from server.ports import RealtimeUnavailable, UnknownChannel
 
@@ -149,8 +150,9 @@ def add_handlers(api: FastAPI) -> None:
 
     @api.exception_handler(Exception)
     async def bug(_request: Request, _error: Exception) -> JSONResponse:
-        # Starlette raises it again after this answer, so the log has the trace.
-        return answer(Refused(500, "internal error"))
+        # Starlette raises it again after this answer, so the log has the trace; and it answers
+        # outside of all middleware, so the headers are added here.
+        return answer(Refused(500, "internal error", headers=dict(SECURITY_HEADERS)))
 
 
 def unknown_room(room_id: str) -> Refused:

@@ -21,6 +21,7 @@ from rooms.model import EVERY_ROOM
 
 USER_CHARS_MAX = 255
 CHANNEL_CHARS_MAX = 255
+_BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that show nothing
 
 
 class Strict(BaseModel):
@@ -116,6 +117,12 @@ def tidy_name(text: str, chars_max: int) -> str:
         raise ValueError(f"must be 1 to {chars_max} characters")
     if not is_displayable(name):
         raise ValueError("must not contain control or direction characters")
-    if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
+    if not any(_can_be_seen(character) for character in name):
         raise ValueError("must contain a character that can be seen")
     return name
+
+
+def _can_be_seen(character: str) -> bool:
+    # Cn holds the emoji of a Unicode version that is newer than this Python's.
+    category = unicodedata.category(character)
+    return (category[0] in "LNPS" or category == "Cn") and character not in _BLANK_LETTERS

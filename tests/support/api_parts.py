@@ -9,6 +9,7 @@ from rooms.model import Identity, Lane, RoomId
 from server.database.records import Act, RoomRecords
 from server.ports import HistoryPage, Published, RealtimeUnavailable, StoredEvent, UnknownChannel
 
+API_KEY = "key-key-key-key-0123456789-abcdef"
 EPOCH = "k3v9"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message
+
+NEVER = b"this chunk never arrives"
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,12 @@ class AsgiClient:
         raw: bytes | None = None,
         chunks: Sequence[bytes] | None = None,
         headers: dict[str, str] | None = None,
+        may_raise: bool = False,
     ) -> Answer:
-        """One request: `body` as JSON, or `raw` bytes, or `chunks` without a declared length."""
+        """One request: `body` as JSON, or `raw` bytes, or `chunks` without a declared length.
+
+        With `may_raise` the application may answer and raise, as it does for a bug of its own.
+        """
         sent = {"host": "shop.example"} | self.headers
         if body is not None:
             raw = json.dumps(body).encode()
@@ -66,24 +73,47 @@ class AsgiClient:
             "server": ("shop.example", 80),
             "state": {},
         }
-        return await _exchange(self.app, scope, list(chunks or [b""]))
+        return await _exchange(self.app, scope, list(chunks or [b""]), may_raise)
 
 
-async def _exchange(app: ASGIApp, scope: dict[str, Any], chunks: list[bytes]) -> Answer:
+async def _exchange(
+    app: ASGIApp, scope: dict[str, Any], chunks: list[bytes], may_raise: bool
+) -> Answer:
     answers: list[Message] = []
 
     async def receive() -> Message:
         if not chunks:
             return {"type": "http.disconnect"}
         chunk = chunks.pop(0)
+        if chunk is NEVER:
+            await asyncio.Event().wait()
         return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
     async def send(message: Message) -> None:
         answers.append(message)
 
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    except Exception:
+        if not may_raise:
+            raise
     start = answers[0]
     assert start["type"] == "http.response.start"
     headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
     body = b"".join(message.get("body", b"") for message in answers[1:])
     return Answer(start["status"], headers, body)
+
+
+def check_error(answer: Answer, status: int, field: str | None, message: str = "") -> None:
+    """The one shape of errors; the message begins with the field."""
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.json) == {"error"}
+    error = answer.json["error"]
+    assert set(error) == {"code", "message", "field"}
+    assert (error["code"], error["field"]) == (status, field)
+    assert message in error["message"]
+    if field is not None:
+        assert error["message"].startswith(f"{field}: ")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"

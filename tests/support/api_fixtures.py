@@ -1,0 +1,86 @@
+"""The HTTP API on a real database, with real tokens, and clients that speak for each caller.
+
+Take the fixtures with `pytest_plugins = ["tests.support.databases", "tests.support.api_fixtures"]`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.api import Services, build_api
+from server.database.engine import Database, sqlite_url
+from server.database.records import CatalogRecords, RoomRecords
+from server.settings import Limits, Settings
+from server.tokens import Tokens
+from tests.support.api_parts import API_KEY, MemoryRealtime, StoredActs
+from tests.support.asgi_client import AsgiClient
+
+SECRET = "a secret that is long enough: 0123456789"
+NOW_MS = 1_800_000_000_000
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Guests may speak; pages of at most four rows, so that a few rows make several pages."""
+    return Settings(
+        api_key=API_KEY,
+        token_secret=SECRET,
+        guests_may_speak=True,
+        brand_name="Tea House",
+        limits=replace(Limits(), page_rows_max=4, shelf_products_max=5, skus_per_product_max=3),
+    )
+
+
+@pytest.fixture
+def realtime() -> MemoryRealtime:
+    return MemoryRealtime("demo", "two")
+
+
+@pytest.fixture
+async def services(
+    tmp_path: Path, sqlite_template: Path, settings: Settings, realtime: MemoryRealtime
+) -> AsyncIterator[Services]:
+    path = tmp_path / "api.sqlite3"
+    shutil.copy(sqlite_template, path)
+    database = Database(sqlite_url(path), threads_max=4, within_s=5)
+    rooms = RoomRecords(database)
+    yield Services(
+        settings=settings,
+        database=database,
+        rooms=rooms,
+        catalog=CatalogRecords(database),
+        tokens=Tokens(settings.token_secret),
+        realtime=realtime,
+        acts=StoredActs(rooms),
+        now_ms=lambda: NOW_MS,
+    )
+    await database.close()
+
+
+@pytest.fixture
+def key(services: Services) -> AsgiClient:
+    """The holder of the API key."""
+    return AsgiClient(build_api(services), {"x-api-key": API_KEY})
+
+
+@pytest.fixture
+def nobody(key: AsgiClient) -> AsgiClient:
+    """Somebody without key or token, at the same API."""
+    return AsgiClient(key.app)
+
+
+@pytest.fixture
+def bearer(key: AsgiClient, services: Services) -> Callable[..., AsgiClient]:
+    """A client with a token: `bearer("demo", role="merchant")`."""
+
+    def make(*rooms: str, role: str = "merchant", user: str = "m-1", **extra: Any) -> AsgiClient:
+        token = services.tokens.issue(user, role, rooms, "M", extra.pop("ttl_seconds", 60))
+        return AsgiClient(key.app, {"authorization": f"Bearer {token}"})
+
+    return make
