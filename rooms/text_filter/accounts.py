@@ -45,11 +45,13 @@ _TARGET: Final = (
     r"|[扣抠蔻叩][扣抠蔻叩](?!子)|球球(?=号|群|[0-9])|秋秋(?=号|群|[0-9])"
     r"|企鹅(?![玩公抱娃毛模摆睡帽图款挂钥杯吊])|鹅号"
     r"|(?:纸)?飞机(?![票模场餐上杯玩耳稿盒枕头款])|电报|土豆号"
-    r"|群(?!青|里|众|体|岛|山|像)|q群|裙(?=领|进|有惊|有福|看货|号|聊|拿|抢|了解|[0-9]{4})|好友"
+    r"|绿(?:泡泡|泡|信|色软件)|卫星(?=$|号|[a-z0-9])|小号(?=微|v|薇)|群(?!青|里|众|体|岛|山|像)|q群|裙(?=领|进|有惊|有福|看货|号|聊|拿|抢|了解|[0-9]{4})|好友"
 )
 _CALL: Final = re.compile(rf"{_ADD}{_WHOM}(?:{_TARGET})")
 _STRONG: Final = re.compile(
-    r"薇[信芯]|(?<!稍)微芯|微♥|徽[信芯♥]|威[芯♥]|溦[信芯♥]|卫♥|维♥|(?<![a-z])[vw][信芯](?!号[弱强差])"
+    r"薇[信芯]|(?<!稍)微芯|微♥|徽[信芯♥]|威[芯♥]|溦[信芯♥]|卫♥|维♥|wei信|[微薇威] ?xin(?![a-z])"
+    r"|(?<![a-z])[vw][信芯](?!号[弱强差])|微x(?=号|同|[a-z0-9]{4})|绿泡泡(?=号|同|[a-z0-9])"
+    r"|(?:找|联系|搜)我?[薇微威徽卫v]♥|(?<!稍)微我(?=[拿要发看领聊买进问])"
     r"|(?<![a-z])v ?♥?x(?![a-z0-9])|wxid ?[a-z0-9]|(?<![a-z])wei ?xin(?![a-z]| ?pay|支付|付)"
     r"|(?:[vw]x|微信|qq|薇)同[号步]|(?<![a-z])wx(?:同|号)"
     r"|微信号(?![称码])|(?:联系|找|问|私)(?:我|客服|老板|主播)?的?微信"
@@ -68,7 +70,7 @@ _SURE: Final = (
 )
 _UNSURE: Final = r"(?:tele|tg|ig|insta|ins|snap|line|signal|wa|vx|wx|qq|vk|imo)"
 _ASK: Final = (
-    r"(?:add|contact|message|msg|text|dm|pm|inbox|hit|find|reach|chat|talk|follow|join|ping|call"
+    r"(?:add|contact|message|msg|text|dm|pm|inbox|hmu|hit|find|reach|chat|talk|follow|join|ping|call"
     r"|write|buzz|connect)"
 )
 _ENGLISH: Final = re.compile(
@@ -76,7 +78,7 @@ _ENGLISH: Final = re.compile(
     rf" {_SURE}(?![a-z])(?! ?pay)"
     rf"|(?<![a-z]){_ASK} (?:me|us)(?: up| out)? (?:on|at|via|my|to)(?: my)? {_UNSURE}(?![a-z])"
     rf"|(?<![a-z])(?:add|join) (?:me |my |our ){{1,2}}{_UNSURE}(?![a-z])"
-    rf"|(?<![a-z]){_ASK} me {_UNSURE} [a-z]{{2,20}}"
+    rf"|(?<![a-z]){_ASK} me {_UNSURE} [a-z]{{2,20}}|(?<![a-z])hmu on {_UNSURE}(?![a-z])"
     rf"|(?<![a-z])(?:my|our) {_SURE}(?: id| number| no| group| channel| is|$)"
     rf"|(?<![a-z]){_SURE} (?:me|us)(?![a-z])"
     rf"|(?<![a-z])(?:my )?(?:{_SURE}|line|kakao) (?:id|number|group|channel) "
@@ -87,8 +89,9 @@ _ENGLISH: Final = re.compile(
 
 # --- a messenger's name and an account name, read from `Folded.marked` ----------------------------
 _NAMED: Final = (
-    r"微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|威♥|wei ?xin|we ?chat|[vw] ?x|微|薇|威|徽"
-    r"|q ?q|扣扣|扣|叩叩|球球|企鹅|telegram|纸飞机|飞机|电报|instagram|whats ?app|snap ?chat"
+    r"微信|绿泡泡|wei信|[薇微]xin|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|威♥|wei ?xin"
+    r"|we ?chat|[vw] ?♥?x|微|薇|威|徽|q ?q|扣扣|扣|叩叩|球球|企鹅|telegram|纸飞机|飞机|电报"
+    r"|instagram|whats ?app|snap ?chat"
 )
 # Also words or letters of their own: the account name must not be a plain word then.
 _NAMED_DOUBTFULLY: Final = (
@@ -103,13 +106,16 @@ _SPELLED_OUT: Final = re.compile(
     rf"|(?:tg|tele|telegram|ig|ins|line|飞机|电报) ?@[a-z])"
 )
 _BESIDE: Final = re.compile(
-    r"(?<![a-z0-9])(?:微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|威♥|we ?chat|wei ?xin"
-    r"|[vw] ?x(?![0-9]{1,4}[a-z])|qq|扣扣|叩叩|企鹅|telegram|snapchat|instagram|discord|skype"
-    rf"|whats ?app|line|tg){_OTHERS}"
+    r"(?<![a-z0-9])(?:微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|[威微薇徽v]♥|绿泡泡"
+    r"|we ?chat|wei ?xin|[vw] ?♥?x(?![0-9]{1,4}[a-z])|qq|扣扣|叩叩|企鹅|telegram|snapchat|instagram"
+    rf"|discord|skype|whats ?app|line|tg){_OTHERS}"
     r"(?:(?=[a-z_.-]{1,16}[0-9_])[a-z][a-z0-9_.-]{4,20}|[0-9]{5})"
 )
 _QQ_NUMBER: Final = re.compile(
     r"(?<![a-z])(?:qq|q|[扣抠蔻叩]{1,2}|球球|秋秋|企鹅|鹅)(?:号|群|裙){0,2} ?[0-9]{5}"
+)
+_HANDLE_ON: Final = re.compile(
+    rf"(?<![a-z]){_ASK} ?@[a-z0-9_.]{{3,25}} on (?:{_SURE}|{_UNSURE})(?![a-z])"
 )
 _IS: Final = re.compile(rf"(?<![a-z])my (?:{_UNSURE}|{_SURE}) is [a-z]{{1,20}}[0-9_.]")
 _EMAIL: Final = re.compile(
@@ -118,9 +124,9 @@ _EMAIL: Final = re.compile(
 )
 
 _JOINED: Final = (_CALL, _STRONG, _QQ_NUMBER, _ENGLISH)
-_MARKED: Final = (_SPELLED_OUT, _BESIDE, _IS, _EMAIL)
+_MARKED: Final = (_SPELLED_OUT, _BESIDE, _HANDLE_ON, _IS)
 # One of these is in every text that any pattern above can match; looked for first, they are cheap.
-_CUES: Final = frozenset("微薇威维卫徽溦扣抠蔻叩球秋鹅飞报豆群裙友♥像页介料签扫q@:+")
+_CUES: Final = frozenset("微薇威维卫徽溦扣抠蔻叩球秋鹅飞报豆群裙友绿♥像页介料签扫q@:+")
 _CUE_WORDS: Final = frozenset(
     {"v", "w", "x", "i", "wei", "we", "tg", "t", "ig", "ins", "wa", "fb", "tele", "vk", "imo"}
 )  # single letters, because a name may be spelled
@@ -152,6 +158,13 @@ def find_accounts(folded: Folded) -> Iterator[Finding]:
         begin, finish = joined.place(found.start(), found.end())
         if finish - begin > len("微信") and folded.text[max(0, begin - 1)] != "稍":
             yield _finding((begin, finish))
+
+
+def find_emails(folded: Folded) -> Iterator[Finding]:
+    """Mail addresses; looked for before links, because each holds a domain."""
+    if "@" in folded.text:
+        for found in _EMAIL.finditer(folded.marked.text):
+            yield _finding(folded.marked.place(found.start(), found.end()))
 
 
 def is_bait(folded: Folded, match: Match) -> bool:

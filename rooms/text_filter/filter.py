@@ -7,11 +7,13 @@ The pipeline: hidden characters first, on the text as it is; then the text is fo
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
-from rooms.text_filter.accounts import HIDDEN_NAMES, find_accounts, is_bait
+from rooms.text_filter.accounts import HIDDEN_NAMES, find_accounts, find_emails, is_bait
 from rooms.text_filter.automaton import Automaton, Match
 from rooms.text_filter.findings import Finding, Reason
 from rooms.text_filter.fold import Folded
@@ -77,18 +79,19 @@ class TextFilter:
         if not folded.words:
             return ACCEPTED
         matches = list(self._words.find(folded))
-        allowed = [(match.begin, match.finish) for match in matches if match.word in self._allowed]
+        allowed = _merged(match for match in matches if match.word in self._allowed)
         for finding in self._findings(folded, matches):
-            if not any(a <= finding.begin and finding.finish <= b for a, b in allowed):
+            if not _is_inside(finding, allowed):
                 return self._refusal(folded, finding)
         return ACCEPTED
 
     def _findings(self, folded: Folded, matches: list[Match]) -> Iterator[Finding]:
+        yield from find_emails(folded)
+        yield from find_links(folded, self._allowed_domains)
         yield from find_accounts(folded)
         for match in matches:
             if match.word in HIDDEN_NAMES and is_bait(folded, match):
                 yield Finding(Reason.CONTACT_ACCOUNT, match.begin, match.finish)
-        yield from find_links(folded, self._allowed_domains)
         yield from find_numbers(folded)
         for match in matches:
             if match.word in self._blocked:
@@ -98,6 +101,22 @@ class TextFilter:
         begin, finish = folded.original_span(finding.begin, finding.finish)
         excerpt = folded.original[begin:finish][:EXCERPT_CHARS_MAX]
         return Verdict(False, finding.reason, excerpt)
+
+
+def _merged(matches: Iterable[Match]) -> list[tuple[int, int]]:
+    """The places of the matches in order, overlapping ones as one."""
+    places: list[tuple[int, int]] = []
+    for begin, finish in sorted((match.begin, match.finish) for match in matches):
+        if places and begin <= places[-1][1]:
+            places[-1] = (places[-1][0], max(finish, places[-1][1]))
+        else:
+            places.append((begin, finish))
+    return places
+
+
+def _is_inside(finding: Finding, places: list[tuple[int, int]]) -> bool:
+    index = bisect_right(places, finding.begin, key=itemgetter(0)) - 1
+    return index >= 0 and finding.finish <= places[index][1]
 
 
 def _domain(text: str) -> str:

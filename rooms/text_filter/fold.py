@@ -8,7 +8,7 @@ four shapes, all of which can point back into the original:
 - `joined`: words without separators (`加.我 v-x` is `加我vx`), one space where two words of more
   than one letter met, so that `wei xin` stays two words; plus signs stay;
 - `marked`: as `joined`, but dots, colons, slashes, @ and hyphens stay, for links and handles. A dot
-  that had spaces or brackets around it is written `;`.
+  that had spaces around it is written `;`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _ACCENTED_BELOW: Final = 0x2000  # scripts whose marks are decoration; Hangul an
 _ACCENTED_LATIN: Final = range(0x1E00, 0x2000)
 _KEPT_MARKS: Final = frozenset("./:@-_+#,'")
 _WECHAT_HEADS: Final = frozenset("微威徽卫维薇vw")
+_BRACKETED_DOT: Final = re.compile(r"\s?[(\[{<【「『〔]\.[)\]}>】」』〕]\s?")
 _HEART: Final = "♥"
 FOLDED_CHARACTERS_CACHED: Final = 16_384
 
@@ -189,10 +190,12 @@ def _joined_gap(before: str, gap: str) -> str:
     return _HEART if gap[0] == _HEART and before in _WECHAT_HEADS else ""
 
 
-def _marked_gap(_before: str, gap: str) -> str:
+def _marked_gap(before: str, gap: str) -> str:
+    if gap[0] == _HEART and before in _WECHAT_HEADS:
+        return _HEART
     kept = "".join([mark for mark in gap if mark in _KEPT_MARKS])
     if not kept:
         return ""
     if set(kept) == {"."}:
-        return "." if gap == "." else ";"
+        return "." if gap == "." or _BRACKETED_DOT.fullmatch(gap) else ";"
     return kept

@@ -25,16 +25,22 @@ _SPOKEN: Final = frozenset({"net", "cc"})
 # Hardly ever a word: enough where the dot is tight.
 _LIKELY: Final = _words(
     "net cc icu vip shop store site online club io tv biz hk tw jp kr sg uk ru de fr eu ca au br "
-    "vn th id ph tk ml ga cf pw ws mobi asia wang ltd tech app dev fm gg gl ly la"
+    "vn th id ph ee tk ml ga cf pw ws mobi asia wang ltd tech app dev fm gg gl ly la"
 )
+# Of those and the next, the ones that bait is sold under: read also with a spoken or loose dot.
+_BAIT: Final = frozenset({"shop", "store", "site", "online", "club", "top", "vip", "icu", "fun"})
 # Nouns: enough where the name before the dot is no word either, or among Chinese.
 _NOUNS: Final = _words(
-    "co top pro work live life fun win info link ink red group name video chat space world today "
+    "co top work live life fun win info link ink red group name video chat space world today "
     "website cloud art one love bid loan bet cash sale deals buy fit run host press social media "
-    "news page zone plus gold vin wiki blog games game design ai"
+    "news page zone gold vin wiki blog games game design ai"
 )
 # Words that begin sentences: enough only with a path or after "www.".
 _GRAMMAR: Final = _words("me in to so us my is it at be no am im do go es se st pt pl sh vc")
+# A name with a digit in it, or a single word before "dot shop" that is no pattern of a dress.
+_HOST_NAME: Final = re.compile(
+    r"(?=[a-z-]{2,20}[0-9]|(?!polka|red|micro|the)[a-z]{4,20}$)[a-z0-9-]{4,40}"
+)
 _CHINESE_LETTER: Final = re.compile(r"[\u4e00-\u9fff]")
 _CHINESE: Final = "中国|公司|网络|集团|网址|网店|商城|商店|我爱你|在线|中文网"
 _SENTENCE_END: Final = "。"  # before 中国 it ends a sentence more often than a host name
@@ -69,6 +75,7 @@ _SHARE_CODE: Final = re.compile(
     r"[¥€$£₤₳¢₴](?=[a-z]{0,13}[0-9])(?=[0-9]{0,13}[a-z])[a-z0-9]{8,14}[¥€$£₤₳¢₴]"
 )
 _SHARE_CODE_SIGNS: Final = frozenset("¥€$£₤₳¢₴")
+_FURTHER_LABELS: Final = re.compile(r"(?:\.[a-z0-9-]{1,63}+){0,6}+")
 _LETTER: Final = re.compile("[a-z]")
 _CUES: Final = frozenset("./点")
 _CUE_WORDS: Final = (
@@ -135,13 +142,15 @@ def _found(
 
 
 def _hosts(marked: str) -> Iterator[tuple[int, int, str]]:
-    """Begin, end and plain spelling of every domain name."""
+    """Begin, end of the first top-level domain, and plain spelling of every domain name."""
+    has_chinese = _CHINESE_LETTER.search(marked) is not None
     for found in _DOT.finditer(marked):
         begin = _host_start(marked, found.start())
         label = marked[begin : found.start()]
         host = f"{label}.{found['tld']}".replace(";", ".").replace("c0m", "com")
-        if _is_domain(marked, found, label, host):
-            yield begin, found.end("tld"), host
+        if _is_domain(found, label, host, has_chinese=has_chinese):
+            further = _FURTHER_LABELS.match(marked, found.end("tld"))
+            yield begin, found.end("tld"), host + (further.group() if further else "")
 
 
 def _host_start(marked: str, end: int) -> int:
@@ -153,7 +162,7 @@ def _host_start(marked: str, end: int) -> int:
     return begin
 
 
-def _is_domain(marked: str, found: re.Match[str], label: str, host: str) -> bool:
+def _is_domain(found: re.Match[str], label: str, host: str, *, has_chinese: bool) -> bool:
     tld, dot = found["tld"], found["dot"]
     if host in _NOT_ADDRESSES:
         return False
@@ -163,25 +172,26 @@ def _is_domain(marked: str, found: re.Match[str], label: str, host: str) -> bool
         return tld in ("com", "c0m")
     if tld in _CERTAIN:
         return True
-    if dot in ("点", "dot"):
+    if dot == "点" or (dot == "dot" and tld in _SPOKEN):
         return tld in _SPOKEN
-    if dot == ";" or not label or label[-1] in ".;":
+    if not label or label[-1] in ".;":
         return False
+    if dot in ("dot", ";"):
+        return tld in _BAIT and _HOST_NAME.fullmatch(label) is not None
     if tld not in _LIKELY and tld not in _NOUNS and tld not in _GRAMMAR:
         return False
     if host in _SHORTENERS or found["rest"] or label.startswith("www."):
         return True
-    return _is_name(label, tld, marked)
+    return _is_name(label, tld, has_chinese=has_chinese)
 
 
-def _is_name(label: str, tld: str, marked: str) -> bool:
+def _is_name(label: str, tld: str, *, has_chinese: bool) -> bool:
     """Whether what stands before a doubtful top-level domain is the name of a host."""
     if tld in _LIKELY:
         return len(label) > 1 and not label.isdigit()
     if tld in _GRAMMAR or not label[0].isalpha():
         return False
-    is_no_word = any(sign in "0123456789-" for sign in label)
-    return is_no_word or _CHINESE_LETTER.search(marked) is not None
+    return has_chinese or any(sign in "0123456789-" for sign in label)
 
 
 def _is_allowed(host: str, allowed_domains: frozenset[str]) -> bool:

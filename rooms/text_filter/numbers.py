@@ -22,6 +22,7 @@ _PLAIN_DIGITS_BESIDE_LETTERS_MIN: Final = 4
 _MOBILE_ONLY: Final = frozenset("lp")
 _INTERNATIONAL_DIGITS: Final = range(8, 16)
 _CARD_GROUPS_MIN: Final = 4
+_GROUP_DIGITS: Final = range(3, 6)
 
 _CONTACT: Final = re.compile(
     r"电话|座机|号码|热线|联系|致电|拨打|来电|打给|加我|找我|卡号|账号|帐号|转账|汇款|群号|房间号"
@@ -42,6 +43,9 @@ _UNIT: Final = re.compile(
 )
 _CHEERS: Final = frozenset({"5201314", "1314520", "5211314", "1314521", "52013141314"})
 _CHEER_PERIOD_MAX: Final = 3
+_CHEER_RUN_MEAN: Final = 3
+# 1哈3哈8哈: one and the same character after every digit.
+_FILLED: Final = re.compile(r"[0-9](?P<filler>[^\W0-9a-z_])(?:[0-9](?P=filler)){5,14}+[0-9]")
 _DATE: Final = re.compile(
     r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
     r"(?:[01][0-9]|2[0-3])?(?:[0-5][0-9]){0,2}"
@@ -70,6 +74,9 @@ def find_numbers(folded: Folded) -> Iterator[Finding]:
                 place = core.at[0], core.at[-1] + 1
         if place is not None:
             yield Finding(Reason.CONTACT_NUMBER, *place)
+    for found in _FILLED.finditer(folded.text):
+        if not _is_play(found.group()[::2]):
+            yield Finding(Reason.CONTACT_NUMBER, found.start(), found.end())
 
 
 def _find_mobile(run: Run, folded: Folded) -> tuple[int, int] | None:
@@ -131,10 +138,8 @@ def _is_play(digits: str) -> bool:
     if digits in _CHEERS:
         return True
     changes = [index for index, (a, b) in enumerate(pairwise(digits)) if a != b]
-    if len(changes) <= 1:
-        return True
     lengths = [b - a for a, b in pairwise([-1, *changes, len(digits) - 1])]
-    if min(lengths) > 1:
+    if len(lengths) <= 2 or min(lengths) > 1 or len(lengths) * _CHEER_RUN_MEAN <= len(digits) + 2:
         return True
     steps = {(int(b) - int(a)) % 10 for a, b in pairwise(digits)}
     if len(steps) == 1 and steps <= {1, 9}:
@@ -208,7 +213,9 @@ def _is_grouped(run: Run, atoms: list[str]) -> bool:
 
 def _is_arbitrary(atoms: list[str], lengths: list[int]) -> bool:
     """Three or more equal groups that look like neither prices nor body measures."""
+    if len(set(lengths)) != 1 or lengths[0] not in _GROUP_DIGITS:
+        return False
     values = [int(atom) for atom in atoms]
-    if len(set(lengths)) != 1 or lengths[0] < 3 or values in (sorted(values), sorted(values)[::-1]):
+    if values in (sorted(values), sorted(values, reverse=True)):
         return False
     return not all(atom[-1] in "0589" for atom in atoms) and max(values) > 200

@@ -24,10 +24,11 @@ _DRAWN_AS_DIGITS: Final = re.compile(r"[0-9olizsb]{1,40}")
 _LONG_ENOUGH: Final = re.compile(
     rf"(?:[olizsb{''.join(sorted(_SIGNS))}][\W_]{{0,{_GAP_CHARACTERS_MAX}}}+){{{DIGITS_MIN}}}"
 )
+_DIGITS: Final = "0123456789"
 _INSIDE_WORD: Final = re.compile(r"[0-9]{7,40}+")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """Digits in order, and how each was written.
 
@@ -72,66 +73,86 @@ class Run:
         return not (self.kinds[index] in "dl" and self.kinds[index - 1] in "dl")
 
 
+class _OpenRun:
+    """A run that is still being read."""
+
+    __slots__ = ("at", "digits", "gaps", "kinds", "prefix")
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
+        self.digits: list[str] = []
+        self.kinds: list[str] = []
+        self.gaps: list[str] = []
+        self.at: list[int] = []
+
+    def append(self, digits: str, kinds: str, gap: str, start: int) -> None:
+        """Add one word's digits; a spoken digit is one digit of several letters."""
+        self.digits += digits
+        self.kinds += kinds
+        self.gaps += [gap, *[""] * (len(digits) - 1)]
+        self.at += range(start, start + len(digits))
+
+    def finish(self, after: str, after_gap: str) -> Iterator[Run]:
+        """The run, if it is long enough to be looked at."""
+        if len(self.digits) >= DIGITS_MIN:
+            digits, kinds = "".join(self.digits), "".join(self.kinds)
+            yield Run(digits, kinds, self.gaps, self.at, self.prefix, after, after_gap)
+
+
 def find_runs(folded: Folded) -> Iterator[Run]:
     """All runs of at least `DIGITS_MIN` digits, left to right."""
     if not _LONG_ENOUGH.search(folded.text):
         spoken = sum(map(_SPOKEN.__contains__, folded.words))
         if spoken == 0 or spoken + sum(map(_SIGNS.__contains__, folded.text)) < DIGITS_MIN:
             return
-    run = Run()
-    words, gaps, starts = folded.words, folded.gaps, folded.starts
-    for index, word in enumerate(words):
-        digits, kind = _read(word)
-        gap = gaps[index]
-        if digits and run.digits and len(gap) > _GAP_CHARACTERS_MAX:
-            yield from _finished(run, "", "")
-            run = Run()
+    run = _OpenRun()
+    for word, gap, start in zip(folded.words, folded.gaps, folded.starts, strict=False):
+        digits, kinds = _read(word)
+        if run.digits and len(gap) > _GAP_CHARACTERS_MAX:
+            yield from run.finish("", "")
+            run = _OpenRun()
         if digits:
-            _append(run, digits, kind, word, gap, starts[index])
+            run.append(digits, kinds, gap, start)
             continue
-        if run.digits:
-            yield from _finished(run, word, gap)
-            run = Run()
-        if len(word) > DIGITS_MIN and (inside := _INSIDE_WORD.search(word)):
-            digits = inside.group()
-            attached = Run(prefix=word[: inside.start()], after=word[inside.end() :])
-            _append(attached, digits, "d", digits, gap, starts[index] + inside.start())
-            yield from _finished(attached, attached.after, "")
-    yield from _finished(run, "", "")
+        head, core, tail = _split(word)
+        if head:
+            run.append(head, "d" * len(head), gap, start)
+        yield from run.finish(core, "" if head else gap)
+        start += len(head)
+        if len(core) >= DIGITS_MIN and (inside := _INSIDE_WORD.search(core)):
+            run = _OpenRun(core[: inside.start()])
+            run.append(inside.group(), "d" * len(inside.group()), gap, start + inside.start())
+            yield from run.finish(core[inside.end() :], "")
+        run = _OpenRun(core if tail else "")
+        if tail:
+            run.append(tail, "d" * len(tail), gap, start + len(core))
+    yield from run.finish("", "")
+
+
+def _split(word: str) -> tuple[str, str, str]:
+    """An ASCII word as the digits it begins with, what is between, and the digits it ends with."""
+    if not is_ascii(word):
+        return "", word, ""
+    after_head = word.lstrip(_DIGITS)
+    core = after_head.rstrip(_DIGITS)
+    return word[: len(word) - len(after_head)], core, after_head[len(core) :]
 
 
 def _read(word: str) -> tuple[str, str]:
-    """The digits a word stands for and how they are written; no digits if it is another word."""
+    """The digits a word stands for and the kind of each; no digits if it is another word."""
     if is_ascii(word):
         if word.isdigit():
-            return word, "d"
+            return word, "d" * len(word)
         if (spoken := DIGIT_WORDS.get(word)) is not None:
             return spoken, "w"
         if _DRAWN_AS_DIGITS.fullmatch(word) and (
             not word.isalpha() or word in ("l", "i") or not word.strip("o")
         ):
-            return "".join([_LETTER_DIGITS.get(letter, letter) for letter in word]), ""
+            return (
+                "".join([_LETTER_DIGITS.get(letter, letter) for letter in word]),
+                "".join(["d" if letter.isdigit() else "l" for letter in word]),
+            )
         return "", ""
     if (numeral := NUMERALS.get(word)) is not None:
         return numeral, "c"
     return HOMOPHONES.get(word, ""), "p" if word in PARTICLES else "h"
-
-
-def _append(run: Run, digits: str, kind: str, word: str, gap: str, start: int) -> None:
-    if kind == "w":
-        run.digits += digits
-        run.kinds += "w"
-        run.gaps.append(gap)
-        run.at.append(start)
-        return
-    run.digits += digits
-    run.kinds += kind * len(digits) or "".join(["d" if sign.isdigit() else "l" for sign in word])
-    run.gaps.append(gap)
-    run.gaps.extend([""] * (len(digits) - 1))
-    run.at.extend(range(start, start + len(digits)))
-
-
-def _finished(run: Run, after: str, after_gap: str) -> Iterator[Run]:
-    if len(run.digits) >= DIGITS_MIN:
-        run.after, run.after_gap = after, after_gap
-        yield run
