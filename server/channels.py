@@ -98,12 +98,23 @@ class Channels:
             raise limit_exceeded("channels_per_viewer_max")
         room_id = room_of(channel)
         room = self._rooms.loaded(room_id)
-        if room is not None:
+        if room is not None and not self._is_ahead(request, room):
             return self._join(viewer, command, room)
         return self._join_later(viewer, command, room_id)
 
+    def _is_ahead(self, request: dict[str, Any], room: LiveRoom) -> bool:
+        """A returning client may have seen more, on another worker, than this one has yet."""
+        same_history = text_of(request, "epoch", most=64) in ("", room.replica.epoch)
+        offset = whole_of(request, "offset", most=OFFSET_MAX)
+        return flag_of(request, "recover") and same_history and offset > room.replica.top
+
     async def _join_later(self, viewer: Viewer, command: Command, room_id: RoomId) -> Reply:
         room = await open_room(self._rooms, room_id)
+        if self._is_ahead(command.request, room):
+            try:
+                await self._rooms.reach(room, command.request["offset"])
+            except RoomLogUnavailable:
+                raise internal() from None
         if viewer.closing:
             return None
         return self._join(viewer, command, room)

@@ -60,6 +60,8 @@ class LiveRoom:
         self._pulses: dict[str, bytes] = {}
         self._likes_delta = 0
         self._pulsed_at_s = float("-inf")
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._consulted = False  # the stream was asked since the last flush
         self._timer: asyncio.TimerHandle | None = None
         self._slicing: asyncio.Task[None] | None = None
         self._snapshot: bytes | None = None
@@ -116,7 +118,36 @@ class LiveRoom:
             self.replica = replica
             self._snapshot = None
         self._pending = [one for one in self._pending if one.epoch == self.replica.epoch]
+        self._consulted = True
         self._schedule(now=True)
+        if not self.has_pending:
+            self._release_waiters()
+
+    def reach(self, offset: int) -> asyncio.Future[None] | None:
+        """Get to an offset that somebody has seen elsewhere. None: it is there already.
+
+        The future is done when the room stands there, or when the stream itself does not.
+        """
+        if self.replica.top < offset:
+            self._schedule(now=True)
+        if self.replica.top >= offset:
+            return None
+        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((offset, there))
+        return there
+
+    def _release_waiters(self) -> None:
+        """Those whose offset is reached; all of them once the stream was asked."""
+        kept = []
+        for offset, there in self._waiters:
+            if there.done():
+                continue
+            if self._consulted or offset <= self.replica.top:
+                there.set_result(None)
+            else:
+                kept.append((offset, there))
+        self._waiters = kept
+        self._consulted = False
 
     def likes_missed(self, total: int) -> None:
         """Likes were stored but never announced here."""
@@ -217,6 +248,8 @@ class LiveRoom:
             self._take_in(batch)
         if entries:
             self._snapshot = None
+        if self._waiters and not self.catching_up:
+            self._release_waiters()
         return entries
 
     def _take_in(self, batch: Batch) -> None:

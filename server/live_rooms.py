@@ -173,6 +173,20 @@ class LiveRooms:
             room.catching_up = True
             self._spawn(self._catch_up(room))
 
+    async def reach(self, room: LiveRoom, offset: int) -> None:
+        """Bring a room to an offset that a client has seen on another worker, if it exists.
+
+        Raises `RoomLogUnavailable` when the stream could not be asked in time.
+        """
+        there = room.reach(offset)
+        if there is None:
+            return
+        self.look(room)
+        try:
+            await asyncio.wait_for(there, self._limits.append_within_s)
+        except TimeoutError:
+            raise RoomLogUnavailable(f"reach offset {offset} of room {room.room_id}") from None
+
     async def _catch_up(self, room: LiveRoom) -> None:
         """Fetch what was stored after the replica's top; start anew if that is gone."""
         pause_s = 0.1
