@@ -19,7 +19,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
-from starlette.websockets import WebSocket
 
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
@@ -210,11 +209,8 @@ class App:
 
 
 def _routes(worker: Worker) -> list[Any]:
-    async def realtime(websocket: WebSocket) -> None:
-        await worker.door(websocket)
-
     routes: list[WebSocketRoute | Route | Mount] = [
-        WebSocketRoute("/connection/websocket", realtime),
+        WebSocketRoute("/connection/websocket", worker.door),
         *worker.health.routes(),
     ]
     return [*routes, *page_routes(worker.settings), Mount("/", app=build_api(worker.services))]

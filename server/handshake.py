@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from server.codec.wire_frames import CODECS
@@ -27,7 +28,7 @@ _RETRY_AFTER_S = 2
 
 
 class Door:
-    """The endpoint of `/connection/websocket`."""
+    """The endpoint of `/connection/websocket`, an ASGI application of its own."""
 
     def __init__(self, gateway: Gateway, tokens: Tokens, settings: Settings) -> None:
         limits = settings.limits
@@ -39,8 +40,9 @@ class Door:
         per_address = limits.accepts_per_address_per_s
         self._by_address = RateTable(Rate(per_address, 5 * per_address), _ADDRESSES_MAX)
 
-    async def __call__(self, websocket: WebSocket) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse with an HTTP status and a reason, or accept and let go."""
+        websocket = WebSocket(scope, receive, send)
         refusal = self._refusal(websocket)
         if refusal is not None:
             await websocket.send_denial_response(refusal)
