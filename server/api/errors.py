@@ -137,8 +137,8 @@ def add_handlers(api: FastAPI) -> None:
         return answer(unavailable("the realtime side is not available, try again"))
 
     @api.exception_handler(UnknownChannel)
-    async def no_channel(_request: Request, error: UnknownChannel) -> JSONResponse:
-        return answer(Refused(404, f"there is no such channel: {error}", "channel"))
+    async def no_channel(_request: Request, _error: UnknownChannel) -> JSONResponse:
+        return answer(Refused(404, "there is no such channel", "channel"))
 
     @api.exception_handler(UnknownRoom)
     async def no_room(_request: Request, error: UnknownRoom) -> JSONResponse:

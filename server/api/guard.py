@@ -118,8 +118,8 @@ def _key_or_merchant(request: Request, services: Services) -> Caller:
         raise unavailable(str(error), retry_after_s=1) from error
     except TokenError as error:
         raise _unauthorised(str(error), ' error="invalid_token"') from error
-    if identity.role is not Role.MERCHANT or identity.is_anonymous:
-        raise Refused(403, "a token with the role merchant is needed")
+    if identity.role is not Role.MERCHANT or identity.is_anonymous or not identity.rooms:
+        raise Refused(403, "a token with the role merchant in some room is needed")
     return Caller(identity)
 
 

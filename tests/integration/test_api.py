@@ -96,9 +96,12 @@ async def test_a_token_that_is_over_is_refused(services: Services, nobody: AsgiC
     assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
 
 
-async def test_a_merchant_without_a_user_id_is_refused(bearer: Callable[..., AsgiClient]) -> None:
-    answer = await bearer("*", user="").call("GET", "/api/v1/rooms")
-    check_error(answer, 403, None)
+async def test_a_merchant_of_no_room_or_without_a_user_id_is_refused(
+    bearer: Callable[..., AsgiClient],
+) -> None:
+    for merchant in (bearer("*", user=""), bearer()):
+        for path in ("/api/v1/rooms", "/api/v1/products"):
+            check_error(await merchant.call("GET", path), 403, None, "in some room")
 
 
 @pytest.mark.parametrize(
