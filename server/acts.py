@@ -82,7 +82,7 @@ class Acts:
         act = self._act(actor, room_id, "room.update", detail=dict(changes))
         version = await self._records.act(act, changes=changes)
         record = await self._found(room_id)
-        await self._announce(room_id, room_json.room_changed(record, version))
+        await self._announce(room_id, room_json.room_changed(record, changes, version))
 
     async def set_shelf(self, actor: Identity, room_id: RoomId, product_ids: Sequence[str]) -> None:
         """Replace the shelf; viewers get `shelf`. Unknown products: `LookupError` names them."""

@@ -38,6 +38,7 @@ from server.realtime import RoomRealtime
 from server.redis_client import Client, ClientRole, connect
 from server.rpc import Procedures, Talk
 from server.rpc_staff import Staff
+from server.rpc_text import objection
 from server.settings import BadSetting, Settings
 from server.tokens import Tokens
 
@@ -109,7 +110,8 @@ async def open_worker(
     control = Control(commands, gateway, rooms)
     acts = Acts(records, rooms, log, control, seeds, now_ms)
     gateway.handle(Channels(gateway, rooms, tokens, limits, log).handlers())
-    talk = Talk(rooms, text_filter(settings.blocked_words_file), limits, now_ms)
+    words = text_filter(settings.blocked_words_file)
+    talk = Talk(rooms, words, limits, now_ms)
     staff = Staff(rooms, acts, records, limits)
     gateway.handle(Procedures(talk.procedures(), staff.procedures()).handlers())
 
@@ -157,6 +159,7 @@ async def open_worker(
             realtime=RoomRealtime(rooms, control, limits.history_reply_events_max),
             acts=acts,
             now_ms=now_ms,
+            refuse_name=lambda name: objection(name, words),
         ),
         feed=feed,
         database=database,

@@ -37,7 +37,7 @@ from server.replies import (
     unrecoverable_position,
 )
 from server.settings import Limits
-from server.tokens import TokenExpired, TokenInvalid, Tokens
+from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 from server.viewer import Viewer
 
 CHANNEL_CHARS_MAX = 255
@@ -173,9 +173,13 @@ class Channels:
             grant = self._tokens.verify_subscription(token)
         except TokenExpired:
             raise token_expired() from None
+        except KeyNotLoaded:
+            raise internal() from None  # the key is on its way: come back soon
         except TokenInvalid:
             raise permission_denied("the subscription token is not valid") from None
         if grant.channel != channel or grant.user != viewer.user_id:
+            raise Fatal(Closing.INVALID_TOKEN)
+        if grant.client and grant.client != viewer.client_id:
             raise Fatal(Closing.INVALID_TOKEN)
         return grant.expires_at_s
 

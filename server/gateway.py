@@ -36,7 +36,7 @@ from server.replies import (
     too_many_requests,
 )
 from server.settings import Limits
-from server.tokens import TokenExpired, TokenInvalid, Tokens
+from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 from server.viewer import Viewer
 from server.wheel import Wheel
 
@@ -325,6 +325,8 @@ class Gateway:
             return self._tokens.verify(token)
         except TokenExpired:
             raise token_expired() from None
+        except KeyNotLoaded:
+            raise internal() from None  # the key is on its way: come back soon
         except TokenInvalid:
             raise Fatal(Closing.INVALID_TOKEN) from None
 

@@ -20,7 +20,7 @@ from server.connection import DETACH
 from server.gateway import Gateway
 from server.rates import Rate, RateTable
 from server.settings import Settings, is_loopback
-from server.tokens import TokenExpired, TokenInvalid, Tokens
+from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 
 PROTOBUF = "centrifuge-protobuf"
 _ADDRESSES_MAX = 10_000
@@ -97,6 +97,8 @@ class Door:
             self._tokens.verify(token)
         except TokenExpired:
             return _refuse(401, "token expired")
+        except KeyNotLoaded:
+            return _refuse(503, "the token's key is being fetched", retry=True)
         except TokenInvalid as invalid:
             return _refuse(401, f"token not valid: {invalid}")
         return None

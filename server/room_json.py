@@ -5,7 +5,7 @@ One place, so that a seed from SQL, an event on the wire and a snapshot never di
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -105,19 +105,20 @@ def mode_changed(slow_seconds: int, version: int) -> NewEvent:
     return state_event("room.mode", value, version=version, field="mode", value=value)
 
 
-def room_changed(record: RoomRecord, version: int) -> list[NewEvent]:
-    """Title, stream and state; the last event carries the whole room for the snapshot."""
-    info = {"title": record.title, "stream_url": record.stream_url}
-    return [
-        state_event("room.info", info, version=version),
-        state_event(
-            "room.state",
-            {"state": record.state},
-            version=version,
-            field="room",
-            value=room_json(record),
-        ),
-    ]
+def room_changed(record: RoomRecord, changed: Collection[str], version: int) -> list[NewEvent]:
+    """`room.info` if title or stream changed, `room.state` if the state did.
+
+    Each carries the whole room for the snapshot.
+    """
+    whole = room_json(record)
+    events = []
+    if {"title", "stream_url"} & set(changed):
+        info = {"title": record.title, "stream_url": record.stream_url}
+        events.append(state_event("room.info", info, version=version, field="room", value=whole))
+    if "state" in changed:
+        state = {"state": record.state}
+        events.append(state_event("room.state", state, version=version, field="room", value=whole))
+    return events
 
 
 def shelf_changed(products: Sequence[Product], version: int) -> NewEvent:

@@ -28,6 +28,12 @@ def cleaned(field: str, text: str, chars_max: int) -> str:
 
 def judged(field: str, text: str, text_filter: TextFilter) -> None:
     """Error 422 says which kind of rule the text breaks, without teaching how to get around it."""
-    verdict = text_filter.check(text)
-    if verdict.reason is not None:
-        raise rejected(f"{field}: {_EXPLANATIONS[verdict.reason]} ({verdict.reason})")
+    why = objection(text, text_filter)
+    if why is not None:
+        raise rejected(f"{field}: {why}")
+
+
+def objection(text: str, text_filter: TextFilter) -> str | None:
+    """Why a text may not be shown, or None."""
+    reason = text_filter.check(text).reason
+    return None if reason is None else f"{_EXPLANATIONS[reason]} ({reason})"
