@@ -44,7 +44,7 @@ class Entry:
     lane: Lane
     name: str
     payload: bytes  # the JSON every viewer gets
-    subject: str = ""  # comment id of `comment` and `comment.removed`
+    subject: str = ""  # the comment that the event holds or speaks of
     author: UserId = ANONYMOUS
     field: str = ""  # snapshot field this event replaces
     value: bytes = b""  # its new JSON

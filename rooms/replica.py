@@ -17,6 +17,13 @@ from rooms.model import CommentId, RoomId, UserId
 
 COMMENT = "comment"
 COMMENT_REMOVED = "comment.removed"
+COMMENT_PINNED = "comment.pinned"
+
+# What stands in the place of events that held the text of a comment, once that is removed.
+_REDACTED = {
+    COMMENT: b'{"t":"comment","id":"%s","removed":true}',
+    COMMENT_PINNED: b'{"t":"comment.pinned","comment":{"id":"%s","removed":true}}',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +98,13 @@ class Replica:
                 self._likes.pop(CommentId(gone.subject), None)
 
     def _redact(self, comment_id: CommentId) -> None:
-        """Keep the offset of a removed comment, but never send its text again."""
-        offset = self._comments.pop(comment_id, None)
+        """Keep the offsets of a removed comment and its pins, but never send its text again."""
+        self._comments.pop(comment_id, None)
         self._likes.pop(comment_id, None)
-        if offset is None:
-            return
-        place = offset - self._ring[0].offset
-        payload = b'{"t":"comment","id":"%s","removed":true}' % comment_id.encode()
-        self._ring[place] = replace(self._ring[place], payload=payload)
+        for place, entry in enumerate(self._ring):
+            if entry.subject == comment_id and entry.name in _REDACTED:
+                payload = _REDACTED[entry.name] % comment_id.encode()
+                self._ring[place] = replace(entry, payload=payload)
 
     def comment(self, comment_id: CommentId) -> Entry | None:
         """A comment that is still in the window and was not removed."""

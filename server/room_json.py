@@ -80,6 +80,7 @@ def comment_pinned(comment: dict[str, Any] | None, version: int) -> NewEvent:
         "comment.pinned",
         {"comment": comment},
         version=version,
+        subject="" if comment is None else comment["id"],
         field="pinned_comment",
         value=comment,
     )
