@@ -100,26 +100,26 @@ _NAMED_DOUBTFULLY: Final = (
 _OTHERS: Final = "(?:号|群|id|频道){0,2} ?"
 _SPELLED_OUT: Final = re.compile(
     rf"(?<![a-z0-9])(?:(?:{_NAMED}){_OTHERS}(?:[:@是]|[:;]@)@?(?!pay)"
-    r"(?:[a-z][a-z0-9_.+-]{3,24}|[0-9]{5})"
+    r"(?:[a-z][a-z0-9_.+-]{3,24}+|[0-9]{5})"
     rf"|(?:{_NAMED_DOUBTFULLY}){_OTHERS}(?:[:是]?@|[:是])"
-    r"(?:(?=[a-z.-]{1,16}[0-9_])[a-z][a-z0-9_.+-]{3,24}|[0-9]{5})"
+    r"(?:(?=[a-z.-]{1,16}[0-9_])[a-z][a-z0-9_.+-]{3,24}+|[0-9]{5})"
     rf"|(?:tg|tele|telegram|ig|ins|line|飞机|电报) ?@[a-z])"
 )
 _BESIDE: Final = re.compile(
     r"(?<![a-z0-9])(?:微信|薇信|威信|维信|卫信|微芯|徽信|[卫微薇威][心星]|[威微薇徽v]♥|绿泡泡"
     r"|we ?chat|wei ?xin|[vw] ?♥?x(?![0-9]{1,4}[a-z])|qq|扣扣|叩叩|企鹅|telegram|snapchat|instagram"
     rf"|discord|skype|whats ?app|line|tg){_OTHERS}"
-    r"(?:(?=[a-z_.-]{1,16}[0-9_])[a-z][a-z0-9_.-]{4,20}|[0-9]{5})"
+    r"(?:(?=[a-z_.-]{1,16}[0-9_])[a-z][a-z0-9_.-]{4,20}+|[0-9]{5})"
 )
 _QQ_NUMBER: Final = re.compile(
     r"(?<![a-z])(?:qq|q|[扣抠蔻叩]{1,2}|球球|秋秋|企鹅|鹅)(?:号|群|裙){0,2} ?[0-9]{5}"
 )
 _HANDLE_ON: Final = re.compile(
-    rf"(?<![a-z]){_ASK} ?@[a-z0-9_.]{{3,25}} on (?:{_SURE}|{_UNSURE})(?![a-z])"
+    rf"(?<![a-z]){_ASK} ?@[a-z0-9_.]{{3,25}}+ on (?:{_SURE}|{_UNSURE})(?![a-z])"
 )
 _IS: Final = re.compile(rf"(?<![a-z])my (?:{_UNSURE}|{_SURE}) is [a-z]{{1,20}}[0-9_.]")
 _EMAIL: Final = re.compile(
-    r"[a-z0-9]@[a-z0-9-]{1,40}(?:[.;]|点| ?dot ?)(?:[a-z0-9-]{1,40}[.;])?"
+    r"[a-z0-9]@[a-z0-9-]{1,40}+(?:[.;]|点| ?dot ?)(?:[a-z0-9-]{1,40}[.;])?"
     r"(?:com|cn|net|org|edu|gov|io|me|hk|tw|jp|kr|uk|ru|de|fr|in|cc)(?![a-z0-9])"
 )
 

@@ -275,14 +275,15 @@ class _Letters:
         words = range(inside.start - 1, inside.stop)
         if not is_ascii(pattern.letters[0]):
             return not self._is_across_clauses(inside, first, past)
-        if any(self._gaps[word] == "'" for word in inside) and any(
-            len(self._words[word]) > 1 for word in words
-        ):
-            return False  # he'll
         pieces: list[str] = []
         length = 0
         for word in words:
-            pieces.append(self._words[word])
+            if not pieces or self._gaps[word]:
+                pieces.append(self._words[word])
+            else:
+                pieces[-1] += self._words[word]
+            if len(pieces) > 1 and self._gaps[word] == "'":
+                pieces.append("'")
             length += len(self._words[word])
             if length in pattern.breaks or word == words.stop - 1:
                 if not _is_one_word(pieces):
@@ -304,6 +305,8 @@ def _is_one_word(pieces: list[str]) -> bool:
     """Whether pieces may be one word: letter by letter, or parts that make no sense alone."""
     if len(pieces) == 1 or all(len(piece) == 1 for piece in pieces):
         return True
+    if "'" in pieces:
+        return False  # he'll
     return sum(map(len, pieces)) >= _SPLIT_FROM and not _COMMON.intersection(pieces)
 
 

@@ -23,7 +23,7 @@ from rooms.text_filter.numbers import find_numbers
 from rooms.text_filter.words import parse_words
 
 EXCERPT_CHARS_MAX: Final = 24
-_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}")
+_DOMAIN: Final = re.compile(r"[a-z0-9-]{1,63}+(?:\.[a-z0-9-]{1,63}+){1,8}+")
 
 
 @dataclass(frozen=True, slots=True)

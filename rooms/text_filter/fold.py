@@ -128,7 +128,7 @@ class View:
 
     __slots__ = ("_offsets", "_targets", "text")
 
-    def __init__(self, folded: Folded, in_gap: Callable[[str, str], str] | None) -> None:
+    def __init__(self, folded: Folded, in_gap: Callable[[str, str, str], str] | None) -> None:
         self._targets = folded.starts
         self._offsets = folded.starts
         self.text = folded.text
@@ -140,7 +140,7 @@ class View:
         before = ""
         for word, gap in zip(folded.words, folded.gaps, strict=False):
             if gap:
-                between = in_gap(before, gap) or _bridge(before, word)
+                between = in_gap(before, gap, word) or _bridge(before, word)
                 if between:
                     pieces.append(between)
                     length += len(between)
@@ -149,7 +149,7 @@ class View:
             length += len(word)
             before = word
         if folded.gaps[-1]:
-            pieces.append(in_gap(before, folded.gaps[-1]))
+            pieces.append(in_gap(before, folded.gaps[-1], ""))
         self._offsets = offsets
         self.text = "".join(pieces)
 
@@ -183,17 +183,19 @@ def _bridge(before: str, word: str) -> str:
     return "" if len(before) == 1 and len(word) == 1 else " "
 
 
-def _joined_gap(before: str, gap: str) -> str:
+def _joined_gap(before: str, gap: str, _word: str) -> str:
     if "+" in gap:
         return "+"
     # A heart is read 心, which sounds like the 信 of 微信.
     return _HEART if gap[0] == _HEART and before in _WECHAT_HEADS else ""
 
 
-def _marked_gap(before: str, gap: str) -> str:
+def _marked_gap(before: str, gap: str, word: str) -> str:
     if gap[0] == _HEART and before in _WECHAT_HEADS:
         return _HEART
     kept = "".join([mark for mark in gap if mark in _KEPT_MARKS])
+    if len(before) == 1 and len(word) == 1:
+        kept = kept.strip("-_")  # spelled out: c-o-m
     if not kept:
         return ""
     if set(kept) == {"."}:

@@ -20,6 +20,7 @@ _INVISIBLE: Final = re.compile(
 _SUSPECT: Final = re.compile(
     "|".join(pattern.pattern for pattern in (_CONTROL, _DIRECTION, _INVISIBLE)).replace("]|[", "")
 )
+_INVISIBLES: Final = re.compile(_INVISIBLE.pattern + "++")
 _FLAG_TAGS: Final = re.compile(r"\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
 _JOINERS: Final = frozenset("\u200c\u200d")
 _SCRIPTS_WITH_JOINERS: Final = (range(0x0600, 0x0E00), range(0x1780, 0x1800))
@@ -41,22 +42,22 @@ def find_hidden(text: str) -> tuple[Reason, int, int] | None:
         return Reason.INVISIBLE, found.start(), found.end()
     if _INVISIBLE.search(text) is None:
         return None
-    visible = _FLAG_TAGS.sub(lambda flag: "\U0001f3f4" * len(flag.group()), text)
+    without_flags = _FLAG_TAGS.sub(lambda flag: "\U0001f3f4" * len(flag.group()), text)
     strays = 0
-    for found in _INVISIBLE.finditer(visible):
-        if _is_needed(visible, found.start()):
+    for run in _INVISIBLES.finditer(without_flags):
+        if _is_needed(without_flags, run.start(), run.end()):
             continue
-        strays += 1
-        if strays > _STRAY_MAX or not _is_at_edge(visible, found.start()):
-            return Reason.INVISIBLE, found.start(), found.end()
+        strays += run.end() - run.start()
+        if strays > _STRAY_MAX or not _is_at_edge(without_flags, run.start(), run.end()):
+            return Reason.INVISIBLE, run.start(), run.end()
     return None
 
 
-def _is_needed(text: str, index: int) -> bool:
+def _is_needed(text: str, begin: int, end: int) -> bool:
     """Whether a joiner joins an emoji or the letters of a script that has joining forms."""
-    if text[index] not in _JOINERS or index == 0 or index + 1 == len(text):
+    if end - begin > 1 or text[begin] not in _JOINERS or begin == 0 or end == len(text):
         return False
-    before, after = text[index - 1], text[index + 1]
+    before, after = text[begin - 1], text[end]
     if any(ord(before) in script for script in _SCRIPTS_WITH_JOINERS):
         return True
     return (
@@ -66,7 +67,7 @@ def _is_needed(text: str, index: int) -> bool:
     )
 
 
-def _is_at_edge(text: str, index: int) -> bool:
-    before = text[index - 1] if index else " "
-    after = text[index + 1] if index + 1 < len(text) else " "
-    return not (before.isalnum() and after.isalnum()) and unicodedata.category(text[index]) == "Cf"
+def _is_at_edge(text: str, begin: int, end: int) -> bool:
+    """Whether a run of format characters (not of blank letters) stands beside no letter."""
+    is_inside = begin > 0 and end < len(text) and text[begin - 1].isalnum() and text[end].isalnum()
+    return not is_inside and all(unicodedata.category(c) == "Cf" for c in text[begin:end])

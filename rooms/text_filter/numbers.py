@@ -58,8 +58,8 @@ _TYPED: Final = re.compile(
     r"|(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?::[0-5][0-9])?"  # time
     r"|(?:19|20)[0-9]{2}[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12][0-9]|3[01])"
     r"|(?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12][0-9]|3[01])(?:[-./](?:19|20)[0-9]{2})?"
-    r"|[1-9][0-9]{0,3}(?:[/*][1-9][0-9]{0,3}){1,3}"  # 155/80
 )
+_MEASURE: Final = re.compile(r"[1-9][0-9]{0,3}(?:[/*][1-9][0-9]{0,3}){1,3}")  # 155/80
 _BETWEEN_TYPED: Final = re.compile(r"[\s~、;]{1,8}+|,(?![0-9]{3}(?![0-9]))\s?|-(?=[0-9]{1,4}[.:])")
 _BETWEEN_DATES: Final = re.compile(r"[\s~-]{1,8}+")
 
@@ -92,7 +92,7 @@ def _find_mobile(run: Run, folded: Folded) -> tuple[int, int] | None:
             continue
         atoms = number.atoms()
         if [len(atom) for atom in atoms] in _MOBILE_GROUPS or not (
-            _is_list(atoms) or _is_typed(number, folded)
+            _is_list(atoms) or _is_typed(number, folded, _TYPED)
         ):
             return number.at[0], number.at[-1] + 1
     return None
@@ -128,7 +128,7 @@ def _is_number(run: Run, folded: Folded) -> bool:
         return False
     if is_spelled or _is_international(run, folded):
         return True
-    if _is_list(atoms) or _is_typed(run, folded):
+    if _is_list(atoms) or _is_typed(run, folded, _TYPED, _MEASURE):
         return False
     return has_contact or _is_grouped(run, atoms)
 
@@ -167,7 +167,7 @@ def _is_international(run: Run, folded: Folded) -> bool:
     gap = folded.text[max(0, run.at[0] - 3) : run.at[0]]
     if "+" not in gap or len(run.digits) not in _INTERNATIONAL_DIGITS:
         return False
-    return not _is_typed(run, folded) and not gap.strip("(+ ")[-1:].isalnum()
+    return not _is_typed(run, folded, _TYPED) and not gap.strip("(+ ")[-1:].isalnum()
 
 
 def _is_list(atoms: list[str]) -> bool:
@@ -180,12 +180,12 @@ def _is_list(atoms: list[str]) -> bool:
     return len(values) > 2 and len({b - a for a, b in pairwise(values)}) == 1
 
 
-def _is_typed(run: Run, folded: Folded) -> bool:
-    """Only prices, times, dates and measures, and at least one that is not just an integer."""
+def _is_typed(run: Run, folded: Folded, *forms: re.Pattern[str]) -> bool:
+    """Only numbers of these forms and integers, and at least one that is not just an integer."""
     raw = folded.text[run.at[0] : run.at[-1] + 1]
     for between in (_BETWEEN_TYPED, _BETWEEN_DATES):
         pieces = [piece for piece in between.split(raw) if piece]
-        typed = [_TYPED.fullmatch(piece) is not None for piece in pieces]
+        typed = [any(form.fullmatch(piece) for form in forms) for piece in pieces]
         if any(typed) and all(
             is_typed or _PLAIN.fullmatch(piece)
             for is_typed, piece in zip(typed, pieces, strict=True)
