@@ -17,8 +17,9 @@ from rooms.log import Entry, NewEvent, RoomLog
 from rooms.model import Lane, RoomId
 from rooms.replica import Position
 from server.codec import Command, Method
+from server.command_fields import flag_of, text_of, whole_of
 from server.database.records import DatabaseUnavailable
-from server.gateway import Gateway, Handler, Reply, flag_of, text_of, whole_of
+from server.gateway import Gateway, Handler, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms, presence_of
 from server.replies import (

@@ -19,6 +19,7 @@ from websockets.protocol import Protocol
 from rooms.model import ANONYMOUS, GUEST, Identity, UserId
 from server.codec import PONG, Command, Malformed, Method
 from server.codec.wire_frames import JSON_DEFLATED, JSON_PLAIN, codec_of
+from server.command_fields import text_of
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.rates import Rate
@@ -369,35 +370,3 @@ class Gateway:
         result = {"client": viewer.client_id, "version": VERSION}
         result |= self.expiry(identity.expires_at_s)
         return viewer.codec.result(command.id, Method.REFRESH, viewer.codec.encode(result))
-
-
-def text_of(request: dict[str, Any], field: str, *, most: int, least: int = 0) -> str:
-    """A text field of a command, within its bounds; error 107 names the field."""
-    value = request.get(field)
-    if value is None:
-        value = ""
-    if not isinstance(value, str):
-        raise bad_command(field, "must be a string")
-    if not least <= len(value) <= most:
-        raise bad_command(field, f"must have {least} to {most} characters")
-    return value
-
-
-def whole_of(request: dict[str, Any], field: str, *, most: int, least: int = 0) -> int:
-    """A whole number of a command, within its bounds; error 107 names the field."""
-    value = request.get(field)
-    if value is None:
-        value = 0
-    if type(value) is not int or not least <= value <= most:
-        raise bad_command(field, f"must be a whole number from {least} to {most}")
-    return value
-
-
-def flag_of(request: dict[str, Any], field: str) -> bool:
-    """A boolean of a command; error 107 names the field."""
-    value = request.get(field)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise bad_command(field, "must be true or false")
-    return value

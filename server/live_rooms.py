@@ -33,6 +33,8 @@ from server.viewer import Viewer
 
 _LOG = logging.getLogger("onair.rooms")
 
+_NOBODY = Attendance(clients=0, users=0)
+
 SeedOf = Callable[[RoomId], Awaitable[Seed | None]]
 
 
@@ -292,15 +294,18 @@ class LiveRooms:
         channel = channel_of(room.room_id)
         self._by_channel.pop(channel, None)
         await self.feed.unsubscribe(channel)
+        try:
+            await self._log.report(room.room_id, _NOBODY)
+        except RoomLogUnavailable as error:
+            _LOG.warning("the count of room %s lapses by itself: %s", room.room_id, error)
 
     async def say_goodbye(self) -> None:
         """Before the worker ends: everything said is stored, and nobody is counted any more."""
         for room in self:
             await room.outbox.drained()
-        gone = Attendance(clients=0, users=0)
         try:
             for room in self:
-                await self._log.report(room.room_id, gone)
+                await self._log.report(room.room_id, _NOBODY)
         except RoomLogUnavailable as error:
             _LOG.warning("counts will lapse by themselves: %s", error)
 

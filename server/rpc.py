@@ -20,8 +20,9 @@ from rooms.outbox import Answer
 from rooms.text_filter import TextFilter
 from server import rpc_requests as ask
 from server.codec import Command, Method, Pulse
+from server.command_fields import text_of
 from server.database.records import DatabaseUnavailable
-from server.gateway import Handler, Reply, text_of
+from server.gateway import Handler, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.ports import RealtimeUnavailable
