@@ -123,17 +123,24 @@ _EMAIL: Final = re.compile(
     r"(?:com|cn|net|org|edu|gov|io|me|hk|tw|jp|kr|uk|ru|de|fr|in|cc)(?![a-z0-9])"
 )
 
-_JOINED: Final = (_CALL, _STRONG, _QQ_NUMBER, _ENGLISH)
-_MARKED: Final = (_SPELLED_OUT, _BESIDE, _HANDLE_ON, _IS)
-# One of these is in every text that any pattern above can match; looked for first, they are cheap.
-_CUES: Final = frozenset("微薇威维卫徽溦扣抠蔻叩球秋鹅飞报豆群裙友绿♥像页介料签扫q@:+")
-_CUE_WORDS: Final = frozenset(
-    {"v", "w", "x", "i", "wei", "we", "tg", "t", "ig", "ins", "wa", "fb", "tele", "vk", "imo"}
-)  # single letters, because a name may be spelled
-_CUE_PARTS: Final = (
-    "vx", "wx", "v♥", "w♥", "v信", "v芯", "w信", "wei", "chat", "app", "gram", "snap", "line",
-    "insta", "facebook", "viber", "skype", "discord", "kakao", "zalo", "messenger", "signal",
+# Each pattern with characters of which every text that it matches has one. Looking for those first
+# is cheap, and most comments have none.
+_IN_JOINED: Final = (
+    (_CALL, frozenset("加+十佳嘉伽茄j")),
+    (_STRONG, frozenset("微薇威维卫徽溦扣鹅飞报群裙绿头主简资签扫信芯x")),
+    (_QQ_NUMBER, frozenset("q扣抠蔻叩球秋鹅")),
+)
+_IN_MARKED: Final = (
+    (_SPELLED_OUT, frozenset(":@是")),
+    (_BESIDE, frozenset("0123456789_")),
+    (_HANDLE_ON, frozenset("@")),
+)
+_NAME_PARTS: Final = (
+    "chat", "app", "gram", "snap", "insta", "line", "weixin", "viber", "skype", "discord", "kakao",
+    "zalo", "face", "fb", "messenger", "signal", "tele", "tg", "ig", "ins", "wa", "vx", "wx", "qq",
+    "vk", "imo",
 )  # fmt: skip
+_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz")
 # Their disguise alone gives them away: nobody writes te1egram to ask about a sticker.
 HIDDEN_NAMES: Final = ("whatsapp", "telegram", "wechat", "weixin", "instagram", "snapchat")
 _TWO_WORDS: Final = frozenset({"we chat", "whats app", "snap chat", "insta gram"})
@@ -141,23 +148,36 @@ _TWO_WORDS: Final = frozenset({"we chat", "whats app", "snap chat", "insta gram"
 
 def find_accounts(folded: Folded) -> Iterator[Finding]:
     """Invitations and account names; names of `HIDDEN_NAMES` in disguise are not looked for."""
-    if not (
-        _CUES.intersection(folded.text)
-        or _CUE_WORDS.intersection(folded.words)
-        or any(part in folded.text for part in _CUE_PARTS)
-    ):
-        return
-    joined, marked = folded.joined, folded.marked
-    for pattern in _JOINED:
-        for found in pattern.finditer(joined.text):
-            yield _finding(joined.place(found.start(), found.end()))
-    for pattern in _MARKED:
-        for found in pattern.finditer(marked.text):
-            yield _finding(marked.place(found.start(), found.end()))
-    for found in _SPLIT_WECHAT.finditer(joined.text):
-        begin, finish = joined.place(found.start(), found.end())
+    characters = set(folded.text)
+    for pattern, cues in _IN_JOINED:
+        if not cues.isdisjoint(characters):
+            for found in pattern.finditer(folded.joined.text):
+                yield _finding(folded.joined.place(found.start(), found.end()))
+    for pattern, cues in _IN_MARKED:
+        if not cues.isdisjoint(characters):
+            for found in pattern.finditer(folded.marked.text):
+                yield _finding(folded.marked.place(found.start(), found.end()))
+    if "微" in characters:
+        yield from _find_split_wechat(folded)
+    if not _LETTERS.isdisjoint(characters):
+        yield from _find_english(folded)
+
+
+def _find_split_wechat(folded: Folded) -> Iterator[Finding]:
+    """微 and 信 with something between them."""
+    for found in _SPLIT_WECHAT.finditer(folded.joined.text):
+        begin, finish = folded.joined.place(found.start(), found.end())
         if finish - begin > len("微信") and folded.text[max(0, begin - 1)] != "稍":
             yield _finding((begin, finish))
+
+
+def _find_english(folded: Folded) -> Iterator[Finding]:
+    joined = folded.joined
+    if any(part in joined.text for part in _NAME_PARTS):
+        for found in _ENGLISH.finditer(joined.text):
+            yield _finding(joined.place(found.start(), found.end()))
+        for found in _IS.finditer(folded.marked.text):
+            yield _finding(folded.marked.place(found.start(), found.end()))
 
 
 def find_emails(folded: Folded) -> Iterator[Finding]:

@@ -6,7 +6,9 @@ import dataclasses
 
 import pytest
 
-from rooms.text_filter import EXCERPT_CHARS_MAX, Reason, TextFilter, default_words
+from rooms.text_filter import EXCERPT_CHARS_MAX, Reason, TextFilter, accounts, default_words
+from rooms.text_filter.fold import Folded
+from tests.unit.test_text_filter_score import labelled
 
 FILTER = TextFilter(default_words())
 
@@ -151,3 +153,14 @@ def test_invisible_characters_may_stay_where_writing_needs_them():
     assert FILTER.check("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f").accepted
     assert not FILTER.check("a\u200db").accepted
     assert not FILTER.check("好\u200b\u200b\u200b").accepted
+
+
+@pytest.mark.parametrize("name", ["_IN_JOINED", "_IN_MARKED"])
+def test_a_pattern_is_never_left_out_where_it_would_match(name):
+    for kind in ("caught", "innocent", "caught_heldout", "caught_hard"):
+        for _, text in labelled(kind):
+            folded = Folded(text)
+            view = folded.joined if name == "_IN_JOINED" else folded.marked
+            for pattern, cues in getattr(accounts, name):
+                if pattern.search(view.text):
+                    assert not cues.isdisjoint(folded.text), (text, pattern)
