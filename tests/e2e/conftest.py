@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.live_server import LiveServer
+from tests.support.sdk_client import GetToken, SdkClient
+from tests.support.sdk_javascript import JavaScriptSdkClient
+from tests.support.sdk_python import PythonSdkClient, python_sdk_has_ended
 from tests.support.tcp_proxy import TcpProxy
 
 StartServer = Callable[..., LiveServer]
+OpenSdk = Callable[..., Awaitable[SdkClient]]
 
 
 def keep_errors_of_failures(
@@ -70,3 +74,28 @@ async def proxy(live_server: LiveServer) -> AsyncIterator[TcpProxy]:
     """A breakable network in front of `live_server`."""
     async with TcpProxy(live_server.port) as between:
         yield between
+
+
+@pytest.fixture(params=["python", pytest.param("javascript", marks=pytest.mark.needs_node)])
+async def open_sdk(request: pytest.FixtureRequest) -> AsyncIterator[OpenSdk]:
+    """Make a client of each published SDK: `await open_sdk(url, token=..., get_token=...)`.
+
+    It is not connected yet. All are closed after the test.
+    """
+    clients: list[SdkClient] = []
+
+    async def open_one(
+        url: str, *, token: str = "", get_token: GetToken | None = None
+    ) -> SdkClient:
+        client: SdkClient
+        if request.param == "python":
+            client = PythonSdkClient(url, token=token, get_token=get_token)
+        else:
+            client = await JavaScriptSdkClient.open(url, token=token, get_token=get_token)
+        clients.append(client)
+        return client
+
+    yield open_one
+    for client in clients:
+        await client.close()
+    await python_sdk_has_ended()

@@ -68,7 +68,7 @@ class LiveServer:
             READY_WITHIN_S,
             "the server says that it is ready",
         )
-        assert self.ready_line, program.errors
+        assert self.ready_line, f"ended with {program.process.poll()}: {program.errors}"
         self.port = int(self.ready_line.rpartition(":")[2])
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
