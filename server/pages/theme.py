@@ -10,8 +10,9 @@ import colorsys
 CONTRAST_MIN = 4.5  # WCAG 2.1 AA for text
 WHITE = "#ffffff"
 INK = "#14161c"
-NIGHT = "#15181f"  # the viewer page's panel: what `brand-on-dark` is read on
-PAPER = "#ffffff"
+NIGHT = "#15181f"
+LIGHT_GROUNDS = ("#ffffff", "#eef0f3")  # the pages' light surfaces, see base.css
+DARK_GROUNDS = (NIGHT, "#242a34")  # and their dark ones, see viewer.css and host.css
 _STEPS = 50
 _WHITE_INK_WANTED = 3.0  # a brand this far from white keeps white text and is darkened to fit it
 
@@ -31,19 +32,21 @@ def mix(one: str, other: str, share: float) -> str:
 def shades(brand: str) -> dict[str, str]:
     """CSS custom properties derived from the brand colour; every text pair has contrast >= 4.5.
 
-    `brand-fill` carries text in `brand-ink`; `brand-on-light` is text on white, `brand-on-dark`
-    text on the viewer page's panel. `glow-0..3` light the placeholder of the stage.
+    `brand-fill` carries text in `brand-ink`; `brand-on-light` is text on the light surfaces and on
+    `brand-soft`, `brand-on-dark` on the dark ones and on `brand-soft-dark`. `glow-0..3` light the
+    placeholder of the stage.
     """
     fill, ink = _fill_and_ink(brand)
+    soft, soft_dark = mix(brand, WHITE, 0.9), mix(brand, NIGHT, 0.8)
     return {
         "brand": brand.lower(),
         "brand-fill": fill,
         "brand-fill-strong": mix(fill, "#000000" if ink == WHITE else WHITE, 0.14),
         "brand-ink": ink,
-        "brand-on-light": _until_readable(brand, PAPER, towards="#000000"),
-        "brand-on-dark": _until_readable(brand, NIGHT, towards=WHITE),
-        "brand-soft": mix(brand, WHITE, 0.9),
-        "brand-soft-dark": mix(brand, NIGHT, 0.8),
+        "brand-on-light": _until_readable(brand, *LIGHT_GROUNDS, soft, towards="#000000"),
+        "brand-on-dark": _until_readable(brand, *DARK_GROUNDS, soft_dark, towards=WHITE),
+        "brand-soft": soft,
+        "brand-soft-dark": soft_dark,
         "glow-0": _glow(brand, turn=-0.03, lightness=0.13),
         "glow-1": _glow(brand, turn=0.0, lightness=0.38),
         "glow-2": _glow(brand, turn=0.045, lightness=0.40),
@@ -63,11 +66,11 @@ def _fill_and_ink(brand: str) -> tuple[str, str]:
     return _until_readable(brand, INK, towards=WHITE), INK
 
 
-def _until_readable(colour: str, against: str, *, towards: str) -> str:
+def _until_readable(colour: str, *grounds: str, towards: str) -> str:
     """`colour`, moved `towards` an end of the scale only as far as contrast 4.5 needs."""
     for step in range(_STEPS):
         candidate = mix(colour, towards, step / _STEPS)
-        if contrast(candidate, against) >= CONTRAST_MIN:
+        if all(contrast(candidate, ground) >= CONTRAST_MIN for ground in grounds):
             return candidate
     return towards
 

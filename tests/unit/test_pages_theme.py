@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.pages.theme import CONTRAST_MIN, NIGHT, PAPER, contrast, mix, shades, theme_css
+from server.pages.theme import (
+    CONTRAST_MIN,
+    DARK_GROUNDS,
+    LIGHT_GROUNDS,
+    contrast,
+    mix,
+    shades,
+    theme_css,
+)
 
 BRANDS = st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}")
 
@@ -16,8 +24,10 @@ def test_text_in_every_brand_has_enough_contrast(brand: str) -> None:
     found = shades(brand)
     assert contrast(found["brand-fill"], found["brand-ink"]) >= CONTRAST_MIN
     assert contrast(found["brand-fill-strong"], found["brand-ink"]) >= CONTRAST_MIN
-    assert contrast(found["brand-on-light"], PAPER) >= CONTRAST_MIN
-    assert contrast(found["brand-on-dark"], NIGHT) >= CONTRAST_MIN
+    for ground in (*LIGHT_GROUNDS, found["brand-soft"]):
+        assert contrast(found["brand-on-light"], ground) >= CONTRAST_MIN
+    for ground in (*DARK_GROUNDS, found["brand-soft-dark"]):
+        assert contrast(found["brand-on-dark"], ground) >= CONTRAST_MIN
 
 
 @given(BRANDS)

@@ -143,4 +143,9 @@ export function announceComments(state, isMine) {
     fresh.push(comment);
     timer ??= setTimeout(speak, 500);
   });
+  // What was removed must not be read out, nor stay in the page.
+  state.on('removed', (id) => {
+    fresh = fresh.filter((comment) => comment.id !== id);
+    place.textContent = '';
+  });
 }

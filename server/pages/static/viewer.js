@@ -197,7 +197,9 @@ function wireConnection() {
     composer.draw();
   });
   subscription.on('subscribed', ({ data, recovered }) => {
+    if (moderation?.action === 'banned') moderation = null; // the door was opened again
     state.restore(data, recovered);
+    composer.draw();
   });
   subscription.on('publication', ({ data }) => {
     if (data.t === 'comment' && isMine(data) && !data.removed) outbox.saw(data);
