@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from loadtest.bench import crowd, environment, fanout
-from loadtest.bench.contenders import STARTERS, ContenderFailed, running
+from loadtest.bench.contenders import STARTERS, Contender, ContenderFailed, running
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.processes import Cores
 from loadtest.bench.report import OURS, Report
@@ -58,15 +58,21 @@ async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
         started_at_ms=time.time_ns() // 1_000_000,
         scenarios=scenarios,
     )
+
+    def meet(contender: Contender) -> None:
+        if contender.redis:
+            report.environment["redis"] = environment.redis_version(contender.redis[0])
+
     gc.disable()  # a collection in the generator would show as somebody's latency
     if "fanout" in scenarios:
         say(f"starting {', '.join(plan.servers)}")
         with running(cores, *plan.servers) as contenders:
-            report.environment = environment.fingerprint(contenders[0].redis)
+            for contender in contenders:
+                meet(contender)
             report.fanout_rounds = await fanout.measure(plan, contenders, say)
         report.fanout = fanout.pool(report.fanout_rounds)
     if {"memory", "connect"} & set(scenarios):
-        report.crowd_rounds = await crowd.measure(plan, cores, say)
+        report.crowd_rounds = await crowd.measure(plan, cores, say, meet)
         report.crowd = crowd.pool(report.crowd_rounds)
     gc.enable()
     report.seconds = time.monotonic() - began

@@ -1,7 +1,9 @@
 """Idle viewers: what each one costs in memory, and how fast and dear it is to let one in.
 
-Every round starts a fresh server: memory is measured from a clean state, and the same server then
-lets the same crowd in a second time, as fast as it can, for the connect rate.
+Every round starts a fresh server. A first crowd comes in calmly: its memory is measured from a
+clean state. Then a crowd twice as big comes as fast as it can: the connect rate. Then a last one
+as calm and big as the first: by now the memory that was freed since the start is in use again,
+so this crowd shows what one more viewer costs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ Progress = Callable[[str], None]
 SETTLED_BYTES = 64 * 1024
 SETTLE_LOOK_S = 0.5
 UNPACED_PER_S = 1_000_000
+JOINING_CPU_SHARE_MAX = 0.95  # nothing is timed while viewers join but their number per second
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,70 +32,90 @@ class CrowdRound:
     """One contender, one fresh server. `void` says why it must not be used."""
 
     contender: str
-    viewers: int
-    rss_before: int  # bytes, a few warm viewers already in
-    rss_after: int
-    join_seconds: float  # the second, unpaced crowd
+    viewers: int  # of the first crowd and of the last
+    rss_empty: int  # bytes, a few warm viewers already in
+    rss_first: int  # with the first crowd
+    rss_before_last: int
+    rss_last: int
+    joined: int  # the crowd in between
+    join_seconds: float
     join_cpu: CpuTime
     health: Health
     void: tuple[str, ...]
 
     @property
     def bytes_per_viewer(self) -> float:
-        return (self.rss_after - self.rss_before) / self.viewers
+        """What each viewer of the first crowd added."""
+        return (self.rss_first - self.rss_empty) / self.viewers
+
+    @property
+    def bytes_per_viewer_more(self) -> float:
+        """What each viewer of the last crowd added."""
+        return (self.rss_last - self.rss_before_last) / self.viewers
 
     @property
     def joins_per_s(self) -> float:
-        return self.viewers / self.join_seconds
+        return self.joined / self.join_seconds
 
     @property
     def cpu_us_per_join(self) -> float:
-        return self.join_cpu.total_s * 1e6 / self.viewers
+        return self.join_cpu.total_s * 1e6 / self.joined
 
 
-async def measure(plan: Plan, cores: Cores, say: Progress) -> list[CrowdRound]:
+async def measure(
+    plan: Plan, cores: Cores, say: Progress, meet: Callable[[Contender], None]
+) -> list[CrowdRound]:
     """`crowd_rounds` fresh servers of each contender, in turns."""
     rounds = []
     for turn in range(plan.crowd_rounds):
         for name in plan.crowd_servers:
             say(f"memory and connects: {name}, {plan.crowd_viewers} viewers, round {turn + 1}")
             with running(cores, name) as [contender]:
+                meet(contender)
                 rounds.append(await _round(plan, contender))
     return rounds
 
 
 async def _round(plan: Plan, contender: Contender) -> CrowdRound:
     crowd = Crowd(contender.port, contender.dialect, MARKER.encode())
-    warm = Swarm(crowd)
-    await warm.join(plan.warm_viewers)
-    rss_before = await _settled_rss(plan, contender)
-
     calm = Swarm(replace(crowd, connect_per_s=plan.crowd_joins_per_s))
+    rush = Swarm(replace(crowd, connect_per_s=UNPACED_PER_S))
+    await calm.join(plan.warm_viewers)
+    rss_empty = await _settled_rss(plan, contender)
     await calm.join(plan.crowd_viewers)
-    rss_after = await _settled_rss(plan, contender)
-    seen = calm.tally.sockets_open
-    await calm.leave()
-    await _settled_rss(plan, contender)  # the server has seen them all go
+    rss_first = await _settled_rss(plan, contender)
 
-    rush, checkup = Swarm(replace(crowd, connect_per_s=UNPACED_PER_S)), Checkup()
+    joined = 2 * plan.crowd_viewers
+    checkup = Checkup()
     checkup.start()
     cpu = cpu_time(contender.web)
-    seconds = await rush.join(plan.crowd_viewers)
+    seconds = await rush.join(joined)
     cpu = cpu_time(contender.web) - cpu
-    errors = warm.errors + calm.errors + rush.errors
-    health = checkup.finish(sockets_open=rush.tally.sockets_open, errors=errors)
-    void = health.faults(cpu_share_max=0.95)
-    if (seen, rush.tally.sockets_open) != (plan.crowd_viewers, plan.crowd_viewers):
-        void.append(f"{seen} and {rush.tally.sockets_open} of {plan.crowd_viewers} viewers got in")
-    void.extend(f"{why} ({times} times)" for why, times in (calm.tally.errors).items())
-    void.extend(f"{why} ({times} times)" for why, times in (rush.tally.errors).items())
+    health = checkup.finish(
+        sockets_open=calm.tally.sockets_open + rush.tally.sockets_open,
+        errors=calm.errors + rush.errors,
+    )
+    void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX)
+
+    rss_before_last = await _settled_rss(plan, contender)
+    await calm.join(plan.crowd_viewers)
+    rss_last = await _settled_rss(plan, contender)
+    expected = plan.warm_viewers + 2 * plan.crowd_viewers + joined
+    inside = calm.tally.sockets_open + rush.tally.sockets_open
+    if inside != expected:
+        void.append(f"{inside} of {expected} viewers are in")
+    for tally in (calm.tally, rush.tally):
+        void.extend(f"{why} ({times} times)" for why, times in tally.errors.items())
     await rush.leave()
-    await warm.leave()
+    await calm.leave()
     return CrowdRound(
         contender=contender.name,
         viewers=plan.crowd_viewers,
-        rss_before=rss_before,
-        rss_after=rss_after,
+        rss_empty=rss_empty,
+        rss_first=rss_first,
+        rss_before_last=rss_before_last,
+        rss_last=rss_last,
+        joined=joined,
         join_seconds=seconds,
         join_cpu=cpu,
         health=health,
@@ -120,10 +143,13 @@ class CrowdCell:
     viewers: int
     rounds: int
     void_rounds: int
+    rss_empty: float
     bytes_per_viewer: float
+    bytes_per_viewer_more: float
     joins_per_s: float
     cpu_us_per_join: float
     bytes_per_viewer_by_round: tuple[float, ...]
+    bytes_per_viewer_more_by_round: tuple[float, ...]
     joins_per_s_by_round: tuple[float, ...]
 
 
@@ -139,10 +165,13 @@ def pool(rounds: Sequence[CrowdRound]) -> list[CrowdCell]:
                 viewers=mine[0].viewers,
                 rounds=len(good),
                 void_rounds=len(mine) - len(good),
+                rss_empty=_median([r.rss_empty for r in good]),
                 bytes_per_viewer=_median([r.bytes_per_viewer for r in good]),
+                bytes_per_viewer_more=_median([r.bytes_per_viewer_more for r in good]),
                 joins_per_s=_median([r.joins_per_s for r in good]),
                 cpu_us_per_join=_median([r.cpu_us_per_join for r in good]),
                 bytes_per_viewer_by_round=tuple(r.bytes_per_viewer for r in good),
+                bytes_per_viewer_more_by_round=tuple(r.bytes_per_viewer_more for r in good),
                 joins_per_s_by_round=tuple(r.joins_per_s for r in good),
             )
         )

@@ -13,7 +13,7 @@ from typing import Any
 LIBRARIES = ("uvicorn", "uvloop", "starlette", "fastapi", "websockets", "orjson", "redis")
 
 
-def fingerprint(redis_pids: tuple[int, ...] = ()) -> dict[str, Any]:
+def fingerprint() -> dict[str, Any]:
     """Everything needed to say where and from what a run's figures came."""
     return {
         "cpu": cpu_model(Path("/proc/cpuinfo").read_text()),
@@ -21,7 +21,7 @@ def fingerprint(redis_pids: tuple[int, ...] = ()) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
-        "redis": _redis_version(redis_pids),
+        "redis": "none started",
         "commit": _commit(),
         "load_average": os.getloadavg()[0],
         "open_files_max": _open_files_max(),
@@ -37,22 +37,21 @@ def cpu_model(cpuinfo: str) -> str:
     return platform.machine()
 
 
+def redis_version(pid: int) -> str:
+    """What the program of a running Redis says of itself."""
+    try:
+        program = os.readlink(f"/proc/{pid}/exe")
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
+    except OSError as error:
+        return f"unknown: {error}"
+    return answer.stdout.strip()
+
+
 def _version(library: str) -> str:
     try:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         return "absent"
-
-
-def _redis_version(pids: tuple[int, ...]) -> str:
-    if not pids:
-        return "none started"
-    try:
-        program = os.readlink(f"/proc/{pids[0]}/exe")
-        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10)
-    except OSError as error:
-        return f"unknown: {error}"
-    return answer.stdout.strip()
 
 
 def _commit() -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from loadtest.bench.contenders import MARKER, Contender
 from loadtest.bench.plan import Plan
-from loadtest.bench.processes import CpuTime, cpu_time
+from loadtest.bench.processes import CpuTime, cpu_time, starved_s
 from loadtest.bench.publisher import Published, Publisher
 from loadtest.health import Checkup, Health
 from loadtest.samples import Spread, Testimony, hear
@@ -38,6 +38,7 @@ class Round:
     seconds: float
     web: CpuTime
     redis: CpuTime
+    starved_s: float  # how long other programs kept the web worker from its core
     idle_cpu_share: float  # of the web worker, measured with the same audience and no events
     frames: int
     published: Published
@@ -91,11 +92,14 @@ async def measure(plan: Plan, contenders: Sequence[Contender], say: Progress) ->
                     for seat in seats:
                         events = plan.events(viewers, per_s, is_peer=seat.is_peer)
                         rounds.append(await _round(plan, seat, per_s, events))
+                        if rounds[-1].void:  # once more: a disturbance may have passed
+                            rounds.append(await _round(plan, seat, per_s, events))
     return rounds
 
 
 async def _watch_idle(plan: Plan, seats: Sequence[Seat]) -> None:
-    """What each web worker spends on its audience when nothing happens."""
+    """What each web worker spends on its audience when nothing happens any more."""
+    await until(lambda: False, plan.arrived_seconds, every_s=plan.arrived_seconds)
     before = [cpu_time(seat.contender.web) for seat in seats]
     began = time.perf_counter()
     await until(lambda: False, plan.idle_seconds, every_s=plan.idle_seconds)
@@ -112,13 +116,15 @@ async def _round(plan: Plan, seat: Seat, per_s: int, events: int) -> Round:
     first, errors_before = seat.publisher.next_number, swarm.errors
     checkup = Checkup()
     checkup.start()
-    web, redis, began = cpu_time(contender.web), cpu_time(contender.redis), time.perf_counter()
+    starved, began = starved_s(contender.web), time.perf_counter()
+    web, redis = cpu_time(contender.web), cpu_time(contender.redis)
     published = await seat.publisher.publish(events, per_s)
     await until(lambda: swarm.tally.events >= expected, plan.drain_within_s)
     # An event covers the time until the next one is due, also the last.
     await until(lambda: time.perf_counter() >= began + events / per_s, events / per_s + 1)
     web, redis = cpu_time(contender.web) - web, cpu_time(contender.redis) - redis
     seconds = time.perf_counter() - began
+    starved = starved_s(contender.web) - starved
     health = checkup.finish(
         sockets_open=swarm.tally.sockets_open, errors=swarm.errors - errors_before
     )
@@ -133,6 +139,7 @@ async def _round(plan: Plan, seat: Seat, per_s: int, events: int) -> Round:
         seconds=seconds,
         web=web,
         redis=redis,
+        starved_s=starved,
         idle_cpu_share=seat.idle_cpu_share,
         frames=swarm.tally.messages,
         published=published,
@@ -179,6 +186,7 @@ class Cell:
     system_share: float  # of the web worker's CPU time
     events_per_frame: float
     late_ms: Spread
+    starved_share: float  # of the time; high: others used the core, latencies are too long
     kept_up: bool  # no backlog grew while events came in
 
 
@@ -212,5 +220,6 @@ def _pooled(rounds: Sequence[Round]) -> Cell:
         system_share=sum(r.web.system_s for r in good) / ticks if ticks else 0.0,
         events_per_frame=delivered / max(1, sum(r.frames for r in good)),
         late_ms=Spread.of(us / 1000 for r in good for us in r.late_us),
+        starved_share=sum(r.starved_s for r in good) / max(1e-9, sum(r.seconds for r in good)),
         kept_up=all(r.seconds <= BACKLOG_RATIO * r.events / r.per_s + BACKLOG_S for r in good),
     )

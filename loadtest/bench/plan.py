@@ -17,11 +17,12 @@ class Plan:
     # A peer that writes one frame per viewer and event cannot keep the higher rates up. It gets
     # the same rate for a shorter time, so that a round still ends: its CPU per event is compared.
     peer_deliveries_max: int = 100_000
+    arrived_seconds: float = 4.0  # after the last viewer came, until its arrival is old news
     idle_seconds: float = 2.0
     witnesses: int = 50
     drain_within_s: float = 30.0
     crowd_viewers: int = 2_000
-    crowd_rounds: int = 3
+    crowd_rounds: int = 2
     crowd_servers: tuple[str, ...] = ("onair", "naive")
     crowd_joins_per_s: int = 1_000
     warm_viewers: int = 20
@@ -44,6 +45,6 @@ QUICK = Plan(
     peer_deliveries_max=50_000,
     idle_seconds=1.0,
     witnesses=20,
-    crowd_viewers=1_000,
+    crowd_viewers=500,
     crowd_rounds=1,
 )

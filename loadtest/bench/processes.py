@@ -43,6 +43,15 @@ def cpu_time(pids: Iterable[int]) -> CpuTime:
     return CpuTime(total, user, system)
 
 
+def starved_s(pids: Iterable[int]) -> float:
+    """Seconds so far in which threads of these processes could have run but had no core."""
+    total = 0
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            total += int((thread / "schedstat").read_text().split()[1])
+    return total / 1e9
+
+
 def rss_bytes(pids: Iterable[int]) -> int:
     """Resident memory of these processes together, shared pages counted in each."""
     total = 0

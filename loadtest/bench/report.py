@@ -11,6 +11,7 @@ from loadtest.bench.fanout import Cell, Round
 
 SCHEMA = 1
 OURS = "onair"
+CROWD_FIGURES = ("bytes_per_viewer", "bytes_per_viewer_more", "cpu_us_per_join", "joins_per_s")
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ def ratios(fanout: Sequence[Cell], crowd: Sequence[CrowdCell]) -> list[dict[str,
         where = {"viewers": peer.viewers, "peer": peer.contender}
         found += [
             _ratio(f"crowd {name}", where, getattr(our_crowd, name), getattr(peer, name))
-            for name in ("bytes_per_viewer", "cpu_us_per_join", "joins_per_s")
+            for name in CROWD_FIGURES
         ]
     return found
 
@@ -146,7 +147,9 @@ def _environment_text(environment: dict[str, Any]) -> str:
 
 def _fanout_text(cells: Sequence[Cell]) -> str:
     ours = {(c.viewers, c.per_s): c for c in cells if c.contender == OURS and c.rounds}
-    header = "viewers events/s server µs/event rounds above-idle redis p50-ms p99-ms ev/frame"
+    header = (
+        "viewers events/s server µs/event rounds above-idle redis ev/frame p50-ms p99-ms starved"
+    )
     rows = []
     for cell in cells:
         mine = ours.get((cell.viewers, cell.per_s))
@@ -161,9 +164,10 @@ def _fanout_text(cells: Sequence[Cell]) -> str:
                 spread,
                 f"{cell.cpu_us_above_idle:.2f}",
                 f"{cell.redis_cpu_us:.2f}",
+                f"{cell.events_per_frame:.1f}",
                 f"{cell.late_ms.p50:.1f}{'' if cell.kept_up else '*'}",
                 f"{cell.late_ms.p99:.1f}{'' if cell.kept_up else '*'}",
-                f"{cell.events_per_frame:.1f}",
+                f"{cell.starved_share:.0%}",
                 _times(cell.cpu_us, mine.cpu_us if mine and cell.rounds else 0.0),
             )
         )
@@ -171,23 +175,31 @@ def _fanout_text(cells: Sequence[Cell]) -> str:
         "Fan-out: the web worker's CPU per delivered event, and how late viewers got it\n"
         + table([*header.split(), "of-onair"], rows)
         + "\n  * could not keep the rate up: the latency grows with the length of the round"
+        + "\n  starved: share of the time in which other programs kept the worker from its core"
     )
 
 
 def _memory_text(cells: Sequence[CrowdCell]) -> str:
-    mine = next((c.bytes_per_viewer for c in cells if c.contender == OURS and c.rounds), 0.0)
+    mine = next((c.bytes_per_viewer_more for c in cells if c.contender == OURS and c.rounds), 0.0)
     rows = [
         (
             str(cell.viewers),
             cell.contender,
+            f"{cell.rss_empty / 1024**2:.1f}",
             f"{cell.bytes_per_viewer / 1024:.2f}",
-            " ".join(f"{value / 1024:.2f}" for value in cell.bytes_per_viewer_by_round),
-            _times(cell.bytes_per_viewer, mine),
+            _kilobytes(cell.bytes_per_viewer_by_round),
+            f"{cell.bytes_per_viewer_more / 1024:.2f}",
+            _kilobytes(cell.bytes_per_viewer_more_by_round),
+            _times(cell.bytes_per_viewer_more, mine),
         )
         for cell in cells
     ]
-    return "Memory: the web worker's RSS per idle viewer\n" + table(
-        ["viewers", "server", "KB/viewer", "rounds", "of-onair"], rows
+    header = ["viewers", "server", "empty-MB", "KB/viewer", "rounds", "KB/more", "rounds"]
+    return (
+        "Memory: the web worker's RSS per idle viewer\n"
+        + table([*header, "of-onair"], rows)
+        + "\n  KB/viewer: the first ones of a fresh server, which fill what its start has freed"
+        + "\n  KB/more: as many more, three times as many being in"
     )
 
 
@@ -208,6 +220,10 @@ def _connect_text(cells: Sequence[CrowdCell]) -> str:
         "Connects: onair handshake, connect, subscribe with snapshot; peers handshake, greeting\n"
         + table(["viewers", "server", "joins/s", "µs/join", "rounds", "of-onair"], rows)
     )
+
+
+def _kilobytes(values: Sequence[float]) -> str:
+    return " ".join(f"{value / 1024:.2f}" for value in values)
 
 
 def _times(value: float, ours: float) -> str:

@@ -39,6 +39,7 @@ def fanout_round(contender: str, cpu_s: float, **changes: object) -> Round:
         seconds=1.0,
         web=CpuTime(cpu_s, cpu_s / 4, cpu_s * 3 / 4),
         redis=CpuTime(cpu_s / 10, 0.0, 0.0),
+        starved_s=0.1,
         idle_cpu_share=0.0,
         frames=50,
         published=Published(10, {}, NO_SPREAD, NO_SPREAD),
@@ -50,8 +51,20 @@ def fanout_round(contender: str, cpu_s: float, **changes: object) -> Round:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def crowd_round(contender: str, rss_after: int, **changes: object) -> CrowdRound:
-    made = CrowdRound(contender, 100, 1_000, rss_after, 0.5, CpuTime(0.05, 0.0, 0.0), FIT, ())
+def crowd_round(contender: str, rss_first: int, **changes: object) -> CrowdRound:
+    made = CrowdRound(
+        contender=contender,
+        viewers=100,
+        rss_empty=1_000,
+        rss_first=rss_first,
+        rss_before_last=5_000,
+        rss_last=6_000,
+        joined=200,
+        join_seconds=0.5,
+        join_cpu=CpuTime(0.05, 0.0, 0.0),
+        health=FIT,
+        void=(),
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -129,8 +142,9 @@ def test_memory_and_joins_are_medians_of_fresh_servers() -> None:
     [cell] = pool_crowd([*rounds, crowd_round("onair", 10**9, void=("half got in",))])
     assert (cell.rounds, cell.void_rounds) == (3, 1)
     assert cell.bytes_per_viewer == 8_000
-    assert cell.joins_per_s == 200
-    assert cell.cpu_us_per_join == pytest.approx(500.0)
+    assert cell.bytes_per_viewer_more == 10
+    assert cell.joins_per_s == 400
+    assert cell.cpu_us_per_join == pytest.approx(250.0)
 
 
 def test_a_report_is_complete_only_if_every_cell_has_a_valid_round() -> None:

@@ -1,0 +1,101 @@
+"""The benchmark harness, tiny: real servers by their real commands, every event accounted for."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 150
+
+TINY = ("--viewers", "20", "--rates", "20", "--rounds", "1", "--seconds", "0.5")
+
+
+def bench(tmp_path: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """Run the harness in a directory of its own; its figures come back parsed."""
+    figures = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "loadtest.bench", *words, "--json", str(figures)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+    )
+    assert figures.exists(), done.stderr
+    return done, json.loads(figures.read_text())
+
+
+@pytest.fixture(scope="module")
+def everything(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    return bench(tmp_path_factory.mktemp("bench"), *TINY, "--peers", "naive,broadcast")
+
+
+def test_every_published_event_reaches_every_viewer_of_every_server(everything: Any) -> None:
+    _done, figures = everything
+    rounds = figures["fanout"]["rounds"]
+    # A void round is measured once more, so there may be two of one contender.
+    assert list(dict.fromkeys(r["contender"] for r in rounds)) == ["onair", "naive", "broadcast"]
+    for r in rounds:
+        assert (r["events"], r["delivered"], r["expected"]) == (10, 200, 200)
+        assert r["published"]["answered"] == 10
+        assert r["testimony"]["missing"] == r["testimony"]["repeated"] == 0
+        assert r["testimony"]["offset_gaps"] == 0
+        assert r["testimony"]["late_ms"]["count"] == 200
+        assert r["web"]["total_s"] > 0
+    assert rounds[0]["testimony"]["orders"] == 1
+
+
+def test_every_viewer_of_the_crowd_gets_in(everything: Any) -> None:
+    _done, figures = everything
+    rounds = figures["crowd"]["rounds"]
+    assert [r["contender"] for r in rounds] == ["onair", "naive", "broadcast"]
+    for r in rounds:
+        assert (r["viewers"], r["joined"]) == (20, 40)
+        assert r["health"]["sockets_open"] == 20 + 20 + 40  # the warm ones too
+        assert r["health"]["errors"] == 0
+        assert r["rss_empty"] > 0
+        assert r["join_cpu"]["total_s"] > 0
+
+
+def test_the_report_has_both_sides_of_every_ratio_and_the_machine(everything: Any) -> None:
+    done, figures = everything
+    assert {"Fan-out", "Memory", "Connects"} <= {
+        line.split(":")[0] for line in done.stdout.splitlines()
+    }
+    assert figures["schema"] == 1
+    assert figures["environment"]["python"] == sys.version.split()[0]
+    assert figures["environment"]["redis"].startswith(("Redis", "Valkey"))
+    assert {"cpu", "cores", "commit", "libraries"} <= set(figures["environment"])
+    for ratio in figures["ratios"]:
+        assert ratio["peer"] in {"naive", "broadcast"}
+        assert {"what", "ours", "peers", "peer_over_ours"} <= set(ratio)
+    # A round may be void on a busy machine; then it must say so and the exit status must too.
+    assert done.returncode == (0 if figures["complete"] else 1)
+    assert figures["complete"] or figures["void"]
+
+
+def test_a_server_that_does_not_start_is_named_with_its_last_words(tmp_path: Path) -> None:
+    wrapper = tmp_path / "python"
+    wrapper.symlink_to(sys.executable)  # beside it there is no `onair` to start
+    (tmp_path / "onair").write_text("#!/bin/sh\necho 'no room for a live room'; exit 3\n")
+    (tmp_path / "onair").chmod(0o755)
+    code = "import sys; sys.executable = sys.argv.pop(1); from loadtest.bench.__main__ import main"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; sys.exit(main())", str(wrapper), "memory", *TINY],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+    )
+    assert done.returncode == 2
+    assert "no room for a live room" in done.stderr
