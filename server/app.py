@@ -179,7 +179,8 @@ def text_filter(words_file: Path | None) -> TextFilter:
     words = list(default_words())
     if words_file is not None:
         try:
-            words += TextFilter.parse(words_file.read_text("utf-8").splitlines())
+            with words_file.open("rb") as lines:
+                words += TextFilter.parse(lines)
         except (OSError, ValueError) as error:
             raise BadSetting("ONAIR_BLOCKED_WORDS_FILE", str(error)) from error
     return TextFilter(words)

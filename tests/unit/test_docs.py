@@ -33,9 +33,7 @@ def test_every_limit_is_in_operations_with_its_default() -> None:
 
 def test_every_procedure_is_in_the_protocol() -> None:
     methods = {
-        name
-        for text in SOURCES.values()
-        for name in re.findall(r'"([a-z]+\.[a-z]+)": Rpc\(', text)
+        name for text in SOURCES.values() for name in re.findall(r'"([a-z]+\.[a-z]+)": Rpc\(', text)
     }
     assert len(methods) >= 12
     assert {name for name in methods if f"| `{name}` |" not in PROTOCOL} == set()
