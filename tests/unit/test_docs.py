@@ -57,7 +57,7 @@ def test_every_close_code_is_in_the_protocol_and_has_a_reason(table: type) -> No
         assert f"{close.code} {close.reason}" in PROTOCOL, close
         assert close.reason
         assert len(close.reason.encode()) <= 123
-        assert not close.reason[0] in '{["0123456789'
+        assert close.reason[0] not in '{["0123456789'
 
 
 def test_links_between_documents_lead_somewhere() -> None:
