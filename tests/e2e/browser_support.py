@@ -58,7 +58,10 @@ class Shop(LiveServer):
 
 
 class Person:
-    """Somebody at a browser. `check_clean` fails if the page showed an error of any kind."""
+    """Somebody at a browser. `check_clean` fails if the page showed an error of any kind.
+
+    Wants no motion unless told otherwise: without a graphics card, motion is most of the work.
+    """
 
     def __init__(
         self,
@@ -76,7 +79,7 @@ class Person:
             is_mobile=is_phone,
             has_touch=is_phone,
             device_scale_factor=2 if is_phone else 1,
-            **options,
+            **{"reduced_motion": "reduce", **options},
         )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(WITHIN_MS)

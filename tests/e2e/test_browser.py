@@ -14,8 +14,9 @@ pytest_plugins = ["tests.e2e.browser_fixtures"]
 
 
 def test_two_phones_and_a_host_share_a_room(visit: Visit, shop: Shop, room: str) -> None:
-    first, second = visit(f"/r/{room}"), visit(f"/r/{room}", language="en-US")
-    host = host_of(visit, shop, room)
+    first = visit(f"/r/{room}", reduced_motion="no-preference")
+    second = visit(f"/r/{room}", language="en-US", reduced_motion="no-preference")
+    host = host_of(visit, shop, room, reduced_motion="no-preference")
     for person in (first, second):
         person.wait_connected()
 
@@ -77,7 +78,7 @@ def test_likes_add_up_exactly_for_everybody(visit: Visit, shop: Shop, room: str)
 def test_hearts_rise_for_likes_and_keep_still_for_who_wants_no_motion(
     visit: Visit, room: str
 ) -> None:
-    lively, calm = visit(f"/r/{room}"), visit(f"/r/{room}", reduced_motion="reduce")
+    lively, calm = visit(f"/r/{room}", reduced_motion="no-preference"), visit(f"/r/{room}")
     for person in (lively, calm):
         person.wait_connected()
     lively.page.evaluate(

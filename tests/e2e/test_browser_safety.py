@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -108,6 +109,38 @@ def test_an_expired_token_of_a_customer_goes_on_as_a_guest(
     phone.wait_connected()
     expect(phone.page.locator("#toast")).to_contain_text("Your sign-in has ended")
     phone.take_name("Emma", "still here")
+
+
+def test_an_expired_guest_takes_the_same_name_again_unasked(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    phone = visit("/")
+    kept = {"token": shop.token("g1", ttl_s=-60), "guest": True, "name": "小雨"}
+    phone.page.evaluate("kept => localStorage.setItem('live.viewer', kept)", json.dumps(kept))
+    phone.page.goto(f"{shop.base_url}/r/{room}")
+    phone.wait_connected()
+    phone.say("又是我")
+    expect(phone.comment("又是我").locator(".name")).to_have_text("小雨（我）")
+    expect(phone.page.locator("#name-sheet")).to_be_hidden()
+    phone.check_clean()
+
+
+def test_who_is_sent_out_by_the_shop_reads_it_and_may_come_back(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    phone = visit(f"/r/{room}#token={shop.token('u7')}", language="en-US")
+    phone.wait_connected()
+    phone.say("hello")
+    phone.expect_comments("hello")
+    shop.call("POST", "/api/disconnect", {"user": "u7", "code": 4400, "reason": "moved"})
+    phone.wait_connection("waiting")
+    phone.wait_connected()  # a temporary close comes back by itself
+    shop.call("POST", "/api/disconnect", {"user": "u7", "code": 3503, "reason": "bye"})
+    phone.wait_connection("closed")
+    expect(phone.page.locator("#status")).to_contain_text("Staff closed this connection")
+    phone.page.get_by_role("button", name="Enter again").click()
+    phone.wait_connected()
+    phone.expect_comments("hello")
 
 
 def test_the_console_sends_back_who_may_not_run_this_room(

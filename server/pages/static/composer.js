@@ -9,8 +9,8 @@ const TICK_MS = 250;
 const SILENCED_TICK_MS = 5000;
 
 /**
- * Wire the composer of the page. `outbox` carries the comments; `context()` answers `{state,
- * me, canSpeak, exempt, moderation, language}` at any moment; `askName(then)` gets a guest a name.
+ * Wire the composer of the page. `outbox` carries the comments; `context()` answers `{isSomebody,
+ * canSpeak, exempt, moderation, language}` at any moment; `askName(then)` gets a guest a name.
  */
 export class Composer {
   #replyTo = null;
@@ -70,12 +70,8 @@ export class Composer {
   #submit() {
     const text = this.#input.value.trim();
     if (!text || this.#waitUntil > Date.now()) return;
-    const { me } = this.context();
-    if (!me.user) {
-      this.askName(() => this.#queue(text));
-      return;
-    }
-    this.#queue(text);
+    if (this.context().isSomebody) this.#queue(text);
+    else this.askName(() => this.#queue(text));
   }
 
   #queue(text) {

@@ -217,13 +217,14 @@ function signIn(given) {
 
 function wireConnection() {
   client.on('connected', ({ data }) => {
+    const before = `${me.user} ${role()}`;
     me = data ?? {};
     if (role() === 'viewer') {
       signInAgain(t('signin.notstaff'));
       return;
     }
     drawAll();
-    list.redraw();
+    if (before !== `${me.user} ${role()}`) list.redraw(); // what may be done has changed
   });
   client.on('state', (event) => {
     drawLine(event);

@@ -45,7 +45,7 @@ export async function callApi(method, path, body, token) {
       method,
       headers,
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout?.(10_000), // not in Safari 15
     });
   } catch (error) {
     throw new HttpError(0, String(error));

@@ -3,6 +3,7 @@
 import { byId, safeUrl, show } from './dom.js';
 import { onLanguage, t } from './i18n.js';
 
+const TRY_AGAIN_MS = 8000;
 const HLS = 'application/vnd.apple.mpegurl';
 const TYPES = { m3u8: HLS, mp4: 'video/mp4', m4v: 'video/mp4', webm: 'video/webm' };
 
@@ -35,6 +36,11 @@ export function mountStage(state) {
   for (const event of ['error', 'ended', 'emptied']) {
     video.addEventListener(event, () => showVideo(false));
   }
+  // The room often goes live a little before its stream does.
+  video.addEventListener('error', () => {
+    const failed = playing;
+    setTimeout(() => failed && failed === playing && setSource(video, playing), TRY_AGAIN_MS);
+  });
   unmute.addEventListener('click', () => {
     video.muted = false;
     show(unmute, false);

@@ -8,12 +8,13 @@ const PATIENCE_MS = 700; // a reconnect that takes less need not be seen
 
 /**
  * Follow the client's state in `#status`. `again` starts over after a close for good. Returns a
- * function that says why the room itself was closed, after the connection was ended by us.
+ * function to call after we ended the connection ourselves: it shows the words that `why()` gives.
  */
 export function mountStatus(client, again) {
   const place = byId('status');
   let last = { state: 'idle' };
   let wasConnected = false;
+  let closedBy = null;
   let timer;
   const say = (look, name, ...more) => {
     place.dataset.look = look;
@@ -32,23 +33,27 @@ export function mountStatus(client, again) {
     } else if (last.state === 'offline') {
       say('wait', 'warn', words(t('status.offline')));
     } else if (last.state === 'closed') {
-      sayClosed(closedWords(last));
+      sayClosed(() => closedWords(last));
     } else if (last.state === 'idle') {
-      show(place, false);
+      if (closedBy) sayClosed(closedBy);
+      else show(place, false);
     } else if (place.hidden) {
       timer = setTimeout(() => say('wait', 'clock', words(waitingWords())), PATIENCE_MS);
     } else {
       say('wait', 'clock', words(waitingWords()));
     }
   };
-  const sayClosed = (why) =>
-    say('bad', 'warn', words(why), button({ text: t('status.again'), class: 'text-button' }, again));
+  const sayClosed = (why) => {
+    closedBy = why;
+    say('bad', 'warn', words(why()), button({ text: t('status.again'), class: 'text-button' }, again));
+  };
   const waitingWords = () => t(wasConnected ? 'status.again.trying' : 'status.connecting');
   client.on('state', (event) => {
     last = event;
+    closedBy = null;
     draw();
   });
-  onLanguage(() => last.state !== 'idle' && draw());
+  onLanguage(draw);
   return sayClosed;
 }
 

@@ -21,6 +21,7 @@ import { tabStorage } from './storage.js';
 
 const KEPT = 'live.viewer';
 const INVALID_TOKEN = 3500;
+const REFUSED = new Set([400, 403, 409, 422]); // this name, or any guest: asking again is no use
 
 const page = document.body.dataset;
 const room = page.room;
@@ -51,14 +52,26 @@ function openingSession() {
   return fresh;
 }
 
-/** The token has run out: a guest may take the name again, anybody else goes on watching. */
+/**
+ * The token has run out: a guest takes the name again, anybody else goes on watching. Rejects when
+ * the server could not be asked, so that it is asked again.
+ */
 async function renewToken() {
-  const former = session;
+  if (session?.guest && session.name) {
+    try {
+      return await names.renew(session.name);
+    } catch (error) {
+      if (!REFUSED.has(error.status)) throw error;
+    }
+  }
+  endSession();
+  return '';
+}
+
+function endSession() {
   session = null;
   keepSession(KEPT, null);
-  if (former?.guest && former.name) return names.renew(former.name);
   toast(t('session.over'));
-  return '';
 }
 
 const isMine = (comment) => Boolean(me.user) && comment.user === me.user;
@@ -72,11 +85,11 @@ const names = new NameDialog({
 });
 
 const context = () => ({
-  me,
   moderation: currentModeration(),
   language,
   exempt: roleIn(me, room) !== 'viewer',
-  canSpeak: Boolean(me.user) || page.guests === 'yes',
+  isSomebody: Boolean(me.user || session),
+  canSpeak: Boolean(me.user || session) || page.guests === 'yes',
 });
 
 function currentModeration() {
@@ -192,8 +205,9 @@ function draw() {
 
 function wireConnection() {
   client.on('connected', ({ data }) => {
+    const isSame = me.user === data?.user;
     me = data ?? {};
-    list.redraw();
+    if (!isSame) list.redraw(); // other comments are ours now
     composer.draw();
   });
   subscription.on('subscribed', ({ data, recovered }) => {
@@ -216,9 +230,7 @@ function wireConnection() {
   });
   client.on('state', ({ state: name, code }) => {
     if (name !== 'closed' || code !== INVALID_TOKEN || !session) return;
-    session = null; // a token from before the shop changed its key: go on as a guest
-    keepSession(KEPT, null);
-    toast(t('session.over'));
+    endSession(); // such as a token from before the shop changed its key: go on as a guest
     client.setToken('');
   });
 }
@@ -228,7 +240,7 @@ function closedRoom(code, reason) {
   const unknown = code === 102 || code === 404;
   const key = banned ? 'closed.banned' : unknown ? 'closed.unknown' : 'closed.other';
   client.disconnect();
-  sayClosed(t(key, { reason }));
+  sayClosed(() => t(key, { reason }));
 }
 
 function enterAgain() {
