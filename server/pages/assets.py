@@ -51,6 +51,7 @@ def send_asset(request: Request, asset: Asset, cache: str) -> Response:
     """Answer with the asset, packed when the client takes gzip, or 304 when it has it already."""
     headers = {"cache-control": cache, "etag": asset.etag, "vary": "Accept-Encoding"}
     headers["x-content-type-options"] = "nosniff"
+    headers["access-control-allow-origin"] = "*"  # modules of other sites' pages; all is public
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     body = asset.body

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import re
-import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.browser_support import DESK, PHONE, Person, Shop, Visit, host_of
+from tests.e2e.browser_support import (
+    DESK,
+    PHONE,
+    Person,
+    Shop,
+    Visit,
+    another_site,
+    host_of,
+)
 
 pytestmark = pytest.mark.needs_chromium
 pytest_plugins = ["tests.e2e.browser_fixtures"]
@@ -283,13 +287,5 @@ def clip_url(visit: Visit, tmp_path: Path) -> Iterator[str]:
         }"""
     )
     (tmp_path / "clip.webm").write_bytes(bytes(clip))
-    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(quiet, directory=str(tmp_path))
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        with contextlib.suppress(ConnectionError):
-            yield f"http://127.0.0.1:{server.server_address[1]}/clip.webm"
-        server.shutdown()
-        thread.join(10)
+    with another_site(tmp_path) as url:
+        yield f"{url}/clip.webm"

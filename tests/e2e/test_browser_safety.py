@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Error, expect
 
-from tests.e2e.browser_support import DESK, Person, Shop, Visit, host_of
+from tests.e2e.browser_support import DESK, Person, Shop, Visit, another_site, host_of
 from tests.support.live_server import LiveServer
 
 pytestmark = pytest.mark.needs_chromium
@@ -249,6 +250,33 @@ def test_who_writes_too_fast_waits_and_loses_no_word(visit: Visit, shop: Shop, r
 def test_a_room_that_does_not_exist_says_so(visit: Visit) -> None:
     viewer = visit("/r/no-such-room", language="en-US")
     expect(viewer.page.locator("#status")).to_contain_text("There is no such room")
+
+
+INTEGRATION = """<!doctype html><script type="module">
+  import { LiveClient } from '%s/static/live-client.js';
+  const client = new LiveClient('%s');
+  client.subscribe('room:demo').on('subscribed', ({ data }) => { window.title = data.room.title; });
+  client.on('state', ({ state }) => { window.heard = [...(window.heard ?? []), state]; });
+  client.connect();
+</script>"""
+
+
+def test_a_page_elsewhere_uses_the_client_if_its_origin_is_allowed(
+    browser: Browser, shop: Shop, start_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    """The example of docs/CLIENT.md."""
+    with another_site(tmp_path) as url:
+        friend = start_server(ONAIR_ALLOWED_ORIGINS=url)
+        for name, server in (("friend", friend), ("stranger", shop)):
+            page = INTEGRATION % (server.base_url, server.ws_url)
+            (tmp_path / f"{name}.html").write_text(page)
+        allowed = Person(browser, f"{url}/friend.html")
+        allowed.page.wait_for_function("window.title?.length > 0")
+        refused = Person(browser, f"{url}/stranger.html")
+        refused.page.wait_for_function("window.heard?.includes('waiting')")
+        assert "connected" not in refused.page.evaluate("window.heard")
+        for person in (allowed, refused):
+            person.leave()
 
 
 def test_guests_that_may_not_speak_still_watch_and_like(
