@@ -65,6 +65,7 @@ class LiveRoom:
         self._timer: asyncio.TimerHandle | None = None
         self._slicing: asyncio.Task[None] | None = None
         self._snapshot: bytes | None = None
+        self._snapshot_viewers = 0  # the count it was built with
 
     # who is here
 
@@ -102,6 +103,8 @@ class LiveRoom:
         """The room over all workers; `own` is what this worker had reported of it."""
         self._elsewhere = (max(0, clients - own[0]), max(0, users - own[1]))
         count, _ = self.presence_stats()
+        if count != self._snapshot_viewers:
+            self._snapshot = None
         if count != self.viewers_count:
             self.viewers_count = count
             self.pulse("viewers", b'{"t":"viewers","count":%d}' % count)
@@ -238,6 +241,7 @@ class LiveRoom:
         entries: list[Entry] = []
         pending, self._pending = self._pending, []
         for index, batch in enumerate(pending):
+            likes_before = self.replica.likes_total
             try:
                 entries += self.replica.apply(batch)
             except Gap:
@@ -245,17 +249,20 @@ class LiveRoom:
                 self.catching_up = True
                 self._on_gap(self)
                 break
-            self._take_in(batch)
+            self._take_in(batch, self.replica.likes_total - likes_before)
         if entries:
             self._snapshot = None
         if self._waiters and not self.catching_up:
             self._release_waiters()
         return entries
 
-    def _take_in(self, batch: Batch) -> None:
-        """What a batch carries beside its stored entries becomes pulse."""
-        if batch.likes_delta:
-            self._likes_delta += batch.likes_delta
+    def _take_in(self, batch: Batch, new_likes: int) -> None:
+        """What a batch carries beside its stored entries becomes pulse.
+
+        `new_likes` are those since the batch before, also if an announcement between was lost.
+        """
+        if new_likes:
+            self._likes_delta += new_likes
             self._pulses["likes"] = b'{"t":"likes","total":%d,"delta":%d}' % (
                 self.replica.likes_total,
                 self._likes_delta,
@@ -288,6 +295,7 @@ class LiveRoom:
 
     def _build_snapshot(self) -> bytes:
         fields = self.replica.fields
+        self._snapshot_viewers, _ = self.presence_stats()
         comments = self.replica.recent_comments(self._limits.join_comments_max)
         parts = [
             b'"%s":%s' % (name.encode(), fields.get(name, absent))
@@ -300,7 +308,7 @@ class LiveRoom:
             if name not in _SNAPSHOT_FIELDS
         ]
         parts.append(b'"likes":{"total":%d}' % self.replica.likes_total)
-        parts.append(b'"viewers":{"count":%d}' % self.presence_stats()[0])
+        parts.append(b'"viewers":{"count":%d}' % self._snapshot_viewers)
         parts.append(b'"comments":[%s]' % b",".join(entry.payload for entry in comments))
         likes = cast(dict[str, int], self.replica.comment_likes(comments))
         parts.append(b'"comment_likes":%s' % orjson.dumps(likes))

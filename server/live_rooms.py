@@ -189,6 +189,12 @@ class LiveRooms:
         except TimeoutError:
             raise RoomLogUnavailable(f"reach offset {offset} of room {room.room_id}") from None
 
+    async def freshen(self, room: LiveRoom) -> None:
+        """Bring a room to where its stream stands now. Raises `RoomLogUnavailable`."""
+        vitals = await self._log.report(room.room_id, self._attendance(room))
+        if vitals.epoch == room.replica.epoch:
+            await self.reach(room, vitals.top)
+
     async def _catch_up(self, room: LiveRoom) -> None:
         """Fetch what was stored after the replica's top; start anew if that is gone."""
         pause_s = 0.1

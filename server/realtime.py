@@ -44,8 +44,15 @@ class RoomRealtime:
     async def history(
         self, channel: str, limit: int, since: tuple[int, str] | None, reverse: bool
     ) -> HistoryPage:
-        """Stored events of a room. Raises `LookupError` when `since` is out of reach."""
+        """Stored events of a room, up to what is stored at this moment.
+
+        Raises `LookupError` when `since` is out of reach.
+        """
         room = await self._room(channel)
+        try:
+            await self._rooms.freshen(room)
+        except RoomLogUnavailable as error:
+            raise RealtimeUnavailable(str(error)) from error
         entries = room.replica.history(
             limit=self._history_max if limit < 0 else min(limit, self._history_max),
             since=None if since is None else Position(*since),
