@@ -21,7 +21,6 @@ WORDS: dict[str, dict[str, str]] = {
         "no_script": "观看直播需要启用 JavaScript。",
         "home": "返回首页",
         "other_language": "English",
-        "skip": "跳到主要内容",
     },
     "en": {
         "viewer_title": "Live room",
@@ -35,7 +34,6 @@ WORDS: dict[str, dict[str, str]] = {
         "no_script": "Please enable JavaScript to watch the live show.",
         "home": "Home",
         "other_language": "中文",
-        "skip": "Skip to content",
     },
 }
 

@@ -228,6 +228,7 @@ def test_a_banned_guest_is_sent_out_and_can_be_let_back_in(
     status.get_by_role("button", name="Enter again").click()
     guest.wait_connected()
     expect(guest.comment("look at my shop")).to_be_visible()
+    expect(status).to_be_hidden()
     guest.say("sorry")
     expect(host.comment("sorry")).to_be_visible()
 

@@ -250,6 +250,7 @@ def test_who_writes_too_fast_waits_and_loses_no_word(visit: Visit, shop: Shop, r
 def test_a_room_that_does_not_exist_says_so(visit: Visit) -> None:
     viewer = visit("/r/no-such-room", language="en-US")
     expect(viewer.page.locator("#status")).to_contain_text("There is no such room")
+    expect(viewer.page.locator("#composer")).to_be_hidden()
 
 
 INTEGRATION = """<!doctype html><script type="module">

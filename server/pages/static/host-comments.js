@@ -71,6 +71,11 @@ export class Rate {
     this.#times.push(nowMs);
   }
 
+  /** These were there before. */
+  restart(timesMs) {
+    this.#times = [...timesMs];
+  }
+
   /** The number within the last minute. */
   perMinute(nowMs) {
     const from = nowMs - 60_000;

@@ -230,7 +230,10 @@ function wireConnection() {
     drawLine(event);
     if (event.state === 'closed') signInAgain(closedWords(event));
   });
-  subscription.on('subscribed', ({ data, recovered }) => state.restore(data, recovered));
+  subscription.on('subscribed', ({ data, recovered }) => {
+    state.restore(data, recovered);
+    if (!recovered) rate.restart((data.comments ?? []).map((comment) => comment.at_ms));
+  });
   subscription.on('unsubscribed', ({ code, reason }) => {
     const unknown = code === 102 || code === 404;
     signInAgain(unknown ? t('closed.unknown') : t('closed.other', { reason }));

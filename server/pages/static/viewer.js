@@ -212,6 +212,7 @@ function wireConnection() {
   });
   subscription.on('subscribed', ({ data, recovered }) => {
     if (moderation?.action === 'banned') moderation = null; // the door was opened again
+    delete byId('room').dataset.gone;
     state.restore(data, recovered);
     composer.draw();
   });
@@ -240,6 +241,7 @@ function closedRoom(code, reason) {
   const unknown = code === 102 || code === 404;
   const key = banned ? 'closed.banned' : unknown ? 'closed.unknown' : 'closed.other';
   client.disconnect();
+  byId('room').dataset.gone = 'yes';
   sayClosed(() => t(key, { reason }));
 }
 
