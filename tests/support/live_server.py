@@ -25,7 +25,7 @@ from typing import Any
 import jwt
 import psutil
 
-from tests.support.processes import REPOSITORY, Program, below
+from tests.support.processes import REPOSITORY, Program, below, is_running
 from tests.support.wait import wait_until_sync
 
 TOKEN_SECRET = "a secret that only the end-to-end tests know, 0123456789"
@@ -75,6 +75,14 @@ class LiveServer:
         """Ask it to stop, wait until it has, and return its exit code."""
         self.program.process.send_signal(number)
         return self.program.wait(STOPPED_WITHIN_S)
+
+    def crash(self) -> None:
+        """Kill -9 all of its processes, as a power cut would, and wait until they are gone."""
+        everything = [self.program.pid, *below(self.program.pid)]
+        for pid in everything:
+            os.kill(pid, signal.SIGKILL)
+        self.program.wait()
+        wait_until_sync(lambda: not any(map(is_running, everything)), 10, "all of it is dead")
 
     def end(self) -> None:
         """Stop it in whatever state it is; for the end of a test."""

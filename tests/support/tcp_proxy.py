@@ -15,7 +15,7 @@ class TcpProxy:
 
     def __init__(self, target_port: int) -> None:
         self.port = 0
-        self.accepted = 0  # connections that were passed on since the start
+        self.server_side_ports: list[int] = []  # of our connections to the server, in order
         self.up = True
         self._target_port = target_port
         self._server: asyncio.Server | None = None
@@ -75,7 +75,7 @@ class TcpProxy:
             far.transport.abort()
             return
         near.other = far.transport
-        self.accepted += 1
+        self.server_side_ports.append(int(far.transport.get_extra_info("sockname")[1]))
         near.transport.resume_reading()
 
     def add(self, transport: asyncio.Transport) -> None:

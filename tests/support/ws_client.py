@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.wait import wait_until
 
-WITHIN_S = 10.0
+WITHIN_S = 20.0
 
 
 class WireError(Exception):
