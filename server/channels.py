@@ -233,7 +233,10 @@ class Channels:
         room = self._subscribed(viewer, channel)
         if "data" not in request:
             raise bad_command("data", "is missing")
-        payload = orjson.dumps(request["data"])
+        try:
+            payload = orjson.dumps(request["data"])
+        except TypeError:
+            raise bad_command("data", "is nested too deeply") from None
         return self._store(viewer, command, room, payload)
 
     async def _store(

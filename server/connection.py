@@ -34,6 +34,7 @@ _QUIET.setLevel(logging.WARNING)
 # The Python SDK sends this header empty, which the grammar forbids (RFC 6455 section 4.1).
 _BLANK_SUBPROTOCOL = re.compile(rb"\r\nsec-websocket-protocol:[ \t]*(?=\r\n)", re.IGNORECASE)
 _EARLY_BYTES_MAX = 65_536
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 Attach = Callable[[asyncio.Transport, Protocol, bytes], asyncio.Protocol]
 
@@ -85,7 +86,7 @@ class HandshakeProtocol(asyncio.Protocol):
                 self._begin(event)
                 return
         if self._stream.handshake_exc is not None:
-            self._finish_with(self._stream.reject(HTTPStatus.BAD_REQUEST, "bad handshake\n"))
+            self._hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
@@ -200,6 +201,15 @@ class HandshakeProtocol(asyncio.Protocol):
         self._write()
         assert self._transport is not None
         self._transport.close()
+
+    def _hang_up(self) -> None:
+        """What came is no handshake; the library has an answer to some of that, we to the rest."""
+        self._answered = True
+        assert self._transport is not None
+        answer = b"".join(self._stream.data_to_send()) or _BAD_REQUEST
+        if not self._transport.is_closing():
+            self._transport.write(answer)
+            self._transport.close()
 
     def _write(self) -> None:
         assert self._transport is not None

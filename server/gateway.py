@@ -244,7 +244,10 @@ class Gateway:
         if not viewer.closing and not viewer.transport.is_closing():
             viewer.transport.resume_reading()
         if waiting and not viewer.closing:
-            self._run(viewer, waiting)
+            try:
+                self._run(viewer, waiting)
+            except Exception:
+                viewer.failed()
 
     def _answer(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
         if command is PONG:

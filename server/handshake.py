@@ -79,7 +79,10 @@ class Door:
         allowed = self._settings.allowed_origins
         if "*" in allowed or origin.rstrip("/") in allowed:
             return True
-        return urlsplit(origin).netloc == websocket.headers.get("host")
+        try:
+            return urlsplit(origin).netloc == websocket.headers.get("host")
+        except ValueError:  # not even an address
+            return False
 
     def _in_time(self, websocket: WebSocket) -> bool:
         if self._all.take("all"):

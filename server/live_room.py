@@ -50,6 +50,7 @@ class LiveRoom:
         self._elsewhere = (0, 0)  # clients and users on other workers
         self.idle_since_s = time.monotonic()
         self.catching_up = False
+        self.reporting = False  # a report of its attendance is on its way
         self.behind_at: int | None = None  # its top when it last was below the stream's
         self._builder = builder
         self._pacing = pacing

@@ -240,6 +240,9 @@ class LiveRooms:
                     self._spawn(self._report(room))
 
     async def _report(self, room: LiveRoom) -> None:
+        if room.reporting:
+            return  # the last report is still on its way: the store hangs
+        room.reporting = True
         try:
             attendance = self._attendance(room)
             vitals = await self._log.report(room.room_id, attendance)
@@ -250,6 +253,8 @@ class LiveRooms:
         except (RoomLogUnavailable, DatabaseUnavailable) as error:
             _LOG.warning("%s", error)
             return
+        finally:
+            room.reporting = False
         self._check_position(room, vitals)
 
     def _check_position(self, room: LiveRoom, vitals: Vitals) -> None:

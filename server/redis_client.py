@@ -37,7 +37,6 @@ LISTEN_BLOCK_S = 2.0  # the longest that one blocking read of a listener may ask
 RETRIES = 1
 RETRY_DELAY_S = 0.02
 RETRY_DELAY_S_MAX = 0.2
-HEALTH_CHECK_EVERY_S = 15
 SENTINEL_PORT = 26379
 REDIS_PORT = 6379
 
@@ -101,7 +100,9 @@ def _chosen(limits: Limits, role: ClientRole) -> dict[str, Any]:
         "retry": Retry(backoff, RETRIES),
         "protocol": 3,
         "legacy_responses": False,
-        "health_check_interval": HEALTH_CHECK_EVERY_S,
+        # Off: its PING before a command reconnects, whose own first command checks again, and so
+        # on; with a hanging server that takes minutes. Timeouts notice a dead peer as well.
+        "health_check_interval": 0,
         "client_name": f"onair-{role.value}",
         # Announcements of managed services; here they would only cost a round trip and a warning.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),

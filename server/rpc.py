@@ -130,7 +130,8 @@ class Talk:
             case Outcome(Verdict.SAMPLED):
                 # the sender always sees its own; without offset, so nobody's position moves
                 own = b'%s,"at_ms":%d,"sampled":true}' % (entry.payload[:-1], answer.now_ms)
-                viewer.send(viewer.codec.pulses(room.channel, [Pulse(own)]))
+                if room in viewer.rooms:
+                    viewer.send(viewer.codec.pulses(room.channel, [Pulse(own)]))
                 return {"id": entry.comment_id}
             case outcome:
                 raise refusal(outcome, answer.now_ms)
@@ -192,7 +193,7 @@ class Procedures:
     def _one_way(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
         data = command.request.get("data")
         name = data.get("method") if isinstance(data, dict) else None
-        if name not in self.ONE_WAY:
+        if not isinstance(name, str) or name not in self.ONE_WAY:
             raise Fatal(Closing.NOT_AVAILABLE)
         assert isinstance(data, dict)
         request = {"method": name, "data": data.get("data")}

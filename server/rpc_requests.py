@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from server.replies import Refused, bad_field, too_long
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-UserText = Annotated[str, Field(min_length=1, max_length=255)]
+UserText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
 TEXT_CHARS_EVER = 4_000  # more than any setting allows; the room's own limit is checked after
 
 
@@ -94,6 +94,10 @@ def parse(model: type[RequestT], data: Any) -> RequestT:
         raise _refusal(error) from None
 
 
+_ID_SHAPE = "must be 1 to 64 letters, digits, - or _"
+_SHAPES = {"user": "must not be empty or hold control characters"}
+
+
 def _refusal(error: ValidationError) -> Refused:
     first = error.errors(include_url=False, include_context=True)[0]
     field = ".".join(str(part) for part in first["loc"]) or "data"
@@ -105,6 +109,6 @@ def _refusal(error: ValidationError) -> Refused:
         case "string_too_long":
             return too_long(field, first["ctx"]["max_length"])
         case "string_pattern_mismatch":
-            return bad_field(field, "must be 1 to 64 letters, digits, - or _")
+            return bad_field(field, _SHAPES.get(field, _ID_SHAPE))
         case _:
             return bad_field(field, first["msg"].lower())

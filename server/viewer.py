@@ -133,6 +133,11 @@ class Viewer(asyncio.Protocol):
         if not self.transport.is_closing():
             self.transport.resume_reading()
 
+    def failed(self) -> None:
+        """To be called in an `except`: the connection closes, the log has the trace of the bug."""
+        _LOG.exception("a bug closed connection %s", self.client_id)
+        self.close(Closing.INTERNAL_ERROR)
+
     # the wheel
 
     def ping(self) -> None:
@@ -167,10 +172,9 @@ class Viewer(asyncio.Protocol):
                 else:
                     self._frame(frame.opcode, bytes(frame.data), frame.fin)  # type: ignore[union-attr]
         except Exception:
-            _LOG.exception("a bug closed connection %s", self.client_id)
-            self.close(Closing.INTERNAL_ERROR)
+            self.failed()
         if stream.parser_exc is not None and not self.closing:
-            self._failed()
+            self._broken()
         elif stream.writes:
             self._answer_pings()
 
@@ -199,7 +203,7 @@ class Viewer(asyncio.Protocol):
             self.gateway.received(self, message)
         except UnicodeDecodeError:
             self.stream.fail(_INVALID_UTF8, "invalid UTF-8")
-            self._failed()
+            self._broken()
 
     def _closing_frame(self, opcode: Opcode) -> None:
         """The peer answered our close: hang up."""
@@ -212,7 +216,7 @@ class Viewer(asyncio.Protocol):
         self._flush_stream()
         self.transport.close()
 
-    def _failed(self) -> None:
+    def _broken(self) -> None:
         """The peer broke the WebSocket protocol; its core chose the close code (RFC 6455 7.1.7).
 
         Reading goes on, into nothing, so that the close frame is not lost to a reset.

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from rooms.errors import RoomLogUnavailable
 
 _LOG = logging.getLogger("onair.feed")
 _POLL_S = 1.0
+_QUIET_S = 5.0
 _BACKOFF_MIN_S = 0.05
 _BACKOFF_MAX_S = 2.0
 
@@ -44,6 +46,8 @@ class RedisFeed:
         self._pubsub: Any = None
         self._work = asyncio.Event()
         self._broken = True
+        self._heard_at_s = 0.0
+        self._asked = False  # a ping is out
         self.connected = False
 
     async def subscribe(self, channel: str) -> None:
@@ -91,6 +95,7 @@ class RedisFeed:
     async def _read(self) -> None:
         pubsub: Any = self._client.pubsub()
         self._pubsub = pubsub
+        self._heard_at_s, self._asked = time.monotonic(), False
         for channel in sorted(self._channels):
             self._confirmations.setdefault(channel, asyncio.get_running_loop().create_future())
             await pubsub.ssubscribe(channel)
@@ -110,6 +115,14 @@ class RedisFeed:
             return None
         read = getattr(pubsub, "get_sharded_message", pubsub.get_message)
         message: dict[str, Any] | None = await read(timeout=_POLL_S)
+        now_s = time.monotonic()
+        if message is not None:
+            self._heard_at_s, self._asked = now_s, False
+        elif now_s - self._heard_at_s > 2 * _QUIET_S:
+            raise TimeoutError(f"nothing was heard for {2 * _QUIET_S} s")
+        elif now_s - self._heard_at_s > _QUIET_S and not self._asked:
+            self._asked = True  # a dead peer says nothing either; a living one answers
+            await pubsub.ping()
         return message
 
     def _take(self, message: dict[str, Any]) -> None:

@@ -143,7 +143,12 @@ async def _publish_one(services: Services, channel: str, data: Any, lane: Lane) 
 def _check_size(data: Any, services: Services) -> None:
     """An event reaches every viewer of a room, so it is bounded as their own messages are."""
     most = services.settings.limits.message_bytes_max
-    if len(orjson.dumps(data)) > most:
+    try:
+        size = len(orjson.dumps(data))
+    except TypeError:
+        why = "is nested too deeply or holds a number of more than 64 bits"
+        raise Refused(400, why, "data") from None
+    if size > most:
         raise Refused(413, f"has more than {most} bytes as JSON", "data")
 
 
