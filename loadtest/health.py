@@ -22,12 +22,14 @@ class Health:
     sockets_open: int
     errors: int
 
-    def faults(self, *, cpu_share_max: float = CPU_SHARE_MAX) -> list[str]:
+    def faults(
+        self, *, cpu_share_max: float = CPU_SHARE_MAX, lag_ms_max: float = LAG_MS_MAX
+    ) -> list[str]:
         """Why a measurement made by this generator is void; empty if it counts."""
         found = []
         if self.cpu_share > cpu_share_max:
             found.append(f"generator used {self.cpu_share:.0%} of its core")
-        if self.lag_ms.p99 > LAG_MS_MAX:
+        if self.lag_ms.p99 > lag_ms_max:
             found.append(f"generator's loop was late by {self.lag_ms.p99:.0f} ms (p99)")
         if self.errors:
             found.append(f"generator saw {self.errors} errors")

@@ -24,7 +24,8 @@ Progress = Callable[[str], None]
 SETTLED_BYTES = 64 * 1024
 SETTLE_LOOK_S = 0.5
 UNPACED_PER_S = 1_000_000
-JOINING_CPU_SHARE_MAX = 0.95  # nothing is timed while viewers join but their number per second
+# Nothing is timed while viewers join but how many do in a second.
+JOINING_CPU_SHARE_MAX, JOINING_LAG_MS_MAX = 0.95, 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ async def _round(plan: Plan, contender: Contender) -> CrowdRound:
         sockets_open=calm.tally.sockets_open + rush.tally.sockets_open,
         errors=calm.errors + rush.errors,
     )
-    void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX)
+    void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX, lag_ms_max=JOINING_LAG_MS_MAX)
 
     rss_before_last = await _settled_rss(plan, contender)
     await calm.join(plan.crowd_viewers)
