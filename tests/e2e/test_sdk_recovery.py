@@ -22,6 +22,7 @@ from tests.support.sdk_client import SdkClient
 from tests.support.talk import Talk, stocked_room
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import wait_until
+from tests.support.workers import client_of, two_workers
 from tests.support.ws_client import WireClient
 
 # Nothing is sampled out, so that what was acknowledged can be compared with what is there.
@@ -83,26 +84,6 @@ async def witness_saw(witness: WireClient, channel: str, events: list[tuple[int,
     await wait_until(lambda: witness.stored(channel)[-1:][0][0] >= top, 30, "all is announced")
     assert witness.stored(channel) == events
     assert not witness.is_closed
-
-
-async def two_workers(server: LiveServer) -> list[int]:
-    await wait_until(lambda: len(server.worker_pids()) == 2, 30, "there are two workers")
-    return server.worker_pids()
-
-
-async def client_of(server: LiveServer, worker_pid: int, channel: str) -> WireClient:
-    """A subscribed wire client that this worker serves; the kernel has to be asked often."""
-    for _ in range(40):
-        clients = await asyncio.gather(*(WireClient.open(server.ws_url) for _ in range(8)))
-        there = [one for one in clients if server.worker_of(one.port) == worker_pid]
-        for one in clients:
-            if one not in there[:1]:
-                await one.close()
-        if there:
-            await there[0].connect()
-            await there[0].subscribe(channel)
-            return there[0]
-    raise AssertionError(f"the kernel gave no connection to worker {worker_pid}")
 
 
 async def test_a_lost_network_costs_no_event(open_sdk: OpenSdk, server: LiveServer) -> None:
