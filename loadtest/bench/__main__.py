@@ -7,6 +7,7 @@ import asyncio
 import gc
 import json
 import resource
+import signal
 import sys
 import time
 from dataclasses import asdict, replace
@@ -22,7 +23,7 @@ from loadtest.bench.report import OURS, Report
 
 SCENARIOS = ("fanout", "memory", "connect")
 RESULTS = Path(".artifacts/bench")
-FAILED, INCOMPLETE = 2, 1
+INCOMPLETE, FAILED, TERMINATED = 1, 2, 128 + signal.SIGTERM
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         except ContenderFailed as error:
             print(f"a server did not start: {error}", file=sys.stderr)
             return FAILED
+        except asyncio.CancelledError:
+            print("stopped", file=sys.stderr)
+            return TERMINATED
     print(f"\n{report.as_text()}\n")
     for path in _save(report, options.json):
         print(f"figures: {path}")
@@ -46,8 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
-    """Measure what was asked for. Raises `ContenderFailed` if a server does not start."""
+    """Measure what was asked for. Raises `ContenderFailed` if a server does not start.
+
+    SIGTERM cancels it, like Ctrl-C: the servers are stopped and their data is removed.
+    """
     began = time.monotonic()
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
 
     def say(text: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {text}", file=sys.stderr, flush=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from loadtest.bench.processes import family
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 150
@@ -81,6 +84,27 @@ def test_the_report_has_both_sides_of_every_ratio_and_the_machine(everything: An
     # A round may be void on a busy machine; then it must say so and the exit status must too.
     assert done.returncode == (0 if figures["complete"] else 1)
     assert figures["complete"] or figures["void"]
+
+
+def test_a_run_that_is_stopped_leaves_no_process_and_no_data(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-m", "loadtest.bench", "fanout", "--rates", "1", "--peers", "naive"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "viewers" in line:  # both servers run, and viewers are in
+            break
+    servers = [pid for pid in family(run.pid) if pid != run.pid]
+    assert len(servers) >= 4  # supervisor, Redis, web worker, peer
+    run.terminate()
+    assert run.wait(WITHIN_S) == 128 + signal.SIGTERM
+    run.stderr.close()
+    assert [pid for pid in servers if Path(f"/proc/{pid}").exists()] == []
+    assert list(tmp_path.glob("onair-bench-*")) == []
 
 
 def test_a_server_that_does_not_start_is_named_with_its_last_words(tmp_path: Path) -> None:
