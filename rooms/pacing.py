@@ -11,7 +11,10 @@ _FORGET_AFTER_S = 1.0
 
 
 class Pacing:
-    """Costs are measured in seconds; one object per worker, one `RoomPace` per room."""
+    """One object per worker, one `RoomPace` per room.
+
+    Costs are seconds of processor time: other programs on the machine do not inflate the tick.
+    """
 
     def __init__(self, *, loop_percent: int, tick_ms_max: int) -> None:
         self._share = loop_percent / 100

@@ -90,6 +90,7 @@ class HandshakeProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._stream.parser.close()
         if not self._gone.done():
             self._gone.set_result(None)
 
@@ -194,6 +195,7 @@ class HandshakeProtocol(asyncio.Protocol):
             return
         stream = open_stream(list(self._stream.extensions), message_bytes_max)
         self._transport.set_protocol(attach(self._transport, stream, self._early))
+        self._stream.parser.close()  # its frame refers to the stream: without this, a cycle
 
     def _finish_with(self, response: Response) -> None:
         self._answered = True

@@ -48,6 +48,8 @@ class HttpDoor(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._arrived()
         super().handle_websocket_upgrade()
+        # it refers to this protocol: without this, a cycle per viewer
+        self.parser = None  # type: ignore[assignment]
 
     def _expect_request(self) -> None:
         self._arrived()

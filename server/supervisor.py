@@ -30,7 +30,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from server import listening
-from server.database.engine import migrate, sqlite_url
+from server.database.engine import sqlite_url
+from server.database.migrate import migrate
 from server.embedded_redis import EmbeddedRedis
 from server.redis_client import check_server, connect
 from server.settings import BadSetting, Settings

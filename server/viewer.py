@@ -244,3 +244,4 @@ class Viewer(asyncio.Protocol):
         self.closing = True
         self.gateway.lost(self)
         self.backlog = None
+        self.stream.parser.close()  # its frame refers to the stream: without this, a cycle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -38,6 +39,7 @@ class WorkerServer(uvicorn.Server):
         assert self._app.worker is not None
         for task in self._app.worker.tasks:
             task.add_done_callback(self._task_ended)
+        _calm_the_collector()
         self._inheritance.report_ready()
 
     def _parent_ended(self, life: asyncio.Future[None]) -> None:
@@ -58,6 +60,17 @@ class WorkerServer(uvicorn.Server):
         if self._app.worker is not None:
             await self._app.worker.drain()
         await super().shutdown(sockets)
+
+
+def _calm_the_collector() -> None:
+    """What was made at the start stays: no collection needs to walk it again.
+
+    A full collection stopped the loop for over 100 ms while thousands connected. A connection
+    leaves no reference cycle behind, so collections may be rare.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
 
 
 def config_of(app: App, settings: Settings) -> uvicorn.Config:

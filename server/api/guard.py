@@ -74,7 +74,7 @@ class OpenRoute(APIRoute):
         return _guarded(super().get_route_handler(), self, _anybody)
 
 
-def _caller_of(request: Request) -> Caller:
+async def _caller_of(request: Request) -> Caller:  # a plain function would go to a thread
     caller: Caller = request.state.caller
     return caller
 

@@ -41,4 +41,8 @@ def services_of(request: Request) -> Services:
     return services
 
 
-ServicesHere = Annotated[Services, Depends(services_of)]
+async def _services_of(request: Request) -> Services:
+    return services_of(request)  # a plain function as a dependency would go to a thread
+
+
+ServicesHere = Annotated[Services, Depends(_services_of)]

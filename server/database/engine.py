@@ -18,14 +18,13 @@ from sqlalchemy import exc
 
 from server.database.dialects import READS_ONLY, make_engine, sqlite_url
 from server.database.errors import DatabaseUnavailable, UnknownSchema, unavailable_because
-from server.database.migrate import migrate
 
 T = TypeVar("T")
 
 WAITING_MAX = 256  # calls that may wait for a thread; one more is refused at once
 ANSWER_GRACE_S = 2  # the engine's own time limits fire first and give the better reason
 
-__all__ = ["Database", "DatabaseUnavailable", "UnknownSchema", "migrate", "sqlite_url"]
+__all__ = ["Database", "DatabaseUnavailable", "UnknownSchema", "sqlite_url"]
 
 
 class Database:

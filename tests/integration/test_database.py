@@ -19,13 +19,8 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from server.database.engine import (
-    Database,
-    DatabaseUnavailable,
-    UnknownSchema,
-    migrate,
-    sqlite_url,
-)
+from server.database.engine import Database, DatabaseUnavailable, UnknownSchema, sqlite_url
+from server.database.migrate import migrate
 from server.database.tables import METADATA, products
 from tests.support.sql import open_engine, url_of
 
@@ -196,7 +191,7 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
 
 
 def test_processes_that_start_together_all_find_the_schema(empty_database_url: str) -> None:
-    program = "import sys; from server.database.engine import migrate; migrate(sys.argv[1])"
+    program = "import sys; from server.database.migrate import migrate; migrate(sys.argv[1])"
     command = [sys.executable, "-c", program, empty_database_url]
     together = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     answers = [process.communicate(timeout=60) for process in together]

@@ -11,7 +11,8 @@ import pytest
 from rooms.model import Role, RoomId
 from server import demo
 from server.database.catalog_records import CatalogRecords
-from server.database.engine import Database, migrate, sqlite_url
+from server.database.engine import Database, sqlite_url
+from server.database.migrate import migrate
 from server.database.room_records import RoomRecords
 from server.database.words import Act
 from server.tokens import Tokens

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.api import Services, build_api
-from server.database.engine import Database, migrate, sqlite_url
+from server.database.engine import Database, sqlite_url
+from server.database.migrate import migrate
 from server.database.records import CatalogRecords, RoomRecords
 from server.settings import Settings
 from server.tokens import Tokens

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from server.database.engine import Database, migrate, sqlite_url
+from server.database.engine import Database, sqlite_url
+from server.database.migrate import migrate
 from tests.support.sql import on_server, url_of
 
 WITHIN_S = 5
