@@ -66,7 +66,6 @@ class LiveRoom:
         self._timer: asyncio.TimerHandle | None = None
         self._slicing: asyncio.Task[None] | None = None
         self._snapshot: bytes | None = None
-        self._snapshot_viewers = 0  # the count it was built with
 
     # who is here
 
@@ -90,7 +89,6 @@ class LiveRoom:
     def pulse(self, name: str, payload: bytes) -> None:
         """A value of which only the newest matters."""
         self._pulses[name] = payload
-        self._snapshot = None
         self._schedule(now=False)
 
     def presence_stats(self) -> tuple[int, int]:
@@ -104,8 +102,6 @@ class LiveRoom:
         """The room over all workers; `own` is what this worker had reported of it."""
         self._elsewhere = (max(0, clients - own[0]), max(0, users - own[1]))
         count, _ = self.presence_stats()
-        if count != self._snapshot_viewers:
-            self._snapshot = None
         if count != self.viewers_count:
             self.viewers_count = count
             self.pulse("viewers", b'{"t":"viewers","count":%d}' % count)
@@ -289,14 +285,16 @@ class LiveRoom:
     # the first picture
 
     def snapshot(self) -> bytes:
-        """The room as a newcomer sees it; built once for all who come between two changes."""
+        """The room as a newcomer sees it; built once for all who come between two changes.
+
+        Only the count of viewers is always that of this moment.
+        """
         if self._snapshot is None:
             self._snapshot = self._build_snapshot()
-        return self._snapshot
+        return b'%s,"viewers":{"count":%d}}' % (self._snapshot, self.presence_stats()[0])
 
     def _build_snapshot(self) -> bytes:
         fields = self.replica.fields
-        self._snapshot_viewers, _ = self.presence_stats()
         comments = self.replica.recent_comments(self._limits.join_comments_max)
         parts = [
             b'"%s":%s' % (name.encode(), fields.get(name, absent))
@@ -309,11 +307,10 @@ class LiveRoom:
             if name not in _SNAPSHOT_FIELDS
         ]
         parts.append(b'"likes":{"total":%d}' % self.replica.likes_total)
-        parts.append(b'"viewers":{"count":%d}' % self._snapshot_viewers)
         parts.append(b'"comments":[%s]' % b",".join(entry.payload for entry in comments))
         likes = cast(dict[str, int], self.replica.comment_likes(comments))
         parts.append(b'"comment_likes":%s' % orjson.dumps(likes))
-        return b"{%s}" % b",".join(parts)
+        return b"{" + b",".join(parts)  # left open for the count of viewers
 
     @property
     def slow_seconds(self) -> int:
