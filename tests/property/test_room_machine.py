@@ -66,7 +66,7 @@ def test_everybody_sees_the_same_room_whatever_happens():
     run_state_machine_as_test(
         MachineOnTheTwin,
         settings=settings(
-            max_examples=60,
+            max_examples=150,
             stateful_step_count=60,
             deadline=None,
             print_blob=True,
