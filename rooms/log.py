@@ -119,7 +119,6 @@ class Batch:
     first: int
     entries: list[Entry]
     likes_total: int = 0
-    likes_delta: int = 0
     comment_likes: Mapping[CommentId, int] = field(default_factory=dict)
     pulses: Mapping[str, bytes] = field(default_factory=dict)
 

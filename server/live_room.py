@@ -151,9 +151,8 @@ class LiveRoom:
 
     def likes_missed(self, total: int) -> None:
         """Likes were stored but never announced here."""
-        delta = total - self.replica.likes_total
-        if delta > 0:
-            self.announced(Batch(self.replica.epoch, self.replica.top + 1, [], total, delta))
+        if total > self.replica.likes_total:
+            self.announced(Batch(self.replica.epoch, self.replica.top + 1, [], total))
 
     def missed(self, entries: list[Entry]) -> None:
         """Entries that were stored but never announced here; they precede what is pending."""

@@ -156,7 +156,7 @@ local answer = {epoch, whole(top), whole(now), whole(likes)}
 for _, outcome in ipairs(outcomes) do answer[#answer + 1] = outcome end
 redis.call('SET', KEYS[7], cmsgpack.pack({seq, unpack(answer)}), 'EX', ARGV[5])
 if #lines > 0 or #pulses > 0 or #counts > 0 or tonumber(ARGV[9]) > 0 then
-  local header = {epoch, whole(top - #lines + 1), tostring(#lines), whole(likes), ARGV[9], table.concat(counts, ',')}
+  local header = {epoch, whole(top - #lines + 1), tostring(#lines), whole(likes), table.concat(counts, ',')}
   local message = {table.concat(header, SEPARATOR)}
   for _, line in ipairs(lines) do message[#message + 1] = line end
   for _, line in ipairs(pulses) do message[#message + 1] = line end

@@ -26,10 +26,10 @@ def parse_entry(offset: int, line: bytes) -> Entry:
 def parse_batch(message: bytes) -> Batch:
     """One announcement: a header line, then its stored entries, then its pulses.
 
-    Header: epoch, first offset, number of entries, likes, likes added, comment likes (id=n,...).
+    Header: epoch, first offset, number of entries, likes, comment likes (id=n,...).
     """
     header, *lines = message.split(b"\n")
-    epoch, first, stored, likes, delta, counts = header.split(SEPARATOR)
+    epoch, first, stored, likes, counts = header.split(SEPARATOR)
     first_offset, entry_count = int(first), int(stored)
     comment_likes = {}
     for pair in counts.split(b",") if counts else ():
@@ -47,7 +47,6 @@ def parse_batch(message: bytes) -> Batch:
             for index, line in enumerate(lines[:entry_count])
         ],
         likes_total=int(likes),
-        likes_delta=int(delta),
         comment_likes=comment_likes,
         pulses=pulses,
     )

@@ -209,7 +209,6 @@ class _Deciding:
             first=room.top - len(self._stored) + 1,
             entries=self._stored,
             likes_total=room.likes,
-            likes_delta=likes,
             comment_likes=self._comment_likes,
             pulses=self._pulses,
         )
@@ -291,9 +290,7 @@ class _Deciding:
 def message_of(batch: Batch) -> bytes:
     """An announcement as it travels; `rooms.adapters.wire.parse_batch` reads it."""
     counts = ",".join(f"{one}={count}" for one, count in batch.comment_likes.items())
-    head = (
-        batch.epoch, batch.first, len(batch.entries), batch.likes_total, batch.likes_delta, counts,
-    )  # fmt: skip
+    head = (batch.epoch, batch.first, len(batch.entries), batch.likes_total, counts)
     lines = [_SEPARATOR.join(str(part).encode() for part in head)]
     for one in batch.entries:
         facts = (str(int(one.lane)), one.name, one.subject, one.author)
