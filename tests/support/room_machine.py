@@ -34,6 +34,7 @@ class RoomMachine(RuleBasedStateMachine):
     """Subclasses say where the log lives."""
 
     world: RoomWorld | None = None
+    settled_within_s = 1.0
 
     async def backend(self) -> Backend:
         raise NotImplementedError
@@ -58,7 +59,11 @@ class RoomMachine(RuleBasedStateMachine):
 
         async def begin() -> None:
             self.world = RoomWorld(
-                await self.backend(), workers=workers, people=people, limits=limits
+                await self.backend(),
+                workers=workers,
+                people=people,
+                limits=limits,
+                settled_within_s=self.settled_within_s,
             )
             await self.world.begin()
 

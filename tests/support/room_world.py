@@ -24,7 +24,6 @@ from tests.support.room_stage import ROOM, Archive, Deliver, Ledger, StageWorker
 
 EVENTS_MAX = 20
 JOIN_COMMENTS_MAX = 5
-SETTLED_WITHIN_S = 1.0
 TOKENS = Tokens("a secret of tests, of 32 bytes or more", None)
 FILTER = TextFilter([])
 NOBODY = Attendance(0, 0)
@@ -76,8 +75,17 @@ class Said:
 
 
 class RoomWorld:
-    def __init__(self, backend: Backend, *, workers: int, people: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        workers: int,
+        people: int,
+        limits: Limits,
+        settled_within_s: float,
+    ) -> None:
         self.backend = backend
+        self.settled_within_s = settled_within_s
         self.limits = limits
         self.ledger = Ledger()
         self.archive = Archive()
@@ -141,7 +149,7 @@ class RoomWorld:
 
         `healed`: so do all rooms in which nobody is, and everybody is counted.
         """
-        deadline_s = time.monotonic() + SETTLED_WITHIN_S
+        deadline_s = time.monotonic() + self.settled_within_s
         while True:
             truth = await self.truth()
             why = self._unsettled(truth) or (healed and self._unhealed(truth))
