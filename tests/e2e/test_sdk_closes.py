@@ -159,6 +159,8 @@ async def test_a_banned_user_is_put_out_with_2101_and_does_not_come_back(
         await sdk.subscribe(channel)
         assert (await sdk.journal.nth(2, "unsubscribed", channel))["code"] == 403
         await host.rpc("room.unban", {"room": room, "user": user})
+        told = (await sdk.journal.nth(2, "publication", f"#{user}"))["data"]
+        assert told["action"] == "unbanned"
         await sdk.subscribe(channel)
         back = await sdk.journal.nth(2, "subscribed", channel)
         assert [one["text"] for one in back["data"]["comments"]] == ["he is gone"]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from tests.support.wait import wait_until
 
-WITHIN_S = 15.0
+WITHIN_S = 20.0
 CLIENT = ""  # events of the connection itself; all others are of a channel
 
 # The SDKs' own defaults are made for people; tests need not wait that long.
@@ -60,11 +60,11 @@ class Journal:
 
     async def nth(self, number: int, name: str, of: str = CLIENT) -> dict[str, Any]:
         """The facts of the n-th event of one kind (from 1), once it has happened."""
-        await wait_until(
-            lambda: len(self.all(name, of)) >= number,
-            WITHIN_S,
-            f"{name} no. {number} of {of or 'the client'}; so far {self.summary()}",
-        )
+        what = f"{name} no. {number} of {of or 'the client'}"
+        try:
+            await wait_until(lambda: len(self.all(name, of)) >= number, WITHIN_S, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; instead {self.events[-12:]}") from None
         return self.all(name, of)[number - 1]
 
     async def first(self, name: str, of: str = CLIENT) -> dict[str, Any]:
@@ -98,10 +98,6 @@ class Journal:
 
         await wait_until(found, WITHIN_S, f"the comment {text!r} on {channel}")
         return found()[0]
-
-    def summary(self) -> list[str]:
-        """The last events, for a message."""
-        return [f"{event.of}:{event.name}" for event in self.events[-12:]]
 
 
 class SdkClient(Protocol):
