@@ -16,7 +16,7 @@ from server.redis_client import Client, ClientRole, connect
 from server.settings import Limits
 from tests.support.room_machine import RoomMachine
 from tests.support.room_stage import Deliver
-from tests.support.room_world import Backend
+from tests.support.room_world import Backend, cancel_all
 
 
 class RedisBackend:
@@ -59,9 +59,7 @@ class RedisBackend:
         await self._admin.script_flush()
 
     async def close(self) -> None:
-        for task in self._reading:
-            task.cancel()
-        await asyncio.gather(*self._reading, return_exceptions=True)
+        await cancel_all(self._reading)
         for client in self._clients:
             await client.aclose()
 

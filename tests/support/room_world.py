@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -169,9 +169,7 @@ class RoomWorld:
         try:
             await self.settle(healed=True)
         finally:
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            await cancel_all(keepers)
 
     def _unsettled(self, truth: Vitals) -> str:
         if self.tasks:
@@ -312,6 +310,15 @@ class RoomWorld:
         for worker in self.workers:
             await worker.close()
         await self.backend.close()
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """End tasks. `wait_for` of Python 3.11 swallows a cancellation that comes with its result."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=1)
 
 
 def _behind(client: StageClient, truth: Vitals) -> str:
