@@ -29,6 +29,7 @@ from server.channels import Channels
 from server.control import CHANNEL, Control
 from server.database.engine import Database
 from server.database.records import CatalogRecords, RoomRecords
+from server.endings import end_tasks
 from server.gateway import Gateway
 from server.handshake import Door
 from server.health import Health
@@ -69,9 +70,7 @@ class Worker:
 
     async def close(self) -> None:
         """Stop reading, then let go of the stores."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await end_tasks(self.tasks)
         await self.gateway.close()
         await self.rooms.close()
         for client in self.clients:

@@ -20,6 +20,7 @@ from rooms.model import ANONYMOUS, GUEST, Identity, UserId
 from server.codec import PONG, Command, Malformed, Method
 from server.codec.wire_frames import JSON_DEFLATED, JSON_PLAIN, codec_of
 from server.command_fields import text_of
+from server.endings import end_tasks
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.rates import Rate
@@ -174,10 +175,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Let go of commands that still wait for a store."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     # inbound messages
 

@@ -26,6 +26,7 @@ from rooms.pacing import Pacing
 from rooms.replica import Replica
 from server.codec.wire_frames import FrameBuilder
 from server.database.records import DatabaseUnavailable
+from server.endings import end_tasks
 from server.live_room import LiveRoom
 from server.replies import Unsubscribed
 from server.settings import Limits
@@ -324,10 +325,7 @@ class LiveRooms:
         """Let go of all rooms; nothing more is read or reported."""
         for room in self:
             room.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
