@@ -14,6 +14,13 @@ from tests.support.ws_client import WireClient
 
 FOREIGN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmVkIGJ5IHNvbWVib2R5IGVsc2UsIHN1cmVseSE"
 
+# Expiry is looked at before each ping; a pong must be due before the next ping.
+QUICK_EXPIRY = {
+    "ONAIR_EXPIRED_TOKEN_GRACE_S": "1",
+    "ONAIR_PING_INTERVAL_S": "4",
+    "ONAIR_PONG_WITHIN_S": "3",
+}
+
 
 class TokenDesk:
     """Hands out a fresh token each time it is asked, and counts."""
@@ -86,7 +93,7 @@ async def test_an_expired_token_and_no_way_to_get_another_ends_the_client(
 async def test_a_connection_whose_token_is_not_refreshed_is_closed_after_the_grace(
     start_server: Callable[..., LiveServer],
 ) -> None:
-    server = start_server(ONAIR_EXPIRED_TOKEN_GRACE_S="1", ONAIR_PING_INTERVAL_S="1")
+    server = start_server(**QUICK_EXPIRY)
     client, result = await WireClient.join(server.ws_url, token=server.token("alice", ttl_s=2))
     assert result["expires"] is True
     assert result["ttl"] in (1, 2)
@@ -154,7 +161,7 @@ async def test_a_subscription_whose_token_is_not_refreshed_is_ended_with_2501(
     start_server: Callable[..., LiveServer],
 ) -> None:
     """On the wire: an SDK that has no more tokens to show gives up before the server does."""
-    server = start_server(ONAIR_EXPIRED_TOKEN_GRACE_S="1", ONAIR_PING_INTERVAL_S="1")
+    server = start_server(**QUICK_EXPIRY)
     channel = "room:demo"
     client, _ = await WireClient.join(server.ws_url, token=server.token("alice"))
     async with client:
