@@ -226,6 +226,9 @@ class Acts:
         assert seed is not None
         try:
             await self._log.sanction(room_id, seed)
+            room = self._rooms.loaded(room_id)
+            if room is not None and action == "unbanned":
+                self._rooms.apply_bans(room, frozenset(seed.bans))  # before the answer, here
             await self._control.sanctioned(room_id, user_id, moderation)
         except RoomLogUnavailable as error:
             raise RealtimeUnavailable(str(error)) from error

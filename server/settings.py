@@ -149,6 +149,8 @@ class Settings:
     def _check_together(self) -> None:
         if self.insecure and not is_loopback(self.host):
             raise BadSetting("ONAIR_INSECURE", f"refused: host {self.host} is not loopback")
+        if self.limits.pong_within_s >= self.limits.ping_interval_s:
+            raise BadSetting("ONAIR_PONG_WITHIN_S", "must be below ONAIR_PING_INTERVAL_S")
         if self.limits.pulse_skip_bytes >= self.limits.viewer_buffer_bytes_max:
             raise BadSetting(
                 "ONAIR_PULSE_SKIP_BYTES", "must be below ONAIR_VIEWER_BUFFER_BYTES_MAX"

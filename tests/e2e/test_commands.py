@@ -19,6 +19,7 @@ import pytest
 
 from tests.e2e.conftest import StartServer
 from tests.support.live_server import LiveServer
+from tests.support.parts import MAY_NOT_INSTALL
 from tests.support.processes import REPOSITORY, below, is_running
 from tests.support.wait import wait_until_sync
 from tests.support.ws_client import WireClient
@@ -228,7 +229,7 @@ class FreshClone:
 
 @pytest.fixture
 def fresh_clone(tmp_path: Path) -> Iterator[FreshClone]:
-    if os.environ.get("ONAIR_TEST_NO_INSTALL") == "1":
+    if MAY_NOT_INSTALL:
         pytest.skip("nothing may be installed")
     if not (REPOSITORY / ".git").exists():
         pytest.skip("these files are not a clone themselves")

@@ -7,11 +7,14 @@ part skips them, or fails them when CI=true. `python -m tests.support.parts` pri
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Read at import: tests/conftest.py takes all ONAIR_ variables out of the environment after that.
+MAY_NOT_INSTALL = os.environ.get("ONAIR_TEST_NO_INSTALL") == "1"
 SDK_JS = Path(__file__).parents[1] / "e2e" / "sdk_js"
 
 

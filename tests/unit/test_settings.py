@@ -120,6 +120,8 @@ def test_insecure_is_refused_on_an_address_that_others_reach(host: str) -> None:
 def test_bounds_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(BadSetting, match="ONAIR_PULSE_SKIP_BYTES"):
         Settings.from_env({"ONAIR_VIEWER_BUFFER_BYTES_MAX": "1000"})
+    with pytest.raises(BadSetting, match="ONAIR_PONG_WITHIN_S"):
+        Settings.from_env({"ONAIR_PING_INTERVAL_S": "8", "ONAIR_PONG_WITHIN_S": "8"})
 
 
 def test_strong_secrets_are_accepted() -> None:
