@@ -221,13 +221,15 @@ class LiveRoom:
         """Yield between slices, so that a reply never waits behind thousands of writes."""
         cost_s = 0.0
         spent_s = time.thread_time()
-        for members in roll.slices(self._limits.fanout_slice_viewers):
-            _hang_up(broadcast(frame, members))
-            cost_s += time.thread_time() - spent_s
-            await asyncio.sleep(0)
-            spent_s = time.thread_time()
+        try:
+            for members in roll.slices(self._limits.fanout_slice_viewers):
+                _hang_up(broadcast(frame, members))
+                cost_s += time.thread_time() - spent_s
+                await asyncio.sleep(0)
+                spent_s = time.thread_time()
+        finally:
+            self._slicing = None  # whatever happens, the next flush may go out
         self._pace.flushed(started_at_s=started_at_s, cost_s=cost_s)
-        self._slicing = None
         if self._pending or self._pulses:
             urgent = any(e.lane is Lane.STATE for batch in self._pending for e in batch.entries)
             self._schedule(now=urgent)
