@@ -141,6 +141,7 @@ class Viewer(asyncio.Protocol):
     # the wheel
 
     def ping(self) -> None:
+        self.check_pong()  # of the last ping, if a stall left that open
         self.gateway.ping_due(self)
         if self.closing:
             return

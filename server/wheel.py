@@ -91,19 +91,25 @@ class Wheel:
             self.turn()
 
     def turn(self) -> None:
-        """Do what is due up to now."""
+        """Do what is due up to now.
+
+        After a stall the answers may lie unread in the sockets: nobody is closed for a pong that
+        is missing now. Whoever has not answered by its next ping is.
+        """
+        stalled = int(self._now_s()) - self._second > 1
         while self._second < int(self._now_s()):
             self._second += 1
-            self._tick(self._second)
+            self._tick(self._second, check_pongs=not stalled)
 
-    def _tick(self, second: int) -> None:
+    def _tick(self, second: int, *, check_pongs: bool) -> None:
         for spoke in _due(self._silent, second):
             spoke.connect_overdue()
         for spoke in _due(self._closing, second):
             del self._closing[spoke]
             spoke.abort()
-        for spoke in list(self._slots[(second - self._pong_within_s) % self.ping_interval_s]):
-            spoke.check_pong()
+        if check_pongs:
+            for spoke in list(self._slots[(second - self._pong_within_s) % self.ping_interval_s]):
+                spoke.check_pong()
         for spoke in list(self._slots[second % self.ping_interval_s]):
             spoke.ping()
 

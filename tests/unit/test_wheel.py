@@ -108,6 +108,20 @@ def test_a_lost_connection_is_never_touched_again() -> None:
     assert introduced.done == stranger.done == closing.done == []
 
 
+def test_a_stall_closes_nobody_whose_answer_may_lie_unread() -> None:
+    wheel, clock = wheel_and_clock()
+    connection = Connection(wheel, clock, answers=False)
+    wheel.accepted(connection)
+    wheel.introduced(connection)
+    while not connection.done:
+        advance(wheel, clock, 1)
+    clock.now_s += 10  # longer than the 8 s that an answer may take
+    wheel.turn()
+    assert [what for what, _ in connection.done] == ["ping"]
+    advance(wheel, clock, 40)
+    assert "no pong" in [what for what, _ in connection.done]
+
+
 def test_a_stalled_loop_catches_up_without_skipping_anybody() -> None:
     wheel, clock = wheel_and_clock()
     connections = [Connection(wheel, clock) for _ in range(50)]
