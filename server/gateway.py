@@ -44,6 +44,8 @@ from server.wheel import Wheel
 
 _LOG = logging.getLogger("onair.gateway")
 VERSION = "onair/0.1"
+DRAIN_WAVE_S = 0.1
+DRAIN_WAVE_VIEWERS_MIN = 50  # a small audience need not wait for the whole drain
 
 Reply = bytes | None
 Handler = Callable[[Viewer, Command], "Reply | Awaitable[Reply]"]
@@ -165,13 +167,13 @@ class Gateway:
     async def drain(self, seconds: float, close: Close = Closing.SHUTDOWN) -> None:
         """Close everybody in even waves over at most `seconds`; new ones are refused already."""
         self.draining = True
-        waves = max(1, int(seconds / 0.1))
+        waves = max(1, int(seconds / DRAIN_WAVE_S))
         everybody = list(self.viewers)
-        size = max(50, -(-len(everybody) // waves))
+        size = max(DRAIN_WAVE_VIEWERS_MIN, -(-len(everybody) // waves))
         for start in range(0, len(everybody), size):
             for viewer in everybody[start : start + size]:
                 viewer.close(close)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(DRAIN_WAVE_S)
 
     async def close(self) -> None:
         """Let go of commands that still wait for a store."""
