@@ -18,6 +18,7 @@ SECRET_BYTES_MIN = 32
 REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster")
 DATABASE_SCHEMES = ("sqlite", "postgresql")
 DURABILITIES = ("always", "everysec", "replicated")
+PAYMENT_PROVIDERS = ("none", "demo", "webhook")
 
 
 class BadSetting(Exception):
@@ -82,6 +83,34 @@ class Limits:
     mute_seconds_max: int = 31_536_000
     likes_per_s: int = 50
     likes_burst: int = 100
+    # one sale
+    skus_per_sale_max: int = 50
+    basket_lines_max: int = 10
+    request_id_chars_max: int = 64
+    orders_waiting_max: int = 10_000
+    batch_orders_max: int = 256
+    decide_within_s: int = 8
+    waitlist_max: int = 10_000
+    refusals_kept_s: int = 3_600
+    refusals_kept_max: int = 200_000
+    order_marks_max: int = 1_000_000
+    hold_seconds_max: int = 86_400
+    countdown_seconds_max: int = 3_600
+    payment_grace_ms: int = 3_000
+    sales_loaded_max: int = 1_000
+    orders_ticker_ms: int = 2_000
+    orders_listed_max: int = 100
+    # ledger and payments
+    sweep_interval_ms: int = 200
+    sweep_holds_max: int = 200
+    audit_interval_s: int = 5
+    ledger_entries_max: int = 64
+    ledger_idle_ms: int = 50
+    ledger_claim_idle_s: int = 30
+    ledger_poison_attempts_max: int = 3
+    webhook_tolerance_s: int = 300
+    refund_attempts_max: int = 20
+    export_rows_max: int = 5_000_000
     # HTTP
     request_within_s: int = 20
     head_bytes_max: int = 32_768
@@ -113,6 +142,10 @@ class Settings:
     token_jwks: str | None = None  # file or https URL with the public keys of RS256/ES256 tokens
     api_key: str = ""
     durability: str = "always"
+    ledger_workers: int = 1
+    payment_provider: str = "none"
+    payment_secret: str = ""  # signs webhooks of the provider, and our refund requests to it
+    payment_refund_url: str = ""
     allowed_origins: tuple[str, ...] = ()  # beside the server's own origin
     trusted_proxies: tuple[str, ...] = ("127.0.0.1",)
     insecure: bool = False
@@ -170,6 +203,8 @@ class Settings:
                 raise BadSetting(variable, f"is weak: give at least {SECRET_BYTES_MIN} bytes")
             if len(set(secret)) < 8:
                 raise BadSetting(variable, "is weak: too few different characters")
+        if self.payment_provider == "webhook" and len(self.payment_secret.encode()) < 32:
+            raise BadSetting("ONAIR_PAYMENT_SECRET", "is weak: give at least 32 bytes")
 
     @property
     def viewers_max(self) -> int:
@@ -292,6 +327,10 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "token_jwks": _text,
     "api_key": _text,
     "durability": _one_of(*DURABILITIES),
+    "ledger_workers": _workers,
+    "payment_provider": _one_of(*PAYMENT_PROVIDERS),
+    "payment_secret": _text,
+    "payment_refund_url": _web_address,
     "allowed_origins": _origins,
     "trusted_proxies": _addresses,
     "insecure": _yes_or_no,
