@@ -7,7 +7,7 @@ worker opens the room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -31,15 +31,31 @@ from server.live_rooms import LiveRooms
 from server.ports import RealtimeUnavailable
 
 
+SalesOf = Callable[[str], Awaitable[list[dict[str, Any]]]]
+
+
+async def no_sales(_room_id: str) -> list[dict[str, Any]]:
+    """`SalesOf` of a server without sales."""
+    return []
+
+
 class RoomSeeds:
-    """Reads a room from SQL as a `Seed`; None when there is no such room."""
+    """Reads a room from SQL as a `Seed`; None when there is no such room.
+
+    `sales_of` gives the sales that the room shows (`server.sale_cards.SaleCards.of_room`).
+    """
 
     def __init__(
-        self, records: RoomRecords, catalog: CatalogRecords, now_ms: Callable[[], int]
+        self,
+        records: RoomRecords,
+        catalog: CatalogRecords,
+        now_ms: Callable[[], int],
+        sales_of: SalesOf = no_sales,
     ) -> None:
         self._records = records
         self._catalog = catalog
         self._now_ms = now_ms
+        self._sales_of = sales_of
 
     async def __call__(self, room_id: RoomId) -> Seed | None:
         record = await self._records.find(room_id)
@@ -50,7 +66,8 @@ class RoomSeeds:
             pinned = await self._catalog.find(record.pinned_product_id)
         shelf = await self._records.shelf(room_id)
         sanctions = await self._records.sanctions(room_id, self._now_ms())
-        return room_json.seed_of(record, pinned, shelf, sanctions)
+        sales = await self._sales_of(room_id)
+        return room_json.seed_of(record, pinned, shelf, sanctions, sales)
 
 
 class Acts:

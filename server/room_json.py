@@ -5,7 +5,7 @@ One place, so that a seed from SQL, an event on the wire and a snapshot never di
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -127,11 +127,29 @@ def shelf_changed(products: Sequence[Product], version: int) -> NewEvent:
     return state_event("shelf", {"products": value}, version=version, field="shelf", value=value)
 
 
+def sale_changed(
+    sale: Mapping[str, Any], sales: Sequence[Mapping[str, Any]], version: int
+) -> NewEvent:
+    """A sale's state, times or stock turned; `sales` is then the whole list of the room.
+
+    Each is a `server.sale_json.sale_json`. The event says `sale` for its id, as all others do.
+    """
+    return state_event(
+        "sale.state", {"sale": sale["id"], **sale}, version=version, field="sales", value=sales
+    )
+
+
+def sold_out(sale_id: str, sku: str, version: int) -> NewEvent:
+    """The last unit of one sku is taken; more may come back."""
+    return state_event("sale.sold_out", {"sale": sale_id, "sku": sku}, version=version)
+
+
 def seed_of(
     record: RoomRecord,
     pinned: Product | None,
     shelf: Sequence[Product],
     sanctions: Sequence[Sanction],
+    sales: Sequence[Mapping[str, Any]] = (),
 ) -> Seed:
     """A room as SQL knows it, for a log that was lost or is behind."""
     version = record.version
@@ -142,6 +160,7 @@ def seed_of(
         "notice": notice_changed(record.notice, version).value,
         "mode": mode_changed(record.slow_seconds, version).value,
         "shelf": shelf_changed(shelf, version).value,
+        "sales": orjson.dumps(list(sales)),
     }
     return Seed(
         version=version,
