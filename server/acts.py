@@ -30,7 +30,6 @@ from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.ports import RealtimeUnavailable
 
-
 SalesOf = Callable[[str], Awaitable[list[dict[str, Any]]]]
 
 
