@@ -2,7 +2,7 @@
 
 A pipe whose only write end the parent holds reaches its end of file when the parent ends, however
 that happens. `Watcher` does this for a program that knows nothing of it (Redis); `Inheritance` is
-what a web worker gets from its supervisor.
+what a worker gets from its supervisor.
 """
 
 from __future__ import annotations
@@ -64,29 +64,32 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """What a web worker is given by its supervisor, beside the environment with the settings.
+    """What a worker is given by its supervisor, beside the environment with the settings.
 
-    `python -m server.worker --listen-fd 3 --ready-fd 4 --life-fd 5 [--redis-url URL]
-    [--database-url URL]`. The URLs are given only where the settings have none: for the embedded
-    Redis and the SQLite file of the data directory. They hold no password, so that none stands on
-    a command line.
+    `python -m server.worker --ready-fd 4 --life-fd 5 [--listen-fd 3] [--number 1]
+    [--redis-url URL] [--database-url URL]`; a ledger worker has no socket. The URLs are given only
+    where the settings have none: for the embedded Redis and the SQLite file of the data directory.
+    They hold no password, so that none stands on a command line.
     """
 
-    listen_fd: int
+    listen_fd: int | None
     ready_fd: int
     life_fd: int
     redis_url: str | None = None
     database_url: str | None = None
+    number: int = 1  # among the workers of its kind, from 1; a restarted one keeps it
 
     @classmethod
     def from_arguments(cls, arguments: Sequence[str]) -> Self:
         """Parse `sys.argv[1:]` of a worker; ends the program with a message if it is wrong."""
         parser = argparse.ArgumentParser(
             prog="python -m server.worker",
-            description="One web worker. `onair serve` starts it; it is not for the command line.",
+            description="One worker. `onair serve` starts it; it is not for the command line.",
         )
-        for name in ("--listen-fd", "--ready-fd", "--life-fd"):
+        for name in ("--ready-fd", "--life-fd"):
             parser.add_argument(name, type=int, required=True)
+        parser.add_argument("--listen-fd", type=int)
+        parser.add_argument("--number", type=int, default=1)
         parser.add_argument("--redis-url")
         parser.add_argument("--database-url")
         return cls(**vars(parser.parse_args(arguments)))
@@ -94,10 +97,12 @@ class Inheritance:
     def to_arguments(self) -> list[str]:
         """The command line that `from_arguments` reads."""
         arguments = [
-            *("--listen-fd", str(self.listen_fd)),
             *("--ready-fd", str(self.ready_fd)),
             *("--life-fd", str(self.life_fd)),
+            *("--number", str(self.number)),
         ]
+        if self.listen_fd is not None:
+            arguments += ["--listen-fd", str(self.listen_fd)]
         if self.redis_url is not None:
             arguments += ["--redis-url", self.redis_url]
         if self.database_url is not None:
@@ -106,10 +111,11 @@ class Inheritance:
 
     def listening_socket(self) -> socket.socket:
         """The socket to accept on. All workers share it; closing it here does not close it."""
+        assert self.listen_fd is not None, "this worker has no socket"
         return socket.socket(fileno=self.listen_fd)
 
     def report_ready(self) -> None:
-        """Tell the supervisor that this worker accepts traffic. Call it once."""
+        """Tell the supervisor that this worker does its work. Call it once."""
         with contextlib.suppress(BrokenPipeError):  # the parent is gone: `parent_gone` tells
             os.write(self.ready_fd, b"ready\n")
         os.close(self.ready_fd)

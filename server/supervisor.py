@@ -1,17 +1,19 @@
 """The parent process of `onair serve` and `onair demo`: starts everything, in order, and stops it.
 
-Redis first, then the database, the socket, the workers; at the end the workers drain, then Redis.
-It serves no request itself.
+Redis first, then the database, the socket, the workers. At the end the web workers drain, then the
+ledger workers write what those left in the streams, then Redis ends. It serves no request itself.
 
-A web worker is `python -m server.worker` with the arguments of `server.parentage.Inheritance`:
+A web worker is `python -m server.worker`, a ledger worker `python -m server.ledger.process`, with
+the arguments of `server.parentage.Inheritance`:
 
-- `--listen-fd` the listening socket, shared by all workers;
-- `--ready-fd` the worker writes `ready` and a line feed when it accepts traffic, and closes it
+- `--listen-fd` the listening socket, shared by all web workers; ledger workers have none;
+- `--ready-fd` the worker writes `ready` and a line feed when it does its work, and closes it
   (`Inheritance.report_ready`);
 - `--life-fd` reaches its end of file when this process is gone (`parent_gone`): the worker then
   drains and exits, as on SIGTERM;
 - `--redis-url` only with the embedded Redis, `--database-url` only with the SQLite file of the
-  data directory; without them the settings have the URL.
+  data directory; without them the settings have the URL;
+- `--number` the worker's among those of its kind.
 
 The environment with the settings is passed on unchanged. A worker exits with 0 after a drain; with
 anything else it is reported and started again. It has its own session: a Ctrl-C in the terminal
@@ -35,7 +37,7 @@ from server.database.migrate import migrate
 from server.embedded_redis import EmbeddedRedis
 from server.redis_client import check_server, connect
 from server.settings import BadSetting, Settings
-from server.worker_slot import WorkerSlot
+from server.worker_slot import Estate, WorkerKind, WorkerSlot
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +59,17 @@ class Supervisor:
         on_ready: Callable[[str, int], None],
         seed: Callable[[str], Awaitable[None]] | None = None,
         worker_module: str = "server.worker",
+        ledger_module: str = "server.ledger.process",
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._on_ready = on_ready
         self._seed = seed
-        self._worker_module = worker_module
+        self._web = WorkerKind("web worker", worker_module, listens=True)
+        self._ledger = WorkerKind("ledger worker", ledger_module, listens=False)
         self._redis: EmbeddedRedis | None = None
-        self._workers: list[WorkerSlot] = []
+        self._web_workers: list[WorkerSlot] = []
+        self._ledger_workers: list[WorkerSlot] = []
         self._listener: socket.socket | None = None
         self._life_read_fd, self._life_write_fd = os.pipe()
         self._stop_asked = asyncio.Event()
@@ -115,19 +120,19 @@ class Supervisor:
         redis_url = await self._start_redis()
         database_url = await self._prepare_database()
         listening.listen(self._listener)
-        self._workers = [
-            WorkerSlot(
-                number,
-                module=self._worker_module,
-                environ=self._environ,
-                listen_fd=self._listener.fileno(),
-                life_fd=self._life_read_fd,
-                redis_url=redis_url,
-                database_url=None if settings.database_url else database_url,
-            )
-            for number in range(1, settings.workers + 1)
+        estate = Estate(
+            environ=self._environ,
+            listen_fd=self._listener.fileno(),
+            life_fd=self._life_read_fd,
+            redis_url=redis_url,
+            database_url=None if settings.database_url else database_url,
+        )
+        self._ledger_workers = _slots(self._ledger, settings.ledger_workers, estate)
+        self._web_workers = _slots(self._web, settings.workers, estate)
+        starting = [
+            asyncio.create_task(worker.start())
+            for worker in (*self._ledger_workers, *self._web_workers)
         ]
-        starting = [asyncio.create_task(worker.start()) for worker in self._workers]
         try:
             await asyncio.gather(*starting)
         finally:
@@ -168,28 +173,33 @@ class Supervisor:
         return url
 
     async def _stop(self) -> None:
-        """Workers drain all at once, then Redis ends: what they answered must be stored."""
+        """One kind of workers after the other, then Redis: what they answered must be stored."""
         if self._listener is not None:
             self._listener.close()
-        limits = self._settings.limits
-        for worker in self._workers:
-            worker.ask_to_stop()
-        stopping = [
-            asyncio.create_task(worker.stop(limits.drain_seconds + limits.close_within_s))
-            for worker in self._workers
-        ]
-        if stopping:
-            everything = asyncio.gather(*stopping)
-            hurrying = asyncio.create_task(self._kill_workers_when_hurried())
-            await everything
-            hurrying.cancel()
+        hurrying = asyncio.create_task(self._kill_workers_when_hurried(), name="hurry")
+        for workers in (self._web_workers, self._ledger_workers):
+            await self._stop_workers(workers)
+        hurrying.cancel()
         if self._redis is not None:
             await self._redis.stop()
         for descriptor in (self._life_read_fd, self._life_write_fd):
             os.close(descriptor)
 
+    async def _stop_workers(self, workers: list[WorkerSlot]) -> None:
+        """Let workers drain, all at once, and wait until they have ended."""
+        within_s = self._settings.limits.drain_seconds + self._settings.limits.close_within_s
+        for worker in workers:
+            worker.ask_to_stop()
+            if self._hurry_asked.is_set():
+                worker.kill()
+        await asyncio.gather(*(worker.stop(within_s) for worker in workers))
+
     async def _kill_workers_when_hurried(self) -> None:
         await self._hurry_asked.wait()
         log.warning("stopping at once: the workers are killed")
-        for worker in self._workers:
+        for worker in (*self._web_workers, *self._ledger_workers):
             worker.kill()
+
+
+def _slots(kind: WorkerKind, number: int, estate: Estate) -> list[WorkerSlot]:
+    return [WorkerSlot(kind, one, estate) for one in range(1, number + 1)]

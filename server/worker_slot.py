@@ -1,4 +1,4 @@
-"""One web worker as its supervisor sees it: started, ready, restarted when it dies, stopped."""
+"""One worker as its supervisor sees it: started, ready, restarted when it dies, stopped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from server.parentage import Inheritance
 from server.restart_pace import RestartPace
@@ -23,6 +24,26 @@ class WorkerNotReady(Exception):
     """A worker ended, or said nothing for too long, before it was ready. The text says which."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerKind:
+    """What the workers of one kind have in common."""
+
+    name: str  # as the log and the messages call them
+    module: str  # what `python -m` runs
+    listens: bool  # whether they get the listening socket
+
+
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """What the workers of one supervisor get from it, see `server.parentage.Inheritance`."""
+
+    environ: Mapping[str, str]
+    listen_fd: int
+    life_fd: int
+    redis_url: str | None
+    database_url: str | None
+
+
 class WorkerSlot:
     """Keeps one worker process alive from `start` to `stop`.
 
@@ -30,24 +51,11 @@ class WorkerSlot:
     supervisor, which then stops everything in order.
     """
 
-    def __init__(
-        self,
-        number: int,
-        *,
-        module: str,
-        environ: Mapping[str, str],
-        listen_fd: int,
-        life_fd: int,
-        redis_url: str | None,
-        database_url: str | None,
-    ) -> None:
-        self.number = number
-        self._module = module
-        self._environ = environ
-        self._listen_fd = listen_fd
-        self._life_fd = life_fd
-        self._redis_url = redis_url
-        self._database_url = database_url
+    def __init__(self, kind: WorkerKind, number: int, estate: Estate) -> None:
+        self._name = f"{kind.name} {number}"
+        self._kind = kind
+        self._number = number
+        self._estate = estate
         self._process: asyncio.subprocess.Process | None = None
         self._keeping: asyncio.Task[None] | None = None
 
@@ -58,16 +66,19 @@ class WorkerSlot:
     async def start(self) -> None:
         """Start the worker, wait until it is ready. `WorkerNotReady` says why it is not."""
         await self._launch()
-        self._keeping = asyncio.create_task(self._keep(), name=f"worker {self.number}")
+        self._keeping = asyncio.create_task(self._keep(), name=self._name)
 
     def ask_to_stop(self) -> None:
-        """Let the worker drain: it stops taking connections and closes those it has, paced."""
+        """Let the worker drain: it takes nothing new on, and brings to an end what it has."""
         if self._keeping is not None:
             self._keeping.cancel()
         self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the worker now; what it had not stored is lost to it. `stop` still collects it."""
+        """End the worker now and for good; what it had not stored is lost to it. `stop` still
+        collects it."""
+        if self._keeping is not None:
+            self._keeping.cancel()
         self._signal(signal.SIGKILL)
 
     async def stop(self, within_s: float) -> None:
@@ -83,12 +94,7 @@ class WorkerSlot:
         try:
             await asyncio.wait_for(process.wait(), within_s)
         except TimeoutError:
-            log.error(
-                "worker %d (pid %d) did not stop in %g s: killed",
-                self.number,
-                process.pid,
-                within_s,
-            )
+            log.error("%s (pid %d) did not stop in %g s: killed", self._name, process.pid, within_s)
             self._signal(signal.SIGKILL)
             await process.wait()
         self._process = None
@@ -100,20 +106,24 @@ class WorkerSlot:
 
     async def _launch(self) -> None:
         ready_read_fd, ready_write_fd = os.pipe()
+        estate = self._estate
+        listen_fd = estate.listen_fd if self._kind.listens else None
         try:
             inheritance = Inheritance(
-                listen_fd=self._listen_fd,
+                listen_fd=listen_fd,
                 ready_fd=ready_write_fd,
-                life_fd=self._life_fd,
-                redis_url=self._redis_url,
-                database_url=self._database_url,
+                life_fd=estate.life_fd,
+                redis_url=estate.redis_url,
+                database_url=estate.database_url,
+                number=self._number,
             )
+            kept_open = (ready_write_fd, estate.life_fd)
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", self._module, *inheritance.to_arguments()),
+                    *(sys.executable, "-m", self._kind.module, *inheritance.to_arguments()),
                     stdin=asyncio.subprocess.DEVNULL,
-                    env=dict(self._environ),
-                    pass_fds=(self._listen_fd, ready_write_fd, self._life_fd),
+                    env=dict(estate.environ),
+                    pass_fds=kept_open if listen_fd is None else (listen_fd, *kept_open),
                     start_new_session=True,
                 )
             finally:
@@ -140,7 +150,7 @@ class WorkerSlot:
             loop.remove_reader(ready_fd)
         self._signal(signal.SIGKILL)
         await self._process.wait()
-        raise WorkerNotReady(f"web worker {self.number} {why}")
+        raise WorkerNotReady(f"{self._name} {why}")
 
     async def _keep(self) -> None:
         """Start the worker again whenever it ends."""
@@ -150,14 +160,14 @@ class WorkerSlot:
             since_s = time.monotonic()
             pid, code = self._process.pid, await self._process.wait()
             lived_s = time.monotonic() - since_s
-            log.error("worker %d (pid %d) ended with %d", self.number, pid, code)
+            log.error("%s (pid %d) ended with %d", self._name, pid, code)
             while True:
                 await asyncio.sleep(pace.delay_s(lived_s))
                 lived_s = 0
                 try:
                     await self._launch()
                 except (WorkerNotReady, OSError) as error:
-                    log.error("worker %d: %s", self.number, error)
+                    log.error("%s: %s", self._name, error)
                 else:
                     break
-            log.warning("worker %d is up again (pid %d)", self.number, self._process.pid)
+            log.warning("%s is up again (pid %d)", self._name, self._process.pid)

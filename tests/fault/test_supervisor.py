@@ -67,6 +67,10 @@ def workers(program: Program) -> list[int]:
     return below(program.pid, "stand_in_worker")
 
 
+def ledger_workers(program: Program) -> list[int]:
+    return below(program.pid, "stand_in_ledger")
+
+
 def redis_pid(program: Program) -> int:
     (pid,) = below(program.pid, "redis-server", "unixsocket")
     return pid
@@ -191,6 +195,86 @@ def test_a_signal_during_the_start_stops_what_had_been_started(start: Start) -> 
     assert server.wait() == 0
     assert [pid for pid in everything if is_running(pid)] == []
     assert server.output == ""
+
+
+async def test_ledger_workers_stop_after_all_web_workers_and_before_redis(
+    start: Start, data_dir: Path
+) -> None:
+    server = start(ONAIR_WORKERS="2", ONAIR_LEDGER_WORKERS="2")
+    wait_until_ready(server)
+    worker_pids = workers(server)
+    assert len(ledger_workers(server)) == 2
+    os.kill(server.pid, signal.SIGTERM)
+    assert server.wait() == 0, server.errors
+
+    redis = EmbeddedRedis(data_dir)
+    await redis.start()
+    async with Redis.from_url(redis.url, decode_responses=True) as client:
+        for number in (1, 2):
+            ended_before = await client.smembers(f"drained before ledger {number}")
+            assert ended_before == {str(pid) for pid in worker_pids}
+    await redis.stop()
+
+
+def test_a_ledger_worker_that_is_killed_is_replaced_under_its_number(start: Start) -> None:
+    server = start(ONAIR_LEDGER_WORKERS="2")
+    wait_until_ready(server)
+    (web_worker,) = workers(server)
+    (second,) = below(server.pid, "stand_in_ledger", "--number 2")
+    os.kill(second, signal.SIGKILL)
+    wait_until_sync(
+        lambda: below(server.pid, "stand_in_ledger", "--number 2") not in ([], [second]),
+        20,
+        "there is a second ledger worker again",
+    )
+    assert workers(server) == [web_worker]
+    assert f"ledger worker 2 (pid {second}) ended with -9" in server.errors
+
+
+def test_a_ledger_worker_that_does_not_stop_is_killed_when_its_time_is_up(start: Start) -> None:
+    limits = {"ONAIR_DRAIN_SECONDS": "1", "ONAIR_CLOSE_WITHIN_S": "1"}
+    server = start(ONAIR_LEDGER_WORKERS="1", STAND_IN_LEDGER="deaf", **limits)
+    wait_until_ready(server)
+    everything = below(server.pid)
+    os.kill(server.pid, signal.SIGTERM)
+    assert server.wait() == 0
+    assert [pid for pid in everything if is_running(pid)] == []
+    assert "ledger worker 1" in server.errors
+    assert "did not stop in 2 s: killed" in server.errors
+
+
+def test_a_second_signal_kills_ledger_workers_for_good(start: Start) -> None:
+    server = start(
+        ONAIR_LEDGER_WORKERS="1",
+        STAND_IN="deaf",
+        STAND_IN_LEDGER="deaf",
+        ONAIR_DRAIN_SECONDS="300",
+    )
+    wait_until_ready(server)
+    everything = below(server.pid)
+    os.kill(server.pid, signal.SIGINT)
+    wait_until_sync(lambda: not accepts_connections(server), 10, "the first signal has arrived")
+    os.kill(server.pid, signal.SIGINT)
+    assert server.wait() == 0
+    assert [pid for pid in everything if is_running(pid)] == []
+    assert "is up again" not in server.errors
+
+
+def test_a_ledger_worker_that_cannot_start_stops_the_start(start: Start) -> None:
+    server = start(ONAIR_LEDGER_WORKERS="1", STAND_IN_LEDGER="dies")
+    assert server.wait() == 1
+    assert "ledger worker 1 ended with 3 before it was ready" in server.errors
+    assert server.output == ""
+
+
+def test_ledger_workers_end_by_themselves_when_the_supervisor_is_killed(start: Start) -> None:
+    server = start(ONAIR_LEDGER_WORKERS="1")
+    wait_until_ready(server)
+    everything = below(server.pid)
+    assert len(everything) == 4  # two workers, Redis and its watcher
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    wait_until_sync(lambda: not any(map(is_running, everything)), 15, "all of it has ended")
 
 
 def test_a_port_in_use_is_named_in_one_line(start: Start) -> None:

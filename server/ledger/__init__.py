@@ -1,0 +1,1 @@
+"""The ledger workers: what happened to orders in the store becomes rows in SQL."""
