@@ -45,3 +45,12 @@ export function formatMoment(atMs, language) {
 export function formatClock(atMs, language) {
   return new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit' }).format(atMs);
 }
+
+/** Time left in whole seconds, rounded up: 09:41, or 1:02:03 from an hour on. Never below zero. */
+export function formatTimeLeft(leftMs) {
+  const seconds = Math.max(0, Math.ceil(leftMs / 1000));
+  const two = (number) => String(number).padStart(2, '0');
+  const hours = Math.floor(seconds / 3600);
+  const rest = `${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+  return hours ? `${hours}:${rest}` : rest;
+}

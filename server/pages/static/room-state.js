@@ -10,8 +10,9 @@ const COMMENTS_MAX = 300;
 /**
  * Events: `reset` (everything is new), `comment` (one was added), `removed` (a comment's id),
  * `counted` (ids whose likes changed), `trimmed` (ids that are too old to keep), `heartbeat`
- * `{delta}` (others' likes), and, without detail, `room`, `pinned`, `pinnedComment`, `notice`,
- * `slowSeconds`, `shelf`, `likes`, `viewers`.
+ * `{delta}` (others' likes), `ordered` `{sale, count, names}` (somebody has bought), and, without
+ * detail, `room`, `pinned`, `pinnedComment`, `notice`, `slowSeconds`, `shelf`, `likes`, `viewers`,
+ * `sales`.
  */
 export class RoomState extends Emitter {
   ready = false;
@@ -21,6 +22,7 @@ export class RoomState extends Emitter {
   notice = null;
   slowSeconds = 0;
   shelf = [];
+  sales = [];
   likes = 0;
   viewers = 0;
   comments = new Map();
@@ -43,6 +45,7 @@ export class RoomState extends Emitter {
     this.notice = snapshot.notice?.text ?? null;
     this.slowSeconds = snapshot.mode?.slow_seconds ?? 0;
     this.shelf = snapshot.shelf ?? [];
+    this.sales = snapshot.sales ?? [];
     this.likes = snapshot.likes?.total ?? 0;
     this.viewers = snapshot.viewers?.count ?? 0;
     if (!recovered || !this.ready) {
@@ -88,6 +91,30 @@ export class RoomState extends Emitter {
     this.emit(part);
   }
 
+  /** The sale with this id, or undefined. */
+  sale(id) {
+    return this.sales.find((sale) => sale.id === id);
+  }
+
+  /** A sale that is new, or what has changed of one that is known. */
+  putSale({ t: _name, sale: id, ...facts }) {
+    const known = this.sale(id);
+    if (!known && !facts.items) return; // of a sale that we have not seen: the next one is whole
+    const others = this.sales.filter((sale) => sale.id !== id);
+    const sales = [...others, { ...known, ...facts, id }];
+    this.set('sales', sales.sort((a, b) => (a.id < b.id ? -1 : 1)));
+  }
+
+  /** What is left of some skus of a sale: `available` by sku. */
+  putStock(id, available) {
+    const known = this.sale(id);
+    if (!known) return;
+    const items = known.items.map((item) =>
+      Object.hasOwn(available, item.sku) ? { ...item, available: available[item.sku] } : item,
+    );
+    this.putSale({ sale: id, items });
+  }
+
   /** Newer counts of likes on comments. */
   count(counts) {
     const known = Object.entries(counts).filter(([id]) => this.comments.has(id));
@@ -123,6 +150,11 @@ const EVENTS = {
   notice: (state, { text }) => state.set('notice', text || null),
   shelf: (state, { products }) => state.set('shelf', products),
   viewers: (state, { count }) => state.set('viewers', count),
+  'sale.state': (state, event) => state.putSale(event),
+  'sale.stock': (state, { sale, items }) =>
+    state.putStock(sale, Object.fromEntries(items.map((item) => [item.sku, item.available]))),
+  'sale.sold_out': (state, { sale, sku }) => state.putStock(sale, { [sku]: 0 }),
+  orders: (state, event) => state.emit('ordered', event),
   likes: (state, { total, delta }) => {
     state.set('likes', total);
     if (delta > 0) state.emit('heartbeat', { delta });

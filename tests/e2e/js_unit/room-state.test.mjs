@@ -20,7 +20,7 @@ const SNAPSHOT = {
 function makeState(options) {
   const state = new RoomState(options);
   const heard = [];
-  for (const name of ['reset', 'comment', 'removed', 'counted', 'trimmed', 'heartbeat', 'room', 'pinned', 'pinnedComment', 'notice', 'slowSeconds', 'shelf', 'likes', 'viewers']) {
+  for (const name of ['reset', 'comment', 'removed', 'counted', 'trimmed', 'heartbeat', 'room', 'pinned', 'pinnedComment', 'notice', 'slowSeconds', 'shelf', 'likes', 'viewers', 'sales', 'ordered']) {
     state.on(name, (detail) => heard.push([name, detail]));
   }
   return { state, heard };
@@ -118,7 +118,7 @@ test('likes of comments are kept for comments that are there', () => {
 
 test('an event of a later server changes nothing', () => {
   const { state, heard } = makeState();
-  state.apply({ t: 'sale.state', sale: 's' });
+  state.apply({ t: 'share.ranking', top: [] });
   state.apply({ t: 'constructor' });
   state.apply({ t: '__proto__' });
   assert.deepEqual(heard, []);
@@ -129,4 +129,52 @@ test('the oldest comments are let go at the bound', () => {
   for (const id of ['a', 'b', 'c', 'd', 'e']) state.apply(comment(id));
   assert.deepEqual(ids(state), ['c', 'd', 'e']);
   assert.deepEqual(heard.filter(([name]) => name === 'trimmed').map(([, gone]) => gone), [['a'], ['b']]);
+});
+
+const item = (sku, available) => ({ sku, product: 'p', title: sku, price_minor: 100, per_user_max: 1, stock: 9, available, waiting: 0 });
+const sale = (id, more = {}) => ({ id, room: 'demo', state: 'open', starts_at_ms: null, ends_at_ms: null, version: 1, items: [item('a', 3), item('b', 4)], ...more });
+const left = (state, id) => state.sale(id).items.map(({ sku, available }) => `${sku} ${available}`);
+
+test('sales come with the snapshot and change by their events', () => {
+  const { state, heard } = makeState();
+  state.restore({ ...SNAPSHOT, sales: [sale('s1')] }, false);
+  assert.deepEqual(left(state, 's1'), ['a 3', 'b 4']);
+  state.apply({ t: 'sale.state', sale: 's0', ...sale('s0', { state: 'armed' }) });
+  assert.deepEqual(state.sales.map(({ id }) => id), ['s0', 's1']);
+  assert.equal(state.sale('s0').t, undefined);
+  state.apply({ t: 'sale.state', sale: 's1', state: 'paused', starts_at_ms: null, ends_at_ms: 7, version: 2 });
+  assert.deepEqual([state.sale('s1').state, state.sale('s1').ends_at_ms, left(state, 's1')], ['paused', 7, ['a 3', 'b 4']]);
+  assert.deepEqual(heard.map(([name]) => name), ['reset', 'sales', 'sales']);
+});
+
+test('stock changes sku by sku, and a sold-out sku has nothing left', () => {
+  const { state } = makeState();
+  state.restore({ ...SNAPSHOT, sales: [sale('s1'), sale('s2')] }, false);
+  state.apply({ t: 'sale.stock', sale: 's1', items: [{ sku: 'b', available: 1 }, { sku: 'unknown', available: 5 }] });
+  state.apply({ t: 'sale.sold_out', sale: 's1', sku: 'a' });
+  assert.deepEqual(left(state, 's1'), ['a 0', 'b 1']);
+  assert.deepEqual(left(state, 's2'), ['a 3', 'b 4']);
+});
+
+test('news of a sale that was never seen whole changes nothing', () => {
+  const { state, heard } = makeState();
+  state.apply({ t: 'sale.stock', sale: 's9', items: [{ sku: 'a', available: 1 }] });
+  state.apply({ t: 'sale.sold_out', sale: 's9', sku: 'a' });
+  state.apply({ t: 'sale.state', sale: 's9', state: 'open' });
+  assert.deepEqual([state.sales, heard], [[], []]);
+});
+
+test('a snapshot replaces the sales, also one that was recovered', () => {
+  const { state } = makeState();
+  state.restore({ ...SNAPSHOT, sales: [sale('s1'), sale('s2')] }, false);
+  state.restore({ ...SNAPSHOT, sales: [sale('s2')] }, true);
+  assert.deepEqual(state.sales.map(({ id }) => id), ['s2']);
+  state.restore(SNAPSHOT, true);
+  assert.deepEqual(state.sales, []);
+});
+
+test('orders of others are told as they come', () => {
+  const { state, heard } = makeState();
+  state.apply({ t: 'orders', sale: 's1', count: 3, names: ['小*'] });
+  assert.deepEqual(heard.map(([name, { count }]) => [name, count]), [['ordered', 3]]);
 });
