@@ -20,6 +20,7 @@ from flash_sale.model import (
     OrderId,
     Paid,
     Payment,
+    Position,
     Purchase,
     SaleId,
     SaleView,
@@ -32,12 +33,14 @@ from flash_sale.model import (
 class Stock(Protocol):
     """What happens to units: every change is one step, decided by the store's own clock."""
 
-    async def reserve(self, sale: SaleId, purchases: Sequence[Purchase], seen: int) -> Decided:
+    async def reserve(
+        self, sale: SaleId, purchases: Sequence[Purchase], seen: Position | None = None
+    ) -> Decided:
         """Decide a batch of purchases in order; decision i answers purchase i.
 
         An order id takes effect at most once: a retry gets its first answer again. A refusal
-        changes nothing for its neighbours. `seen` is the highest seq this process has seen of
-        the sale: a store that stands below it has lost moves, and freezes (`SaleFrozen`).
+        changes nothing for its neighbours. `seen` is the furthest that this process has heard
+        of the sale: a store that stands before it has lost moves, and freezes (`SaleFrozen`).
         """
 
     async def remember_sold_out(self, sale: SaleId, purchases: Sequence[Purchase]) -> None:

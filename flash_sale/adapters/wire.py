@@ -1,0 +1,238 @@
+"""Texts that the scripts of a sale write, as values: orders, moves, messages and views.
+
+Fields are separated by characters that no id, name or reason may contain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flash_sale.catalog import SkuId
+from flash_sale.model import (
+    Line,
+    Move,
+    MoveKind,
+    Order,
+    OrderId,
+    OrderState,
+    Payment,
+    PaymentOutcome,
+    Position,
+    PricedLine,
+    SaleId,
+    SaleState,
+    SaleView,
+    SkuBooks,
+)
+
+FIELD, ROW, PART = "\x1f", "\x1e", "\x1d"
+MAY_WAIT = "+"
+INDEX_STEP, EPOCH_STEP = 2**40, 2**32  # as in sale.lua
+_MOVE_FIELDS = 6
+
+
+class Unreadable(ValueError):
+    """The text is not what a script of this version writes; it says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One announcement of a sale: what happened, and what is left of the skus it touched.
+
+    `available` is what anybody may buy: 0 while somebody waits. `refused` are orders answered
+    not_started, paused, ended or limit_reached.
+    """
+
+    at: Position
+    state: SaleState  # OPEN also when nothing is left
+    version: int
+    available: Mapping[SkuId, int]
+    moves: tuple[Move, ...]
+    refused: tuple[OrderId, ...]
+
+
+def tail_of(order_id: OrderId) -> str:
+    return order_id.rpartition(".")[2]
+
+
+def ask_of(lines: Sequence[Line], waitlist: bool) -> str:
+    """The request in one canonical text, as the scripts compare it."""
+    return ",".join(f"{line.sku}*{line.qty}" for line in lines) + (MAY_WAIT if waitlist else "")
+
+
+def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) -> Order:
+    """An order; without `state` as it was first answered. Raises `Unreadable`."""
+    user, request_id, ask, amount, prices, at, expires, position, durability, name = text.split(
+        FIELD
+    )
+    waited = position != "0"
+    if state is None:
+        word, changed, reserved, paid, payment = (
+            ("queued", at, "0", "0", "-") if waited else ("reserved", at, at, "0", "-")
+        )
+    else:
+        word, changed, reserved, expires, paid, payment = state.split(" ")
+    return Order(
+        id=OrderId(f"{sale}.{tail}"),
+        sale=sale,
+        user=user,
+        request_id=request_id,
+        lines=_lines(ask, prices),
+        amount_minor=int(amount),
+        state=OrderState(word),
+        placed_at_ms=int(at),
+        reserved_at_ms=int(reserved) or None,
+        expires_at_ms=int(expires) or None,
+        paid_at_ms=int(paid) or None,
+        changed_at_ms=int(changed),
+        position=int(position),
+        durability=durability,
+        payment_id="" if payment == "-" else payment,
+        name=name,
+    )
+
+
+def _lines(ask: str, prices: str) -> tuple[PricedLine, ...]:
+    if "," not in ask:
+        sku, _, qty = ask.rstrip(MAY_WAIT).partition("*")
+        return (PricedLine(SkuId(sku), int(qty), int(prices)),)
+    lines = []
+    for part, price in zip(ask.rstrip(MAY_WAIT).split(","), prices.split(","), strict=True):
+        sku, _, qty = part.partition("*")
+        lines.append(PricedLine(SkuId(sku), int(qty), int(price)))
+    return tuple(lines)
+
+
+def order_texts(order: Order) -> tuple[str, str]:
+    """The two texts of an order: as first answered, and as it is now."""
+    waited = order.position > 0
+    first_expiry = 0 if waited else order.expires_at_ms
+    lines = [Line(line.sku, line.qty) for line in order.lines]
+    text = FIELD.join(
+        (
+            order.user,
+            order.request_id,
+            ask_of(lines, waited),
+            str(order.amount_minor),
+            ",".join(str(line.price_minor) for line in order.lines),
+            str(order.placed_at_ms),
+            str(first_expiry or 0),
+            str(order.position),
+            order.durability,
+            order.name,
+        )
+    )
+    instants = (order.changed_at_ms, order.reserved_at_ms, order.expires_at_ms, order.paid_at_ms)
+    state = " ".join((order.state, *(str(at or 0) for at in instants), order.payment_id or "-"))
+    return text, state
+
+
+def parse_moves(sale: SaleId, epoch: int, rows: str) -> tuple[Move, ...]:
+    """The moves of one stream entry or message, in order. Raises `Unreadable`."""
+    if not rows:
+        return ()
+    try:
+        return tuple(_move(sale, epoch, row.split(FIELD)) for row in rows.split(ROW))
+    except (ValueError, IndexError) as error:
+        raise Unreadable(f"moves of sale {sale}: {error}") from error
+
+
+def _move(sale: SaleId, epoch: int, fields: list[str]) -> Move:
+    kind = MoveKind(fields[0])
+    tail, state, extra = fields[3], fields[4], fields[5]
+    order = parse_order(sale, tail, FIELD.join(fields[_MOVE_FIELDS:]), state) if tail else None
+    parts = extra.split(PART) if extra else []
+    payment, outcome, actor, facts = None, None, "", {}
+    if kind in (MoveKind.PAID, MoveKind.PAYMENT):
+        assert order is not None
+        payment = Payment(parts[0], order.id, int(parts[1]), parts[2], parts[3])
+        outcome = PaymentOutcome(parts[4])
+    elif parts:
+        actor = parts[0]
+        facts = dict(zip(_FACTS[kind], parts[1:], strict=True))
+    return Move(
+        epoch=epoch,
+        seq=int(fields[1]),
+        at_ms=int(fields[2]),
+        kind=kind,
+        order=order,
+        payment=payment,
+        payment_outcome=outcome,
+        actor=actor,
+        facts=facts,
+    )
+
+
+_FACTS: dict[MoveKind, tuple[str, ...]] = {
+    MoveKind.CANCELLED: ("reason",),
+    MoveKind.REFUNDED: ("reason", "restock", "act", "role"),
+    MoveKind.SALE: ("state", "starts_at_ms", "ends_at_ms", "reason"),
+    MoveKind.STOCK: ("what", "reason", "role", "sku", "delta", "allocated"),
+}
+
+
+def parse_message(sale: SaleId, message: bytes) -> Told:
+    """What a sale announced. Raises `Unreadable`."""
+    header, _, rows = message.decode().partition(ROW)
+    try:
+        epoch, seq, told, now_ms, state, version, shown, refused = header.split(FIELD)
+        return Told(
+            at=Position(int(epoch), int(seq), int(told), int(now_ms)),
+            state=SaleState(state),
+            version=int(version),
+            available=parse_available(shown),
+            moves=parse_moves(sale, int(epoch), rows),
+            refused=tuple(OrderId(f"{sale}.{tail}") for tail in refused.split(",") if tail),
+        )
+    except ValueError as error:
+        raise Unreadable(f"message of sale {sale}: {error}") from error
+
+
+def parse_available(shown: str) -> dict[SkuId, int]:
+    pairs = (part.partition("=") for part in shown.split(",") if part)
+    return {SkuId(sku): int(count) for sku, _, count in pairs}
+
+
+def parse_view(sale: SaleId, at: Position, rows: Sequence[str]) -> SaleView:
+    """A view as `view()` of sale.lua writes it, after its header."""
+    state, version, starts, ends, hold_ms, room, currency, reason = rows[:8]
+    items = tuple(
+        _books(rows[number], rows[number + 1], int(rows[number + 2]))
+        for number in range(8, len(rows), 3)
+    )
+    shown = SaleState(state)
+    if shown is SaleState.OPEN and all(item.available == 0 for item in items):
+        shown = SaleState.SOLD_OUT
+    return SaleView(
+        id=sale,
+        room=room,
+        currency=currency,
+        state=shown,
+        starts_at_ms=int(starts) or None,
+        ends_at_ms=int(ends) or None,
+        hold_ms=int(hold_ms),
+        version=int(version),
+        at=at,
+        items=items,
+        reason=reason,
+    )
+
+
+def _books(sku: str, counters: str, waiting: int) -> SkuBooks:
+    initial, available, reserved, sold, refunded, written_off, allocated, price, limit, _ = (
+        int(value) for value in counters.split(" ")
+    )
+    return SkuBooks(
+        sku=SkuId(sku),
+        initial=initial,
+        available=available,
+        reserved=reserved,
+        sold=sold,
+        refunded=refunded,
+        written_off=written_off,
+        allocated=allocated,
+        waiting=waiting,
+        price_minor=price,
+        per_user_max=limit,
+    )
