@@ -61,7 +61,7 @@ PRODUCTS = (
 )
 
 
-async def seed(database_url: str) -> None:
+async def seed(database_url: str, redis_url: str | None = None) -> None:
     """Make the demo's room, products and shelf, if they are not there yet.
 
     Safe to repeat, also after it was cut short; what the host has changed since is left alone.

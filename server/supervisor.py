@@ -47,7 +47,7 @@ DATABASE_NAME = "onair.db"
 class Supervisor:
     """One running server. The caller holds the lock of the data directory.
 
-    `seed` is called with the database's URL after the migrations, `on_ready` with the base URL
+    `seed` is called with the URLs of the database and of Redis after the migrations, `on_ready` with the base URL
     once all workers accept traffic.
     """
 
@@ -57,7 +57,7 @@ class Supervisor:
         environ: Mapping[str, str],
         *,
         on_ready: Callable[[str, int], None],
-        seed: Callable[[str], Awaitable[None]] | None = None,
+        seed: Callable[[str, str], Awaitable[None]] | None = None,
         worker_module: str = "server.worker",
         ledger_module: str = "server.ledger.process",
     ) -> None:
@@ -119,6 +119,10 @@ class Supervisor:
         self._listener = listening.bind(settings.host, settings.port)
         redis_url = await self._start_redis()
         database_url = await self._prepare_database()
+        if self._seed is not None:
+            reached = redis_url or settings.redis_url
+            assert reached is not None
+            await self._seed(database_url, reached)
         listening.listen(self._listener)
         estate = Estate(
             environ=self._environ,
@@ -168,8 +172,6 @@ class Supervisor:
             await asyncio.to_thread(migrate, url)
         except ValueError as error:
             raise BadSetting("ONAIR_DATABASE_URL", str(error)) from None
-        if self._seed is not None:
-            await self._seed(url)
         return url
 
     async def _stop(self) -> None:
