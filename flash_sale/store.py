@@ -104,6 +104,12 @@ class Sales(Protocol):
     async def orders(self, sale: SaleId, cursor: int, most: int) -> tuple[list[Order], int]:
         """All orders of a sale in pieces; cursor 0 starts and, returned, ends. For audits."""
 
+    async def decided_ids(self, sale: SaleId, cursor: int, most: int) -> tuple[list[OrderId], int]:
+        """Ids of all orders, and of refusals other than sold_out that are kept, in pieces.
+
+        Each at least once; cursor 0 starts and, returned, ends.
+        """
+
 
 class LedgerStream(Protocol):
     """The stream of a sale's moves, for one group of ledger writers."""

@@ -21,7 +21,7 @@ for at = 16, #ARGV, 5 do
   skus[#skus + 1] = sku
   local unit = parse_units(sku, table.concat({on_sale, on_sale, '0', '0', '0', '0', ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], #skus}, ' '))
   stock[sku], touched[sku] = unit, unit
-  lines[#lines + 1] = {ARGV[5], 'put_on_sale', ARGV[7], ARGV[6], sku, on_sale, ARGV[at + 1]}
+  lines[#lines + 1] = {ARGV[5], 'put_on_sale', ARGV[7], ARGV[6], sku .. '=' .. on_sale}
 end
 sale.skus = table.concat(skus, ',')
 redis.call('HSET', SALE, 'epoch', sale.epoch, 'room', sale.room, 'currency', sale.currency, 'hold_ms', sale.hold_ms, 'offer_ms', sale.offer_ms,

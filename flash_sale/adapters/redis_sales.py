@@ -16,6 +16,8 @@ from redis.exceptions import RedisError
 from flash_sale.adapters.script import Argument, Durable, RedisClient, Script, key_of
 from flash_sale.adapters.wire import (
     ask_of,
+    check_purchase,
+    checked,
     parse_available,
     parse_order,
     parse_view,
@@ -30,6 +32,7 @@ from flash_sale.errors import (
     SteeringRefused,
 )
 from flash_sale.model import (
+    UNITS_MAX,
     Act,
     Change,
     Changed,
@@ -98,6 +101,7 @@ class RedisSales:
             self._durable.mode,
         ]
         for one in purchases:
+            check_purchase(one)
             ask = ask_of(one.lines, one.waitlist)
             args += (tail_of(one.order_id), one.user, one.request_id, ask, one.name)
         at, rows = await self._call(self._reserve, sale, args)
@@ -114,6 +118,7 @@ class RedisSales:
         """Keep answers `sold_out` that were given without the store, unless it knows better."""
         args: list[Argument] = [self._limits.refusals_kept_ms, self._limits.refusals_kept_max]
         for one in purchases:
+            check_purchase(one)
             args += (tail_of(one.order_id), ask_of(one.lines, one.waitlist))
         await self._call(self._remember, sale, args)
 
@@ -121,6 +126,9 @@ class RedisSales:
         """Take payments. A payment id takes effect once; an order is paid at most once."""
         args: list[Argument] = []
         for one in payments:
+            checked(payment=one.id, currency=one.currency, provider=one.provider)
+            if not one.id or " " in one.id + one.currency + one.provider:
+                raise ValueError("payment: must not be empty or contain spaces")
             tail = tail_of(one.order_id)
             args += (tail, one.id, str(one.amount_minor), one.currency, one.provider)
         _, rows = await self._call(self._pay, sale, args)
@@ -134,12 +142,14 @@ class RedisSales:
 
     async def cancel(self, order: OrderId, user: str | None, reason: str) -> Changed:
         """Give up a hold or a place in the waitlist. `user` None: staff, for anybody."""
+        checked(user=user or "", reason=reason)
         args = [tail_of(order), user or "", user or "staff", reason]
         _, rows = await self._call(self._cancel, sale_of(order), args)
         return Changed(Change(rows[0].decode()), _order(order, rows[1], rows[2]))
 
     async def refund(self, order: OrderId, act: Act, *, restock: bool) -> Changed:
         """A paid order's money goes back; its units return to stock or are written off."""
+        _check_act(act)
         restocked = int(restock)
         args: list[Argument] = [tail_of(order), act.id, act.actor, act.role, act.reason, restocked]
         _, rows = await self._call(self._refund, sale_of(order), args)
@@ -147,6 +157,7 @@ class RedisSales:
 
     async def sweep(self, sale: SaleId, most: int) -> Swept:
         """Open and close by the clock, end up to `most` overdue holds, serve the waitlist."""
+        assert most > 0
         at, rows = await self._call(self._sweep, sale, [most])
         return Swept(at, int(rows[0]), bool(int(rows[1])))
 
@@ -154,6 +165,7 @@ class RedisSales:
 
     async def arm(self, terms: Terms, act: Act, on_sale: Mapping[SkuId, int]) -> SaleView:
         """Put a draft into the store. Raises `SteeringRefused`."""
+        _check_act(act)
         args: list[Argument] = [
             *(act.id, act.actor, act.role, act.reason),
             *(terms.epoch, terms.room, terms.currency, terms.hold_ms, terms.offer_ms),
@@ -180,11 +192,14 @@ class RedisSales:
         cancel_holds: bool = False,
     ) -> SaleView:
         """Open, pause, resume, close, restock or freeze. Raises `SteeringRefused`."""
+        _check_act(act)
         args: list[Argument] = [
             *(act.id, act.actor, act.role, act.reason, steering),
             *(countdown_ms, ends_at_ms or 0, int(cancel_holds), int(allocate)),
         ]
         for sku, count in (units or {}).items():
+            if not 0 < count <= UNITS_MAX:
+                raise ValueError("units: must be at least 1")
             args += (sku, count)
         return await self._steered(self._steer, sale, args)
 
@@ -219,6 +234,23 @@ class RedisSales:
             for (tail, text), state in zip(flat, states, strict=True)
         ]
         return orders, int(reply[0])
+
+    async def decided_ids(self, sale: SaleId, cursor: int, most: int) -> tuple[list[OrderId], int]:
+        """Ids of all orders, and of refusals other than sold_out that are kept, in pieces."""
+        hashes = ("orders", "refused:0", "refused:1")
+        place, which = divmod(cursor, len(hashes))
+        key = key_of(sale, hashes[which])
+        reply = await self._read("HSCAN", key, place, "COUNT", most)
+        flat = reply[1].items() if isinstance(reply[1], dict) else _pairs(reply[1])
+        ids = [
+            OrderId(f"{sale}.{tail.decode()}")
+            for tail, value in flat
+            if which == 0 or not value.startswith(b"sold_out ")
+        ]
+        place = int(reply[0])
+        if place:
+            return ids, place * len(hashes) + which
+        return ids, (which + 1) % len(hashes)
 
     # how it is done
 
@@ -264,6 +296,10 @@ class RedisSales:
             return await self._client.execute_command(*command)
         except (RedisError, OSError, TimeoutError) as error:
             raise SaleStoreUnavailable(f"read {command[1]!r}: {error}") from error
+
+
+def _check_act(act: Act) -> None:
+    checked(act=act.id, actor=act.actor, role=act.role, reason=act.reason)
 
 
 def _order(order_id: OrderId, text: bytes, state: bytes) -> Order | None:

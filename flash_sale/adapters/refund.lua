@@ -8,8 +8,11 @@ if not order then
   commit()
   return answer('unknown_order', '', '')
 end
-local word = 'done'
-if order.state == 'paid' then
+local word, acted = 'done', redis.call('HGET', ACTS, ARGV[5])
+local mine = acted == 'refund ' .. order.tail
+if acted and not mine then
+  word = 'refused'
+elseif order.state == 'paid' then
   let_go(order)
   redis.call('HSET', ACTS, ARGV[5], 'refund ' .. order.tail)
   become(order, 'refunded', 'refunded', table.concat({ARGV[6], ARGV[8], ARGV[9], ARGV[5], ARGV[7]}, PART))
@@ -26,7 +29,6 @@ if order.state == 'paid' then
     end
   end
 else
-  local mine = redis.call('HGET', ACTS, ARGV[5]) == 'refund ' .. order.tail
   word = order.state == 'refunded' and mine and 'already' or 'refused'
 end
 commit()

@@ -75,10 +75,14 @@ function acts.restock()
   end
   for at = 13, #ARGV, 2 do
     local unit, count = units(ARGV[at]), tonumber(ARGV[at + 1])
+    local beyond = unit.initial + unit.written_off + count - unit.allocated
+    if beyond > 0 then
+      change(unit, 'allocated', beyond)
+      move('stock', '', '', table.concat({actor, 'allocate', reason, ARGV[6], unit.sku .. '=' .. whole(beyond)}, PART), '')
+    end
     change(unit, 'initial', count)
     change(unit, 'available', count)
-    unit.allocated = math.max(unit.allocated, unit.initial + unit.written_off)
-    move('stock', '', '', table.concat({actor, 'restock', reason, ARGV[6], ARGV[at], ARGV[at + 1], whole(unit.allocated)}, PART), '')
+    move('stock', '', '', table.concat({actor, 'restock', reason, ARGV[6], unit.sku .. '=' .. whole(count)}, PART), '')
     serve(unit, 100)
   end
 end

@@ -5,11 +5,13 @@ Fields are separated by characters that no id, name or reason may contain.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flash_sale.catalog import SkuId
 from flash_sale.model import (
+    UNITS_MAX,
     Line,
     Move,
     MoveKind,
@@ -20,6 +22,7 @@ from flash_sale.model import (
     PaymentOutcome,
     Position,
     PricedLine,
+    Purchase,
     SaleId,
     SaleState,
     SaleView,
@@ -50,6 +53,28 @@ class Told:
     available: Mapping[SkuId, int]
     moves: tuple[Move, ...]
     refused: tuple[OrderId, ...]
+
+
+_SPECIAL = re.compile(r"[\x00-\x1f]")
+
+
+def checked(**texts: str) -> None:
+    """Raise `ValueError` naming the first text that would break the fields of the scripts."""
+    for name, text in texts.items():
+        if _SPECIAL.search(text):
+            raise ValueError(f"{name}: must not contain control characters")
+
+
+def check_purchase(purchase: Purchase) -> None:
+    """Raise `ValueError` naming the field of a purchase that the scripts could not decide."""
+    if _SPECIAL.search(purchase.user + purchase.request_id + purchase.name):
+        checked(user=purchase.user, request_id=purchase.request_id, name=purchase.name)
+    if not purchase.lines or any(not 0 < line.qty <= UNITS_MAX for line in purchase.lines):
+        raise ValueError("qty: must be at least 1")
+    if len(purchase.lines) > 1 and len({line.sku for line in purchase.lines}) < len(purchase.lines):
+        raise ValueError("items: a sku is given twice")
+    if purchase.waitlist and (len(purchase.lines) > 1 or purchase.lines[0].qty > 1):
+        raise ValueError("waitlist: one unit of one sku at a time")
 
 
 def tail_of(order_id: OrderId) -> str:
@@ -168,7 +193,7 @@ _FACTS: dict[MoveKind, tuple[str, ...]] = {
     MoveKind.CANCELLED: ("reason",),
     MoveKind.REFUNDED: ("reason", "restock", "act", "role"),
     MoveKind.SALE: ("state", "starts_at_ms", "ends_at_ms", "reason"),
-    MoveKind.STOCK: ("what", "reason", "role", "sku", "delta", "allocated"),
+    MoveKind.STOCK: ("kind", "reason", "role", "units"),
 }
 
 
