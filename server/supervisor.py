@@ -47,8 +47,8 @@ DATABASE_NAME = "onair.db"
 class Supervisor:
     """One running server. The caller holds the lock of the data directory.
 
-    `seed` is called with the URLs of the database and of Redis after the migrations, `on_ready` with the base URL
-    once all workers accept traffic.
+    `seed` is called with the URLs of the database and of Redis after the migrations, `on_ready`
+    with the base URL once all workers accept traffic.
     """
 
     def __init__(
