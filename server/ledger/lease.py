@@ -1,0 +1,43 @@
+"""Who keeps: one ledger worker at a time, by a key in Redis that lapses when it falls silent.
+
+Two may hold it for a moment when a holder hangs; what keepers do may be done twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from redis.exceptions import RedisError
+
+from rooms.adapters.script import RedisClient
+
+KEY = "onair:keeper"
+LIFE_MS = 3_000
+
+
+class Lease:
+    """`name` is stable, so that a worker that was killed takes up its own lease again."""
+
+    def __init__(self, client: RedisClient, name: str) -> None:
+        self._client = client
+        self._name = name.encode()
+
+    async def hold(self) -> bool:
+        """Take the lease or renew it; call it more often than every `LIFE_MS`.
+
+        False: another worker has it, or the store is away.
+        """
+        try:
+            if await self._client.set(KEY, self._name, nx=True, px=LIFE_MS):
+                return True
+            if await self._client.get(KEY) != self._name:
+                return False
+            return bool(await self._client.pexpire(KEY, LIFE_MS))
+        except (RedisError, OSError):
+            return False
+
+    async def release(self) -> None:
+        """Let the next one keep at once. If the store is away, the lease lapses by itself."""
+        with contextlib.suppress(RedisError, OSError):
+            if await self._client.get(KEY) == self._name:
+                await self._client.delete(KEY)
