@@ -7,43 +7,53 @@ local refusal = begin()
 if refusal then return refusal end
 
 local FIRST, WIDTH = 8, 5
-local kept_ms, kept_most, places = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local durability = ARGV[7]
+local places, after = tonumber(ARGV[6]), FIELD .. ARGV[7] .. FIELD
+local now_text = whole(now)
+local expires = whole(now + tonumber(sale.hold_ms))
+local deadline = whole(now + tonumber(sale.hold_ms) + tonumber(sale.grace_ms))
 
 local tails = {}
 for at = FIRST, #ARGV, WIDTH do tails[#tails + 1] = ARGV[at] end
 local known = redis.call('HMGET', ORDERS, unpack(tails))
-local refused = {redis.call('HMGET', KEYS[5], unpack(tails)), redis.call('HMGET', KEYS[6], unpack(tails))}
+local refused, refused_before = redis.call('HMGET', KEYS[5], unpack(tails)), redis.call('HMGET', KEYS[6], unpack(tails))
 
+-- What is asked is parsed and priced once per batch, however many ask for it.
 local parsed = {}
 local function lines(ask)
   local found = parsed[ask]
-  if not found then
-    found = lines_of(ask)
-    for _, line in ipairs(found) do
-      line.unit = units(line.sku)
-      if not line.unit then found.unknown = true end
+  if found then return found end
+  found = lines_of(ask)
+  found.waits = string.sub(ask, -1) == '+'
+  local amount, prices = 0, {}
+  for number, line in ipairs(found) do
+    line.unit = units(line.sku)
+    if line.unit then
+      amount = amount + line.qty * line.unit.price
+      prices[number] = whole(line.unit.price)
+    else
+      found.unknown = true
     end
-    parsed[ask] = found
   end
+  found.priced = ask .. FIELD .. whole(amount) .. FIELD .. table.concat(prices, ',') .. FIELD .. now_text .. FIELD
+  parsed[ask] = found
   return found
 end
 
-local fields, place = {}, {}
-for number = 1, #tails do
-  local at = FIRST + (number - 1) * WIDTH
+local fields, held = {}, {}
+for at = FIRST, #ARGV, WIDTH do
   for _, line in ipairs(lines(ARGV[at + 3])) do
     local field = line.sku .. FIELD .. ARGV[at + 1]
-    if not place[field] then
+    if not held[field] then
+      held[field] = 0
       fields[#fields + 1] = field
-      place[field] = #fields
     end
   end
 end
-local held = {}
-for from = 1, #fields, 1000 do
-  local values = redis.call('HMGET', BUYERS, unpack(fields, from, math.min(from + 999, #fields)))
-  for number, value in ipairs(values) do held[fields[from + number - 1]] = tonumber(value or '0') end
+for from = 1, #fields, 2000 do
+  local values = redis.call('HMGET', BUYERS, unpack(fields, from, math.min(from + 1999, #fields)))
+  for number, value in ipairs(values) do
+    if value then held[fields[from + number - 1]] = tonumber(value) end
+  end
 end
 
 local places_taken = redis.call('ZCARD', WAITING)
@@ -57,35 +67,22 @@ local function queued(unit)
   return count
 end
 
-local new_orders, new_holds, new_deadlines, new_waiting, new_refusals = {}, {}, {}, {}, {}
-
-local function keep(at, outcome, amount, prices, expires, position)
-  local tail = ARGV[at]
-  local text = table.concat({ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], amount, prices, whole(now), expires, position, durability, ARGV[at + 4]}, FIELD)
-  new_orders[#new_orders + 1] = tail
-  new_orders[#new_orders + 1] = text
-  local state
-  if outcome == 'reserved' then
-    state = 'reserved ' .. whole(now) .. ' ' .. whole(now) .. ' ' .. expires .. ' 0 -'
-  else
-    state = 'queued ' .. whole(now) .. ' 0 0 0 -'
-  end
-  move(outcome, tail, state, '', text)
-  return text
-end
+local new_orders, new_deadlines, new_waiting, new_refusals, new_holds = {}, {}, {}, {}, {}
 
 local function hold(field, qty)
   held[field] = held[field] + qty
   new_holds[field] = held[field]
 end
 
-local function priced(asked)
-  local amount, prices = 0, {}
-  for number, line in ipairs(asked) do
-    amount = amount + line.qty * line.unit.price
-    prices[number] = whole(line.unit.price)
-  end
-  return whole(amount), table.concat(prices, ',')
+-- A move of a new order needs no state: it is as first answered.
+local function keep(at, kind, asked, ends, position)
+  local tail = ARGV[at]
+  local text = ARGV[at + 1] .. FIELD .. ARGV[at + 2] .. FIELD .. asked.priced .. ends .. FIELD .. position .. after .. ARGV[at + 4]
+  new_orders[#new_orders + 1] = tail
+  new_orders[#new_orders + 1] = text
+  seq = seq + 1
+  moves[#moves + 1] = kind .. FIELD .. whole(seq) .. FIELD .. now_text .. FIELD .. tail .. FIELD .. FIELD .. FIELD .. text
+  return text
 end
 
 local function wait(at, asked)
@@ -96,27 +93,26 @@ local function wait(at, asked)
   queue[unit.sku] = position
   places_taken = places_taken + 1
   hold(field, 1)
-  local amount, prices = priced(asked)
-  local text = keep(at, 'queued', amount, prices, '0', whole(position))
+  local text = keep(at, 'queued', asked, '0', whole(position))
   new_waiting[#new_waiting + 1] = whole(unit.index * INDEX_STEP + tonumber(sale.epoch) * EPOCH_STEP + seq)
   new_waiting[#new_waiting + 1] = ARGV[at]
   return 'queued', text
 end
 
 local CLOSED_TO_BUYERS = {armed = 'not_started', countdown = 'not_started', paused = 'paused', closed = 'ended'}
+local closed = CLOSED_TO_BUYERS[sale.state]
 
 local function decide(at)
   local asked = lines(ARGV[at + 3])
   if asked.unknown then return 'unknown_sku' end
-  local closed = CLOSED_TO_BUYERS[sale.state]
   if closed then return closed end
-  local user = ARGV[at + 1]
   for _, line in ipairs(asked) do
     if line.unit.available < line.qty or queued(line.unit) > 0 then
-      if string.sub(ARGV[at + 3], -1) == '+' then return wait(at, asked) end
+      if asked.waits then return wait(at, asked) end
       return 'sold_out'
     end
   end
+  local user = ARGV[at + 1]
   for _, line in ipairs(asked) do
     if held[line.sku .. FIELD .. user] + line.qty > line.unit.limit then return 'limit_reached' end
   end
@@ -125,9 +121,8 @@ local function decide(at)
     change(line.unit, 'reserved', line.qty)
     hold(line.sku .. FIELD .. user, line.qty)
   end
-  local amount, prices = priced(asked)
-  local text = keep(at, 'reserved', amount, prices, whole(now + tonumber(sale.hold_ms)), '0')
-  new_deadlines[#new_deadlines + 1] = whole(now + tonumber(sale.hold_ms) + tonumber(sale.grace_ms))
+  local text = keep(at, 'reserved', asked, expires, '0')
+  new_deadlines[#new_deadlines + 1] = deadline
   new_deadlines[#new_deadlines + 1] = ARGV[at]
   return 'reserved', text
 end
@@ -138,26 +133,25 @@ local function again(text, ask)
   return part[8] == '0' and 'reserved' or 'queued', text
 end
 
-local outcomes, decided = {}, {}
+local outcomes, kept, no = {}, {}, {}
 for number, tail in ipairs(tails) do
   local at = FIRST + (number - 1) * WIDTH
   local ask, outcome, text = ARGV[at + 3], nil, nil
-  local earlier = decided[tail]
-  local kept = known[number] or (earlier and earlier.text)
-  local no = refused[1][number] or refused[2][number] or (earlier and earlier.no)
-  if kept then
-    outcome, text = again(kept, ask)
-  elseif no then
-    local word, asked = string.match(no, '^(%S+) (.*)$')
+  local order = known[number] or kept[tail]
+  local refusal = refused[number] or refused_before[number] or no[tail]
+  if order then
+    outcome, text = again(order, ask)
+  elseif refusal then
+    local word, asked = string.match(refusal, '^(%S+) (.*)$')
     outcome = asked == ask and word or 'reused'
   else
     outcome, text = decide(at)
     if text then
-      decided[tail] = {text = text}
+      kept[tail] = text
     elseif outcome ~= 'unknown_sku' then
-      decided[tail] = {no = outcome .. ' ' .. ask}
+      no[tail] = outcome .. ' ' .. ask
       new_refusals[#new_refusals + 1] = tail
-      new_refusals[#new_refusals + 1] = decided[tail].no
+      new_refusals[#new_refusals + 1] = no[tail]
       if outcome ~= 'sold_out' then marks[#marks + 1] = tail end
     end
   end
@@ -178,7 +172,7 @@ for field, count in pairs(new_holds) do
   list[#list + 1] = count
 end
 write('HSET', BUYERS, list)
-if #new_refusals > 0 then keep_refusals(new_refusals, kept_ms, kept_most) end
+if #new_refusals > 0 then keep_refusals(new_refusals, tonumber(ARGV[4]), tonumber(ARGV[5])) end
 commit()
 local shown = {}
 for sku, unit in pairs(stock) do

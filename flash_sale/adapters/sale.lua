@@ -47,7 +47,7 @@ end
 
 local function move(kind, tail, state, extra, order)
   seq = seq + 1
-  moves[#moves + 1] = table.concat({kind, whole(seq), whole(now), tail, state, extra, order}, FIELD)
+  moves[#moves + 1] = kind .. FIELD .. whole(seq) .. FIELD .. whole(now) .. FIELD .. tail .. FIELD .. state .. FIELD .. extra .. FIELD .. order
 end
 
 local function set_state(state, actor, reason)

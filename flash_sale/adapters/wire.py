@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flash_sale.catalog import SkuId
 from flash_sale.model import (
@@ -81,47 +82,49 @@ def tail_of(order_id: OrderId) -> str:
     return order_id.rpartition(".")[2]
 
 
-def ask_of(lines: Sequence[Line], waitlist: bool) -> str:
+@lru_cache(maxsize=1_024)
+def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
     """The request in one canonical text, as the scripts compare it."""
     return ",".join(f"{line.sku}*{line.qty}" for line in lines) + (MAY_WAIT if waitlist else "")
 
 
 def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) -> Order:
-    """An order; without `state` as it was first answered. Raises `Unreadable`."""
+    """An order; without `state` as it was first answered. Raises `ValueError`."""
     user, request_id, ask, amount, prices, at, expires, position, durability, name = text.split(
         FIELD
     )
-    waited = position != "0"
-    if state is None:
-        word, changed, reserved, paid, payment = (
-            ("queued", at, "0", "0", "-") if waited else ("reserved", at, at, "0", "-")
-        )
-    else:
+    placed_at_ms, place = int(at), int(position)
+    if state is not None:
         word, changed, reserved, expires, paid, payment = state.split(" ")
+        now_is = (OrderState(word), int(reserved) or None, int(expires) or None, int(paid) or None)
+        changed_at_ms, payment_id = int(changed), "" if payment == "-" else payment
+    else:
+        now_is = (
+            (OrderState.QUEUED, None, None, None)
+            if place
+            else (OrderState.RESERVED, placed_at_ms, int(expires), None)
+        )
+        changed_at_ms, payment_id = placed_at_ms, ""
     return Order(
-        id=OrderId(f"{sale}.{tail}"),
-        sale=sale,
-        user=user,
-        request_id=request_id,
-        lines=_lines(ask, prices),
-        amount_minor=int(amount),
-        state=OrderState(word),
-        placed_at_ms=int(at),
-        reserved_at_ms=int(reserved) or None,
-        expires_at_ms=int(expires) or None,
-        paid_at_ms=int(paid) or None,
-        changed_at_ms=int(changed),
-        position=int(position),
-        durability=durability,
-        payment_id="" if payment == "-" else payment,
-        name=name,
+        OrderId(f"{sale}.{tail}"),
+        sale,
+        user,
+        request_id,
+        _lines(ask, prices),
+        int(amount),
+        now_is[0],
+        placed_at_ms,
+        *now_is[1:],
+        changed_at_ms,
+        place,
+        durability,
+        payment_id,
+        name,
     )
 
 
+@lru_cache(maxsize=1_024)  # few things are asked for, by many
 def _lines(ask: str, prices: str) -> tuple[PricedLine, ...]:
-    if "," not in ask:
-        sku, _, qty = ask.rstrip(MAY_WAIT).partition("*")
-        return (PricedLine(SkuId(sku), int(qty), int(prices)),)
     lines = []
     for part, price in zip(ask.rstrip(MAY_WAIT).split(","), prices.split(","), strict=True):
         sku, _, qty = part.partition("*")
@@ -133,7 +136,7 @@ def order_texts(order: Order) -> tuple[str, str]:
     """The two texts of an order: as first answered, and as it is now."""
     waited = order.position > 0
     first_expiry = 0 if waited else order.expires_at_ms
-    lines = [Line(line.sku, line.qty) for line in order.lines]
+    lines = tuple(Line(line.sku, line.qty) for line in order.lines)
     text = FIELD.join(
         (
             order.user,
@@ -166,7 +169,9 @@ def parse_moves(sale: SaleId, epoch: int, rows: str) -> tuple[Move, ...]:
 def _move(sale: SaleId, epoch: int, fields: list[str]) -> Move:
     kind = MoveKind(fields[0])
     tail, state, extra = fields[3], fields[4], fields[5]
-    order = parse_order(sale, tail, FIELD.join(fields[_MOVE_FIELDS:]), state) if tail else None
+    order = None
+    if tail:
+        order = parse_order(sale, tail, FIELD.join(fields[_MOVE_FIELDS:]), state or None)
     parts = extra.split(PART) if extra else []
     payment, outcome, actor, facts = None, None, "", {}
     if kind in (MoveKind.PAID, MoveKind.PAYMENT):
