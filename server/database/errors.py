@@ -74,6 +74,28 @@ class UnknownProducts(LookupError):
         self.ids = ids
 
 
+class UnknownSale(LookupError):
+    """There is no such sale; the text names it."""
+
+
+class NotADraft(Exception):
+    """The sale was armed: its terms stand. The text names it."""
+
+
+class Diverged(Exception):
+    """The ledger holds another move under the same number, or has not come so far as the store.
+
+    Nothing was stored. Somebody must look at it: `onair reconcile`, then `onair rebuild`.
+    """
+
+
+class OldEpoch(Exception):
+    """A move of a time before the sale was rebuilt, which the ledger does not hold.
+
+    Nothing was stored: the units it speaks of have been given out anew since.
+    """
+
+
 def unavailable_because(error: exc.DBAPIError | exc.TimeoutError) -> str | None:
     """Why the database is unavailable, or None if the error is no such fault but a bug."""
     if isinstance(error, exc.TimeoutError):

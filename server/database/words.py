@@ -97,5 +97,15 @@ def _check_text(name: str, text: str, chars_max: int | None = None) -> None:
 
 def check_storable(name: str, text: str) -> None:
     """Raise `ValueError` naming the field if an engine could not store this text."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise ValueError(f"{name}: must not contain NUL or half of a surrogate pair")
+
+
+def is_storable(text: str) -> bool:
+    """True if every engine can store this text, and look for it."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def as_storable(text: str) -> str:
+    """The text with what could not be stored shown by its escape."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

@@ -21,7 +21,8 @@ from alembic.runtime.migration import MigrationContext
 
 from server.database.engine import Database, DatabaseUnavailable, UnknownSchema, sqlite_url
 from server.database.migrate import migrate
-from server.database.tables import METADATA, products
+from server.database.sale_tables import METADATA
+from server.database.tables import products
 from tests.support.sql import open_engine, url_of
 
 pytest_plugins = ["tests.support.databases"]

@@ -1,0 +1,217 @@
+"""The ledger: every move of a sale, stored once, and what is owed, dropped or seen beside it.
+
+One transaction per call. Several ledger workers may call at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from flash_sale.model import Move
+from server.database.engine import Database
+from server.database.ledger_apply import apply_moves
+from server.database.order_records import refund_of
+from server.database.sale_tables import ledger_set_aside, refunds, webhook_events
+from server.database.sale_words import Applied, Refund, SetAside
+from server.database.words import as_storable, is_storable
+
+ERROR_CHARS_MAX = 2_000
+
+
+class Ledger:
+    """What the stream of a sale becomes. All calls raise `DatabaseUnavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def apply(self, sale_id: str, batches: Sequence[Sequence[Move]]) -> Applied:
+        """Store the moves of one sale that are new, all or none, in one transaction.
+
+        In any order and any portions, however often and from several writers: what is stored in
+        the end is the same. Raises `Diverged` if another move is stored under a move's number, or
+        its epoch is yet to come; `OldEpoch` if it is new and the sale was rebuilt since;
+        `UnknownSale`; and `IntegrityError`, `DataError`, `ValueError`, `KeyError` or `TypeError`
+        for a move that can never be stored. After a lost answer apply the same moves again.
+        """
+        return await self._database.run(
+            lambda connection: apply_moves(connection, sale_id, batches),
+            attempt=f"store moves of sale {sale_id}",
+        )
+
+    async def set_aside(
+        self, sale_id: str, entry_id: str, epoch: int, raw: bytes, error: str, now_ms: int
+    ) -> None:
+        """Keep an entry that the ledger could not take in. The same entry is kept once."""
+        row = {
+            "sale_id": sale_id,
+            "entry_id": entry_id,
+            "epoch": epoch,
+            "raw": raw,
+            "error": as_storable(error)[:ERROR_CHARS_MAX],
+            "at_ms": now_ms,
+        }
+        same = sa.and_(
+            ledger_set_aside.c.sale_id == sale_id, ledger_set_aside.c.entry_id == entry_id
+        )
+
+        def work(connection: sa.Connection) -> None:
+            _insert_once(connection, ledger_set_aside, same, row)
+
+        await self._database.run(work, attempt=f"set an entry of sale {sale_id} aside")
+
+    async def set_aside_count(self, sale_id: str | None = None) -> int:
+        """How many entries were set aside, of one sale or of all."""
+        query = sa.select(sa.func.count()).select_from(ledger_set_aside)
+        if sale_id is not None:
+            query = query.where(ledger_set_aside.c.sale_id == sale_id)
+        return await self._database.run(
+            lambda connection: int(connection.execute(query).scalar_one()),
+            attempt="count what was set aside",
+            reads_only=True,
+        )
+
+    async def what_was_set_aside(self, after: int, limit: int) -> list[SetAside]:
+        """Entries that were set aside, oldest first, those behind number `after`; 0: the first."""
+        query = (
+            sa.select(ledger_set_aside)
+            .where(ledger_set_aside.c.id > after)
+            .order_by(ledger_set_aside.c.id)
+            .limit(limit)
+        )
+        return await self._database.run(
+            lambda connection: [SetAside(*row) for row in connection.execute(query)],
+            attempt="list what was set aside",
+            reads_only=True,
+        )
+
+    async def due(self, now_ms: int, limit: int) -> list[Refund]:
+        """Up to `limit` refunds that are to be sent now, the longest due first."""
+        query = (
+            sa.select(refunds)
+            .where(refunds.c.state == "due", refunds.c.next_at_ms <= now_ms)
+            .order_by(refunds.c.next_at_ms, refunds.c.id)
+            .limit(limit)
+        )
+        return await self._database.run(
+            lambda connection: [refund_of(row) for row in connection.execute(query)],
+            attempt="read the refunds that are due",
+            reads_only=True,
+        )
+
+    async def due_count(self) -> int:
+        """How many refunds are due, now or later. Those that were given up are not among them."""
+        query = sa.select(sa.func.count()).where(refunds.c.state == "due")
+        return await self._database.run(
+            lambda connection: int(connection.execute(query).scalar_one()),
+            attempt="count the refunds that are due",
+            reads_only=True,
+        )
+
+    async def refund_done(self, refund_id: str, now_ms: int) -> None:
+        """The provider has taken the refund. Saying so again changes nothing."""
+        await self._of_refund(
+            refund_id,
+            refunds.c.state != "done",
+            {
+                "state": "done",
+                "done_at_ms": now_ms,
+                "attempts": refunds.c.attempts + 1,
+                "last_error": "",
+            },
+        )
+
+    async def refund_failed(
+        self, refund_id: str, error: str, next_at_ms: int, given_up: bool
+    ) -> None:
+        """The provider has not taken it: try again at `next_at_ms`, or give it up (`failed`).
+
+        A refund that is done meanwhile, by another worker, stays done.
+        """
+        await self._of_refund(
+            refund_id,
+            refunds.c.state == "due",
+            {
+                "state": "failed" if given_up else "due",
+                "next_at_ms": next_at_ms,
+                "attempts": refunds.c.attempts + 1,
+                "last_error": as_storable(error)[:ERROR_CHARS_MAX],
+            },
+        )
+
+    async def webhook_seen(self, provider: str, event_id: str) -> str | None:
+        """The outcome that is stored for an event of a provider, or None if it is new."""
+        if not is_storable(event_id):
+            return None
+        return await self._database.run(
+            lambda connection: _outcome(connection, provider, event_id),
+            attempt="look for a payment event",
+            reads_only=True,
+        )
+
+    async def webhook_store(
+        self,
+        provider: str,
+        event_id: str,
+        *,
+        order_id: str,
+        outcome: str,
+        received_at_ms: int,
+        body_digest: str,
+    ) -> str:
+        """Keep what came of an event, and return what stands: the first one that was kept."""
+        row = {
+            "provider": provider,
+            "event_id": event_id,
+            "order_id": order_id,
+            "outcome": outcome,
+            "received_at_ms": received_at_ms,
+            "body_digest": body_digest,
+        }
+
+        def work(connection: sa.Connection) -> str:
+            _insert_once(connection, webhook_events, _same_event(provider, event_id), row)
+            stands = _outcome(connection, provider, event_id)
+            assert stands is not None
+            return stands
+
+        return await self._database.run(work, attempt="store a payment event")
+
+    async def _of_refund(
+        self, refund_id: str, if_so: sa.ColumnElement[bool], columns: dict[str, Any]
+    ) -> None:
+        query = sa.update(refunds).where(refunds.c.id == refund_id, if_so).values(**columns)
+        await self._database.run(
+            lambda connection: connection.execute(query), attempt=f"mark refund {refund_id}"
+        )
+
+
+def _same_event(provider: str, event_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(webhook_events.c.provider == provider, webhook_events.c.event_id == event_id)
+
+
+def _outcome(connection: sa.Connection, provider: str, event_id: str) -> str | None:
+    query = sa.select(webhook_events.c.outcome).where(_same_event(provider, event_id))
+    outcome: str | None = connection.execute(query).scalar_one_or_none()
+    return outcome
+
+
+def _insert_once(
+    connection: sa.Connection,
+    table: sa.Table,
+    same: sa.ColumnElement[bool],
+    row: dict[str, Any],
+) -> None:
+    """Insert unless there is one already; two that come at the same moment leave one."""
+    query = sa.select(sa.literal(1)).select_from(table).where(same)
+    if connection.execute(query).first() is not None:
+        return
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(table), row)
+    except exc.IntegrityError:
+        if connection.execute(query).first() is None:
+            raise
