@@ -58,11 +58,14 @@ class RedisLedgerStream:
         return int(unread) + int(group["pending"])
 
     async def _lowest_needed(self, sale: SaleId) -> str | None:
-        """The first id that must stay; everything before it is committed."""
+        """The first id that must stay; everything before it is committed.
+
+        The group is asked first: what is delivered between the two answers has a higher id.
+        """
+        group = await self._group_facts(sale)
         pending = await self._grouped(sale, "XPENDING", self._key(sale), self._group)
         if int(pending["pending"]):
             return _text(pending["min"])
-        group = await self._group_facts(sale)
         return None if group is None else _after(_text(group["last-delivered-id"]))
 
     async def _group_facts(self, sale: SaleId) -> dict[str, Any] | None:
@@ -154,6 +157,6 @@ def _entry(sale: SaleId, entry: Any) -> StreamEntry:
         moves = parse_moves(sale, int(facts[b"epoch"]), raw.decode())
         if not moves:
             raise Unreadable("an entry without moves")
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError) as error:  # `Unreadable` is one of them
         return StreamEntry(entry_id, (), f"{type(error).__name__}: {error}", repr(facts).encode())
     return StreamEntry(entry_id, moves, raw=raw)

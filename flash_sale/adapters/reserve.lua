@@ -17,6 +17,9 @@ for at = FIRST, #ARGV, WIDTH do tails[#tails + 1] = ARGV[at] end
 local known = redis.call('HMGET', ORDERS, unpack(tails))
 local refused, refused_before = redis.call('HMGET', KEYS[5], unpack(tails)), redis.call('HMGET', KEYS[6], unpack(tails))
 
+-- Whether somebody would wait is no part of what an order is: a retry after a rebuild must find it.
+local function bare(ask) return (string.gsub(ask, '%+$', '')) end
+
 -- What is asked is parsed and priced once per batch, however many ask for it.
 local parsed = {}
 local function lines(ask)
@@ -34,7 +37,7 @@ local function lines(ask)
       found.unknown = true
     end
   end
-  found.priced = ask .. FIELD .. whole(amount) .. FIELD .. table.concat(prices, ',') .. FIELD .. now_text .. FIELD
+  found.priced = bare(ask) .. FIELD .. whole(amount) .. FIELD .. table.concat(prices, ',') .. FIELD .. now_text .. FIELD
   parsed[ask] = found
   return found
 end
@@ -129,7 +132,7 @@ end
 
 local function again(text, ask)
   local part = split(text, FIELD)
-  if part[3] ~= ask then return 'reused', '' end
+  if part[3] ~= bare(ask) then return 'reused', '' end
   return part[8] == '0' and 'reserved' or 'queued', text
 end
 

@@ -76,8 +76,9 @@ local function begin()
   local epoch = tonumber(sale.epoch)
   if known and known < epoch then return {'stale', sale.epoch} end
   if known and (known > epoch or seen > seq) and sale.state ~= 'frozen' then
-    sale.state, sale.reason = 'frozen', 'the store lost moves'
-    redis.call('HSET', SALE, 'state', sale.state, 'reason', sale.reason)
+    sale.state, sale.reason, sale.told = 'frozen', 'the store lost moves', whole(tonumber(sale.told) + 1)
+    redis.call('HSET', SALE, 'state', sale.state, 'reason', sale.reason, 'told', sale.told)
+    redis.call('SPUBLISH', ARGV[1], table.concat({sale.epoch, sale.seq, sale.told, whole(now), sale.state, sale.version, '', ''}, FIELD) .. ROW)
   end
   if sale.state == 'frozen' then return {'frozen', sale.reason or ''} end
   turn()

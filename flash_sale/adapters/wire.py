@@ -85,7 +85,8 @@ def tail_of(order_id: OrderId) -> str:
 @lru_cache(maxsize=1_024)
 def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
     """The request in one canonical text, as the scripts compare it."""
-    return ",".join(f"{line.sku}*{line.qty}" for line in lines) + (MAY_WAIT if waitlist else "")
+    by_sku = sorted(lines, key=lambda line: line.sku)
+    return ",".join(f"{line.sku}*{line.qty}" for line in by_sku) + (MAY_WAIT if waitlist else "")
 
 
 def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) -> Order:
@@ -126,7 +127,7 @@ def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) ->
 @lru_cache(maxsize=1_024)  # few things are asked for, by many
 def _lines(ask: str, prices: str) -> tuple[PricedLine, ...]:
     lines = []
-    for part, price in zip(ask.rstrip(MAY_WAIT).split(","), prices.split(","), strict=True):
+    for part, price in zip(ask.split(","), prices.split(","), strict=True):
         sku, _, qty = part.partition("*")
         lines.append(PricedLine(SkuId(sku), int(qty), int(price)))
     return tuple(lines)
@@ -134,16 +135,15 @@ def _lines(ask: str, prices: str) -> tuple[PricedLine, ...]:
 
 def order_texts(order: Order) -> tuple[str, str]:
     """The two texts of an order: as first answered, and as it is now."""
-    waited = order.position > 0
-    first_expiry = 0 if waited else order.expires_at_ms
-    lines = tuple(Line(line.sku, line.qty) for line in order.lines)
+    first_expiry = 0 if order.position else order.expires_at_ms
+    lines = sorted(order.lines, key=lambda line: line.sku)
     text = FIELD.join(
         (
             order.user,
             order.request_id,
-            ask_of(lines, waited),
+            ask_of(tuple(Line(line.sku, line.qty) for line in lines), False),
             str(order.amount_minor),
-            ",".join(str(line.price_minor) for line in order.lines),
+            ",".join(str(line.price_minor) for line in lines),
             str(order.placed_at_ms),
             str(first_expiry or 0),
             str(order.position),
@@ -162,7 +162,7 @@ def parse_moves(sale: SaleId, epoch: int, rows: str) -> tuple[Move, ...]:
         return ()
     try:
         return tuple(_move(sale, epoch, row.split(FIELD)) for row in rows.split(ROW))
-    except (ValueError, IndexError) as error:
+    except (LookupError, ValueError) as error:
         raise Unreadable(f"moves of sale {sale}: {error}") from error
 
 
@@ -175,7 +175,8 @@ def _move(sale: SaleId, epoch: int, fields: list[str]) -> Move:
     parts = extra.split(PART) if extra else []
     payment, outcome, actor, facts = None, None, "", {}
     if kind in (MoveKind.PAID, MoveKind.PAYMENT):
-        assert order is not None
+        if order is None:
+            raise Unreadable(f"{kind} without an order")
         payment = Payment(parts[0], order.id, int(parts[1]), parts[2], parts[3])
         outcome = PaymentOutcome(parts[4])
     elif parts:
