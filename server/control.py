@@ -1,4 +1,4 @@
-"""Words between workers: personal events, sanctions taking effect, forced disconnects.
+"""Words between workers: personal events, sanctions taking effect, forced disconnects, new sales.
 
 One channel for all workers. It is a hint, not a record: what must not be lost (a ban, say)
 stands in SQL and in the room's log, and every worker looks there every few seconds.
@@ -28,14 +28,22 @@ _LOG = logging.getLogger("onair.control")
 class Control:
     """Sends to all workers, this one included, and does what arrives."""
 
-    def __init__(self, client: RedisClient, gateway: Gateway, rooms: LiveRooms) -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        gateway: Gateway,
+        rooms: LiveRooms,
+        on_sale: Callable[[str], None] = lambda _sale_id: None,
+    ) -> None:
         self._client = client
         self._gateway = gateway
         self._rooms = rooms
+        self._on_sale = on_sale
         self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
             "personal": self._personal,
             "disconnect": self._disconnect,
             "sanctioned": self._sanctioned,
+            "sale": lambda message: self._on_sale(message["sale"]),
         }
 
     async def tell(self, user_id: str, data: dict[str, Any]) -> None:
@@ -51,6 +59,10 @@ class Control:
         await self._send(
             {"kind": "sanctioned", "room": room_id, "user": user_id, "data": moderation}
         )
+
+    async def sale(self, sale_id: str) -> None:
+        """A sale was put into the store: whoever cares for running sales may look at once."""
+        await self._send({"kind": "sale", "sale": sale_id})
 
     async def _send(self, message: dict[str, Any]) -> None:
         try:

@@ -6,44 +6,81 @@ asked: asking again with the same ids is safe and gets the first answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from flash_sale.catalog import SkuId
+from flash_sale.adapters.wire import check_purchase
+from flash_sale.catalog import SkuId, is_displayable
+from flash_sale.errors import NotOnSale, SaleBusy, SteeringRefused
 from flash_sale.model import (
     Act,
+    Change,
+    Changed,
     Line,
+    Order,
     OrderId,
+    OrderState,
     Paid,
     Payment,
+    PaymentOutcome,
+    Purchase,
     SaleId,
+    SaleState,
     SaleView,
     Steering,
+    order_id_of,
 )
 from flash_sale.store import Sales, Stock
+from rooms.errors import RoomLogUnavailable
+from server.database.errors import UnknownSale
+from server.database.order_records import OrderRecords
+from server.database.sale_records import SaleRecords
+from server.database.sale_words import OrderRow
+from server.replies import Refused, bad_field, conflict, too_long, unknown
+from server.sale_json import order_json, sale_json
+from server.sales.answers import (
+    BUSY,
+    ENDED,
+    again,
+    faults,
+    masked,
+    sale_of_order,
+)
+from server.sales.live_sale import Answer, LiveSale, answer_of
+from server.sales.live_sales import LiveSales, SaleOver
 from server.settings import Limits
 
-if TYPE_CHECKING:
-    from server.database.order_records import OrderRecords
-    from server.database.sale_records import SaleRecords
+T = TypeVar("T")
+_OPEN = frozenset({OrderState.QUEUED, OrderState.RESERVED})
+CHECKED_AT_ONCE = 8  # open orders of one person that are asked for at the same time
 
 
 class SalesDesk:
-    """Orders are JSON objects (`server.sale_json.order_json`), sales too (`sale_json`)."""
+    """Orders are JSON objects (`server.sale_json.order_json`), sales too (`sale_json`).
+
+    `tell_sale` is awaited once a sale is in the store, so that others look at once; it is a hint.
+    """
 
     def __init__(
         self,
+        live: LiveSales,
         stock: Stock,
         sales: Sales,
         records: SaleRecords,
         orders: OrderRecords,
         limits: Limits,
+        tell_sale: Callable[[str], Awaitable[None]],
     ) -> None:
+        self.live = live
         self._stock = stock
         self._sales = sales
         self._records = records
         self._orders = orders
         self._limits = limits
+        self._tell_sale = tell_sale
 
     # buyers
 
@@ -64,35 +101,129 @@ class SalesDesk:
         for lines that make no sense, 404 for an unknown sale or sku, 409 when the request id
         belongs to another request, 503 when the store or a bound stands in the way.
         """
-        raise NotImplementedError
+        try:
+            sale = await self._open(sale_id)
+        except SaleOver:
+            return ENDED
+        placing = self.placing(
+            sale, user=user, name=name, lines=lines, request_id=request_id, waitlist=waitlist
+        )
+        return placing if isinstance(placing, bytes) else await self.placed(placing)
+
+    def placing(
+        self,
+        sale: LiveSale,
+        *,
+        user: str,
+        name: str,
+        lines: Sequence[Line],
+        request_id: str,
+        waitlist: bool,
+    ) -> bytes | asyncio.Future[Answer]:
+        """`place` in an open sale, without waiting: the answer, or what `placed` waits for."""
+        if len(lines) > self._limits.basket_lines_max:
+            raise bad_field("items", f"at most {self._limits.basket_lines_max} lines")
+        if len(request_id) > self._limits.request_id_chars_max:
+            raise too_long("request_id", self._limits.request_id_chars_max)
+        if not request_id:
+            raise bad_field("request_id", "is empty")
+        for line in lines:
+            if line.sku not in sale.skus:
+                raise unknown("sku", line.sku)
+        _check_texts(user=user, request_id=request_id)
+        order_id = order_id_of(sale.id, user, request_id)
+        shown = masked(name or user)
+        purchase = Purchase(order_id, user, request_id, tuple(lines), waitlist, shown)
+        try:
+            check_purchase(purchase)
+            answer = sale.place(purchase)
+        except ValueError as error:
+            raise Refused(400, str(error)) from None
+        except SaleBusy:
+            raise again(BUSY) from None
+        return answer if isinstance(answer, asyncio.Future) else answer_of(answer)
+
+    async def placed(self, placing: asyncio.Future[Answer]) -> bytes:
+        """The answer to a purchase, once the store has decided."""
+        with faults():
+            return answer_of(await placing)
 
     async def pay(self, payment: Payment) -> Paid:
         """Take a payment that a provider confirms; 404 when there is no such order.
 
-        Every other outcome is recorded, and owed back unless it is ACCEPTED.
+        Every other outcome is recorded, and owed back unless it is ACCEPTED. The same payment
+        gets the same answer again.
         """
-        raise NotImplementedError
+        _check_texts(payment=payment.id, provider=payment.provider)
+        if not payment.id or " " in payment.id + payment.currency + payment.provider:
+            raise bad_field("payment", "must not be empty or contain spaces")
+        sale = await self.open(sale_of_order(payment.order_id))
+        with faults():
+            paid = await sale.pay(payment)
+        if paid.outcome is PaymentOutcome.UNKNOWN_ORDER:
+            raise unknown("order", payment.order_id)
+        return paid
 
-    async def cancel(self, order_id: str, *, user: str | None, reason: str) -> dict[str, Any]:
+    async def cancel(self, order_id: str, *, user: str | None, reason: str = "") -> dict[str, Any]:
         """Give up a hold or a place in the waitlist; the order as it is then.
 
         `user` None: staff, for anybody. 404 for another's order, 409 if it is paid or over.
         """
-        raise NotImplementedError
+        _check_texts(reason=reason)
+        sale = await self.open(sale_of_order(order_id))
+        changed = await self._apart(self._stock.cancel(OrderId(order_id), user, reason))
+        return self._changed(sale, order_id, changed, for_staff=user is None)
 
     async def order(self, order_id: str, *, user: str | None) -> dict[str, Any]:
         """One order as it is now; with its user and payment for staff (`user` None). 404."""
-        raise NotImplementedError
+        sale_id = sale_of_order(order_id)
+        try:
+            sale = await self._open(sale_id)
+        except SaleOver:
+            return await self._stored_order(order_id, user)
+        order = await self._apart(self._sales.order(OrderId(order_id)))
+        if order is None or (user is not None and order.user != user):
+            raise unknown("order", order_id)
+        return self._order_json(sale, order, for_staff=user is None)
 
     async def of_user(self, user: str) -> list[dict[str, Any]]:
-        """A buyer's orders of all sales, newest first, at most `orders_listed_max`."""
-        raise NotImplementedError
+        """A buyer's orders of all sales, newest first, at most `orders_listed_max`.
+
+        The ledger's, open ones as the store has them now, and those of the last moment that only
+        this worker has heard of.
+        """
+        with faults():
+            rows = await self._orders.of_user(user, self._limits.orders_listed_max)
+        listed = {row.order.id: row for row in rows}
+        for sale in self.live:
+            terms = sale.terms
+            for order in sale.recent_of(user):
+                if order.id not in listed:
+                    listed[order.id] = OrderRow(order, terms.room, terms.currency, terms.epoch, 0)
+        newest = sorted(listed.values(), key=lambda row: row.order.placed_at_ms, reverse=True)
+        newest = newest[: self._limits.orders_listed_max]
+        bound = asyncio.Semaphore(CHECKED_AT_ONCE)
+        fresh = await asyncio.gather(*(self._fresh(row, bound) for row in newest))
+        return [
+            order_json(order, row.room, row.currency)
+            for order, row in zip(fresh, newest, strict=True)
+        ]
 
     # staff
 
     async def refund(self, order_id: str, act: Act, *, restock: bool) -> dict[str, Any]:
         """Pay a paid order back; its units return to stock or are written off. 404, 409."""
-        raise NotImplementedError
+        _check_texts(reason=act.reason)
+        sale = await self.open(sale_of_order(order_id))
+        changed = await self._apart(self._refund(OrderId(order_id), act, restock))
+        return self._changed(sale, order_id, changed, for_staff=True)
+
+    async def _refund(self, order: OrderId, act: Act, restock: bool) -> Changed:
+        """The ledger may have ceased to read a sale that is over: it is told to go on."""
+        changed = await self._stock.refund(order, act, restock=restock)
+        if changed.change in (Change.DONE, Change.ALREADY):
+            await self._records.stir(sale_of_order(order))
+        return changed
 
     async def arm(
         self,
@@ -106,9 +237,49 @@ class SalesDesk:
         """Put a draft into the store; the sale's JSON.
 
         `on_sale` may hold back units of the allocation (absent skus: all of them). With
-        `starts_at_ms` or a countdown it opens by itself. 404, 409, 422.
+        `starts_at_ms` or a countdown it opens by itself. The same act again: the sale as it is.
+        404, 409 when another act armed it, 422.
         """
-        raise NotImplementedError
+        self._check_countdown(countdown_seconds or 0)
+        _check_texts(reason=act.reason)
+        view = await self._apart(self._arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms))
+        if countdown_seconds is not None and view.state is SaleState.ARMED:
+            opening = replace(act, id=f"{act.id}.open")
+            return await self.steer(
+                sale_id, Steering.OPEN, opening, countdown_seconds=countdown_seconds
+            )
+        return await self._shown(sale_id, view)
+
+    async def _arm(
+        self, sale: SaleId, act: Act, on_sale: Mapping[SkuId, int], starts_at_ms: int | None
+    ) -> SaleView:
+        before = await self._records.find(sale)
+        if before is None:
+            raise unknown("sale", sale)
+        terms = (await self._records.arming(sale)).terms
+        for sku in on_sale:
+            if all(item.sku != sku for item in terms.items):
+                raise unknown("sku", sku)
+        if starts_at_ms is not None:
+            terms = replace(terms, starts_at_ms=starts_at_ms)
+        if before.seq or before.terms.epoch > 1:
+            await self._sales.view(sale)  # a sale that the store has lost is not armed again
+        try:
+            view = await self._sales.arm(terms, act, on_sale)
+        except SteeringRefused:
+            await self._draft_again(sale)
+            raise
+        self.live.forget_unknown(sale)
+        with contextlib.suppress(RoomLogUnavailable):  # they look by themselves every second
+            await self._tell_sale(sale)
+        return view
+
+    async def _draft_again(self, sale: SaleId) -> None:
+        """The store refused to take the sale in; unless it has it, by another act."""
+        try:
+            await self._sales.view(sale)
+        except NotOnSale:
+            await self._records.not_armed(sale)
 
     async def steer(
         self,
@@ -124,21 +295,110 @@ class SalesDesk:
     ) -> dict[str, Any]:
         """Open, pause, resume, close or restock; the sale's JSON. 404, 409, 422.
 
-        `allocate`: a merchant may restock beyond what was allocated.
+        `allocate`: a merchant may restock beyond what was allocated. The same act again changes
+        nothing: the sale as it is.
         """
-        raise NotImplementedError
+        self._check_countdown(countdown_seconds)
+        _check_texts(reason=act.reason)
+        sale = await self.open(sale_id)
+        view = await self._apart(
+            self._sales.steer(
+                sale.id,
+                steering,
+                act,
+                countdown_ms=countdown_seconds * 1000,
+                units=units,
+                allocate=allocate,
+                ends_at_ms=ends_at_ms,
+                cancel_holds=cancel_holds,
+            )
+        )
+        sale.viewed(view)
+        return sale_json(view, sale.terms.items)
 
     async def view(self, sale_id: str) -> SaleView:
-        """The counters of a sale in the store at one instant; 404 when it is not there."""
-        raise NotImplementedError
+        """The counters of a sale in the store at one instant. 404 for drafts, too."""
+        await self.open(sale_id)
+        return await self._apart(self._sales.view(SaleId(sale_id)))
+
+    async def room_of(self, sale_id: str) -> str:
+        """The room of a sale, also of a draft. 404."""
+        sale = self.live.loaded(SaleId(sale_id))
+        if sale is not None:
+            return sale.terms.room
+        with faults():
+            record = await self._records.find(sale_id)
+        if record is None:
+            raise unknown("sale", sale_id)
+        return record.terms.room
+
+    # how it is done
+
+    async def open(self, sale_id: str) -> LiveSale:
+        """The sale on this worker. 404, 409 when it is over and gone, 503."""
+        try:
+            return await self._open(sale_id)
+        except SaleOver:
+            raise conflict("sale: it is over") from None
+
+    async def _open(self, sale_id: str) -> LiveSale:
+        sale = self.live.loaded(SaleId(sale_id))
+        if sale is not None:
+            return sale
+        try:
+            with faults():
+                return await self.live.open(SaleId(sale_id))
+        except UnknownSale:
+            raise unknown("sale", sale_id) from None
+
+    async def _apart(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for a call of the store that goes on if its asker goes away."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.live.keep(task)
+        with faults():
+            return await asyncio.shield(task)
+
+    async def _shown(self, sale_id: str, view: SaleView) -> dict[str, Any]:
+        sale = await self.open(sale_id)
+        return sale_json(view, sale.terms.items)
+
+    def _changed(
+        self, sale: LiveSale, order_id: str, changed: Changed, *, for_staff: bool
+    ) -> dict[str, Any]:
+        if changed.change is Change.UNKNOWN_ORDER:
+            raise unknown("order", order_id)
+        assert changed.order is not None
+        if changed.change is Change.REFUSED:
+            raise conflict(f"order: it is {changed.order.state}")
+        return self._order_json(sale, changed.order, for_staff=for_staff)
+
+    def _order_json(self, sale: LiveSale, order: Order, *, for_staff: bool) -> dict[str, Any]:
+        return order_json(order, sale.terms.room, sale.terms.currency, for_staff=for_staff)
+
+    async def _stored_order(self, order_id: str, user: str | None) -> dict[str, Any]:
+        with faults():
+            row = await self._orders.find(order_id)
+        if row is None or (user is not None and row.order.user != user):
+            raise unknown("order", order_id)
+        return order_json(row.order, row.room, row.currency, for_staff=user is None)
+
+    async def _fresh(self, row: OrderRow, bound: asyncio.Semaphore) -> Order:
+        """An order as the store has it now; as the ledger has it if that cannot be asked."""
+        if row.order.state not in _OPEN:
+            return row.order
+        async with bound:
+            try:
+                return await self._apart(self._sales.order(row.order.id)) or row.order
+            except Refused:
+                return row.order
+
+    def _check_countdown(self, seconds: int) -> None:
+        if not 0 <= seconds <= self._limits.countdown_seconds_max:
+            most = self._limits.countdown_seconds_max
+            raise bad_field("countdown_seconds", f"must be 0 to {most}")
 
 
-def order_sale(order_id: str) -> SaleId:
-    """The sale that an order belongs to; error 404 when this is no order's id."""
-    from flash_sale.model import sale_of
-    from server.replies import unknown
-
-    try:
-        return sale_of(OrderId(order_id))
-    except ValueError:
-        raise unknown("order", order_id) from None
+def _check_texts(**texts: str) -> None:
+    for field, text in texts.items():
+        if not is_displayable(text):
+            raise bad_field(field, "must not contain control or direction characters")
