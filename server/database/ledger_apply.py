@@ -250,7 +250,7 @@ def _add(rows: _Rows, sale: _Sale, one: WrittenMove) -> None:
         if order.sale != sale.id:
             raise ValueError(f"order: {order.id} is not of sale {sale.id}")
         other = rows.newest.get(order.id)
-        if other is None or other.seq < move.seq:
+        if move.kind is not MoveKind.PAYMENT and (other is None or other.seq < move.seq):
             rows.newest[order.id] = move
     if move.kind is MoveKind.SALE and (rows.state is None or rows.state.seq < move.seq):
         rows.state = move

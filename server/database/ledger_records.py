@@ -6,6 +6,7 @@ One transaction per call. Several ledger workers may call at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from server.database.engine import Database
 from server.database.ledger_apply import apply_moves
 from server.database.order_records import refund_of
 from server.database.sale_tables import ledger_set_aside, refunds, webhook_events
-from server.database.sale_words import Applied, Refund, SetAside
+from server.database.sale_words import Applied, Refund, SetAside, WebhookEvent
 from server.database.words import as_storable, is_storable
 
 ERROR_CHARS_MAX = 2_000
@@ -43,9 +44,19 @@ class Ledger:
         )
 
     async def set_aside(
-        self, sale_id: str, entry_id: str, epoch: int, raw: bytes, error: str, now_ms: int
+        self,
+        sale_id: str,
+        entry_id: str,
+        raw: bytes,
+        error: str,
+        now_ms: int,
+        *,
+        epoch: int = 0,
     ) -> None:
-        """Keep an entry that the ledger could not take in. The same entry is kept once."""
+        """Keep an entry that the ledger could not take in. The same entry is kept once.
+
+        `epoch` is that of its moves; 0: they cannot be read.
+        """
         row = {
             "sale_id": sale_id,
             "entry_id": entry_id,
@@ -102,7 +113,7 @@ class Ledger:
             reads_only=True,
         )
 
-    async def due_count(self) -> int:
+    async def refunds_due_count(self) -> int:
         """How many refunds are due, now or later. Those that were given up are not among them."""
         query = sa.select(sa.func.count()).where(refunds.c.state == "due")
         return await self._database.run(
@@ -142,39 +153,23 @@ class Ledger:
             },
         )
 
-    async def webhook_seen(self, provider: str, event_id: str) -> str | None:
-        """The outcome that is stored for an event of a provider, or None if it is new."""
+    async def webhook_seen(self, provider: str, event_id: str) -> WebhookEvent | None:
+        """What is stored of an event of a provider, or None if it is new."""
         if not is_storable(event_id):
             return None
         return await self._database.run(
-            lambda connection: _outcome(connection, provider, event_id),
+            lambda connection: _event(connection, provider, event_id),
             attempt="look for a payment event",
             reads_only=True,
         )
 
-    async def webhook_store(
-        self,
-        provider: str,
-        event_id: str,
-        *,
-        order_id: str,
-        outcome: str,
-        received_at_ms: int,
-        body_digest: str,
-    ) -> str:
-        """Keep what came of an event, and return what stands: the first one that was kept."""
-        row = {
-            "provider": provider,
-            "event_id": event_id,
-            "order_id": order_id,
-            "outcome": outcome,
-            "received_at_ms": received_at_ms,
-            "body_digest": body_digest,
-        }
+    async def webhook_store(self, event: WebhookEvent) -> WebhookEvent:
+        """Keep an event and what came of it; returns what stands: the first that was kept."""
 
-        def work(connection: sa.Connection) -> str:
-            _insert_once(connection, webhook_events, _same_event(provider, event_id), row)
-            stands = _outcome(connection, provider, event_id)
+        def work(connection: sa.Connection) -> WebhookEvent:
+            same = _same_event(event.provider, event.event_id)
+            _insert_once(connection, webhook_events, same, asdict(event))
+            stands = _event(connection, event.provider, event.event_id)
             assert stands is not None
             return stands
 
@@ -193,10 +188,10 @@ def _same_event(provider: str, event_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(webhook_events.c.provider == provider, webhook_events.c.event_id == event_id)
 
 
-def _outcome(connection: sa.Connection, provider: str, event_id: str) -> str | None:
-    query = sa.select(webhook_events.c.outcome).where(_same_event(provider, event_id))
-    outcome: str | None = connection.execute(query).scalar_one_or_none()
-    return outcome
+def _event(connection: sa.Connection, provider: str, event_id: str) -> WebhookEvent | None:
+    query = sa.select(webhook_events).where(_same_event(provider, event_id))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else WebhookEvent(*row)
 
 
 def _insert_once(

@@ -29,6 +29,7 @@ from server.database.sale_words import (
     SaleDraft,
     SaleRecord,
     SetAside,
+    WebhookEvent,
 )
 from server.database.words import ACT_KINDS, Act, RoomRecord, Sanction, StoredAct
 
@@ -62,4 +63,5 @@ __all__ = [
     "UnknownRoom",
     "UnknownSale",
     "UnknownSchema",
+    "WebhookEvent",
 ]

@@ -132,3 +132,15 @@ class SetAside:
     raw: bytes
     error: str
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """An event that a provider told us, and the word for what came of it."""
+
+    provider: str
+    event_id: str
+    order_id: str
+    outcome: str
+    received_at_ms: int
+    body_digest: str  # at most 64 characters; the same event with another body is told by it

@@ -1,4 +1,4 @@
-"""A sale in SQL, and histories of moves as a store would write them, for the tests of the ledger."""
+"""A sale in SQL, and histories of moves as a store would write them."""
 
 from __future__ import annotations
 
