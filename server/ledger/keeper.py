@@ -7,12 +7,14 @@ has a watch of its own, so that a room hears of a turn at once, whatever goes on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -112,11 +114,14 @@ class Keeper:
             for task in ended:
                 task.result()
         finally:
-            watches = [one.task for one in self._kept.values() if one.task is not None]
-            await end_tasks([*tasks, *watches])
-            self._kept.clear()
-            if self.keeps:
-                await self._lease.release()
+            await _whole(self._end(tasks))
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        await end_tasks(tasks)
+        await end_tasks(one.task for one in self._kept.values() if one.task is not None)
+        self._kept.clear()
+        if self.keeps:
+            await self._lease.release()
 
     def heard(self, channel: str, message: bytes) -> None:
         """A message of the feed: a sale did something, or somebody says that one is new."""
@@ -192,11 +197,13 @@ class Keeper:
         self._audits.keep_only(running)
 
     async def _let_go(self, sales: set[SaleId]) -> None:
-        gone = [self._kept.pop(sale) for sale in sales if sale in self._kept]
-        await end_tasks([one.task for one in gone if one.task is not None])
-        for one in gone:
-            assert self.feed is not None
-            await self.feed.unsubscribe(channel_of(one.sale))
+        assert self.feed is not None
+        for sale in sales & set(self._kept):
+            kept = self._kept[sale]
+            if kept.task is not None:
+                await end_tasks([kept.task])
+            if self._kept.pop(sale, None) is not None:
+                await self.feed.unsubscribe(channel_of(sale))
 
     # one sale
 
@@ -303,6 +310,15 @@ class Keeper:
         if await self._records.settle(kept.sale, self._now_ms()):
             await self._let_go({kept.sale})
             _LOG.info("sale %s is settled", kept.sale)
+
+
+async def _whole(work: Coroutine[Any, Any, None]) -> None:
+    """Do it to its end, also when the caller is cancelled meanwhile, even more than once."""
+    doing = asyncio.create_task(work)
+    while not doing.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(doing)
+    doing.result()
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
