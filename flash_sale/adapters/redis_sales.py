@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 from flash_sale.adapters.script import Argument, Durable, RedisClient, Script, key_of
 from flash_sale.adapters.wire import (
+    TAIL_CHARS,
     ask_of,
-    check_purchase,
     checked,
     parse_available,
     parse_order,
@@ -55,6 +55,7 @@ from flash_sale.model import (
 )
 
 _SALES_SEEN_MAX = 10_000
+_OUTCOMES = {outcome.encode(): outcome for outcome in Outcome}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +102,25 @@ class RedisSales:
             self._durable.mode,
         ]
         for one in purchases:
-            check_purchase(one)
             ask = ask_of(one.lines, one.waitlist)
-            args += (tail_of(one.order_id), one.user, one.request_id, ask, one.name)
+            args += (one.order_id[-TAIL_CHARS:], one.user, one.request_id, ask, one.name)
+        _check_buyers(purchases)
         at, rows = await self._call(self._reserve, sale, args)
-        decisions = []
-        for number, purchase in enumerate(purchases):
-            word, text = rows[1 + 2 * number].decode(), rows[2 + 2 * number]
-            order = None
-            if text:
-                order = parse_order(sale, tail_of(purchase.order_id), text.decode())
-            decisions.append(Decision(Outcome(word), order))
+        words, texts = rows[1::2], rows[2::2]
+        decisions = [
+            Decision(
+                _OUTCOMES[word],
+                parse_order(sale, one.order_id[-TAIL_CHARS:], text.decode()) if text else None,
+            )
+            for one, word, text in zip(purchases, words, texts, strict=True)
+        ]
         return Decided(at, decisions, parse_available(rows[0].decode()))
 
     async def remember_sold_out(self, sale: SaleId, purchases: Sequence[Purchase]) -> None:
         """Keep answers `sold_out` that were given without the store, unless it knows better."""
         args: list[Argument] = [self._limits.refusals_kept_ms, self._limits.refusals_kept_max]
+        _check_buyers(purchases)
         for one in purchases:
-            check_purchase(one)
             args += (tail_of(one.order_id), ask_of(one.lines, one.waitlist))
         await self._call(self._remember, sale, args)
 
@@ -296,6 +298,15 @@ class RedisSales:
             return await self._client.execute_command(*command)
         except (RedisError, OSError, TimeoutError) as error:
             raise SaleStoreUnavailable(f"read {command[1]!r}: {error}") from error
+
+
+def _check_buyers(purchases: Sequence[Purchase]) -> None:
+    """Raise `ValueError` naming the field if a buyer's text would break the scripts' fields."""
+    try:
+        checked(all="".join([one.user + one.request_id + one.name for one in purchases]))
+    except ValueError:
+        for one in purchases:
+            checked(user=one.user, request_id=one.request_id, name=one.name)
 
 
 def _check_act(act: Act) -> None:

@@ -23,7 +23,6 @@ from flash_sale.model import (
     PaymentOutcome,
     Position,
     PricedLine,
-    Purchase,
     SaleId,
     SaleState,
     SaleView,
@@ -33,6 +32,7 @@ from flash_sale.model import (
 FIELD, ROW, PART = "\x1f", "\x1e", "\x1d"
 MAY_WAIT = "+"
 INDEX_STEP, EPOCH_STEP = 2**40, 2**32  # as in sale.lua
+TAIL_CHARS = 24  # of an order's id
 _MOVE_FIELDS = 6
 
 
@@ -66,25 +66,22 @@ def checked(**texts: str) -> None:
             raise ValueError(f"{name}: must not contain control characters")
 
 
-def check_purchase(purchase: Purchase) -> None:
-    """Raise `ValueError` naming the field of a purchase that the scripts could not decide."""
-    if _SPECIAL.search(purchase.user + purchase.request_id + purchase.name):
-        checked(user=purchase.user, request_id=purchase.request_id, name=purchase.name)
-    if not purchase.lines or any(not 0 < line.qty <= UNITS_MAX for line in purchase.lines):
-        raise ValueError("qty: must be at least 1")
-    if len(purchase.lines) > 1 and len({line.sku for line in purchase.lines}) < len(purchase.lines):
-        raise ValueError("items: a sku is given twice")
-    if purchase.waitlist and (len(purchase.lines) > 1 or purchase.lines[0].qty > 1):
-        raise ValueError("waitlist: one unit of one sku at a time")
-
-
 def tail_of(order_id: OrderId) -> str:
-    return order_id.rpartition(".")[2]
+    return order_id[-TAIL_CHARS:]
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=1_024)  # few things are asked for, by many
 def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
-    """The request in one canonical text, as the scripts compare it."""
+    """The request in one canonical text, as the scripts compare it.
+
+    Raises `ValueError` naming the field if the scripts could not decide it.
+    """
+    if not lines or any(not 0 < line.qty <= UNITS_MAX for line in lines):
+        raise ValueError("qty: must be at least 1")
+    if len({line.sku for line in lines}) < len(lines):
+        raise ValueError("items: a sku is given twice")
+    if waitlist and (len(lines) > 1 or lines[0].qty > 1):
+        raise ValueError("waitlist: one unit of one sku at a time")
     by_sku = sorted(lines, key=lambda line: line.sku)
     return ",".join(f"{line.sku}*{line.qty}" for line in by_sku) + (MAY_WAIT if waitlist else "")
 
