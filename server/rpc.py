@@ -44,7 +44,7 @@ from server.settings import Limits
 from server.viewer import Viewer
 
 T = TypeVar("T")
-Result = dict[str, Any]
+Result = dict[str, Any] | bytes  # bytes: the JSON of an object, ready
 Procedure = Callable[[Viewer, Any], "Result | Awaitable[Result]"]
 
 
@@ -180,7 +180,7 @@ class Procedures:
         if method is None:
             raise not_available(f"method {name}")
         result = method.answer(viewer, ask.parse(method.request, command.request.get("data")))
-        if isinstance(result, dict):
+        if isinstance(result, bytes | dict):
             return _encoded(viewer, command, result)
         return self._later(viewer, command, result)
 
@@ -203,8 +203,8 @@ class Procedures:
 def _encoded(viewer: Viewer, command: Command, result: Result) -> Reply:
     if not command.id:
         return None
-    codec = viewer.codec
-    return codec.result(command.id, Method.RPC, b'{"data":%s}' % orjson.dumps(result))
+    data = result if isinstance(result, bytes) else orjson.dumps(result)
+    return viewer.codec.result(command.id, Method.RPC, b'{"data":%s}' % data)
 
 
 def joined(viewer: Viewer, room_id: str) -> LiveRoom:

@@ -9,10 +9,14 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flash_sale.model import UNITS_MAX
 from server.replies import Refused, bad_field, too_long
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 UserText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
+RequestId = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
+Units = Annotated[int, Field(ge=1, le=UNITS_MAX)]
+LINES_EVER = 1_000  # as with texts: the setting is checked after
 TEXT_CHARS_EVER = 4_000  # more than any setting allows; the room's own limit is checked after
 
 
@@ -82,6 +86,55 @@ class RoomNotice(InRoom):
     text: Annotated[str, Field(max_length=TEXT_CHARS_EVER)] | None
 
 
+class OrderLine(Request):
+    sku: Id
+    qty: Units
+
+
+class OrderPlace(Request):
+    """Either `sku` and `qty`, or a basket of `items`."""
+
+    sale: Id
+    request_id: RequestId
+    sku: Id | None = None
+    qty: Units | None = None
+    items: Annotated[list[OrderLine], Field(min_length=1, max_length=LINES_EVER)] | None = None
+    waitlist: bool = False
+
+
+class OrderNamed(Request):
+    order: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\.[0-9a-f]{24}$")]
+
+
+class SaleAct(Request):
+    """What staff do to a sale; the same `request_id` takes effect once."""
+
+    sale: Id
+    request_id: RequestId | None = None
+
+
+class SaleArm(SaleAct):
+    on_sale: dict[Id, Annotated[int, Field(ge=0, le=UNITS_MAX)]] | None = None
+    countdown_seconds: Annotated[int, Field(ge=0)] | None = None
+
+
+class SaleOpen(SaleAct):
+    countdown_seconds: Annotated[int, Field(ge=0)] = 0
+
+
+class SaleWithReason(SaleAct):
+    reason: Annotated[str, Field(max_length=TEXT_CHARS_EVER)] = ""
+
+
+class SaleClose(SaleWithReason):
+    cancel_holds: bool = False
+
+
+class SaleRestock(SaleWithReason):
+    sku: Id
+    units: Units
+
+
 def parse(model: type[RequestT], data: Any) -> RequestT:
     """The request as its model; error 400 names the first bad field, 413 what is too long."""
     if data is None:
@@ -95,7 +148,12 @@ def parse(model: type[RequestT], data: Any) -> RequestT:
 
 
 _ID_SHAPE = "must be 1 to 64 letters, digits, - or _"
-_SHAPES = {"user": "must not be empty or hold control characters"}
+_TEXT_SHAPE = "must not be empty or hold control characters"
+_SHAPES = {
+    "user": _TEXT_SHAPE,
+    "request_id": _TEXT_SHAPE,
+    "order": "is not the id of an order",
+}
 
 
 def _refusal(error: ValidationError) -> Refused:

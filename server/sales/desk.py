@@ -7,14 +7,13 @@ asked: asking again with the same ids is safe and gets the first answer.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from flash_sale.adapters.wire import check_purchase
+from flash_sale.adapters.wire import ask_of
 from flash_sale.catalog import SkuId, is_displayable
-from flash_sale.errors import NotOnSale, SaleBusy, SteeringRefused
+from flash_sale.errors import SaleBusy
 from flash_sale.model import (
     Act,
     Change,
@@ -34,7 +33,6 @@ from flash_sale.model import (
     order_id_of,
 )
 from flash_sale.store import Sales, Stock
-from rooms.errors import RoomLogUnavailable
 from server.database.errors import UnknownSale
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
@@ -49,6 +47,7 @@ from server.sales.answers import (
     masked,
     sale_of_order,
 )
+from server.sales.arming import Arming
 from server.sales.live_sale import Answer, LiveSale, answer_of
 from server.sales.live_sales import LiveSales, SaleOver
 from server.settings import Limits
@@ -80,7 +79,7 @@ class SalesDesk:
         self._records = records
         self._orders = orders
         self._limits = limits
-        self._tell_sale = tell_sale
+        self._arming = Arming(live, sales, records, tell_sale)
 
     # buyers
 
@@ -101,14 +100,20 @@ class SalesDesk:
         for lines that make no sense, 404 for an unknown sale or sku, 409 when the request id
         belongs to another request, 503 when the store or a bound stands in the way.
         """
-        try:
-            sale = await self._open(sale_id)
-        except SaleOver:
-            return ENDED
+        sale = await self.open_to_buyers(sale_id)
+        if isinstance(sale, bytes):
+            return sale
         placing = self.placing(
             sale, user=user, name=name, lines=lines, request_id=request_id, waitlist=waitlist
         )
         return placing if isinstance(placing, bytes) else await self.placed(placing)
+
+    async def open_to_buyers(self, sale_id: str) -> LiveSale | bytes:
+        """The sale, or the answer to every purchase in it. 404, 503."""
+        try:
+            return await self._open(sale_id)
+        except SaleOver:
+            return ENDED
 
     def placing(
         self,
@@ -135,7 +140,7 @@ class SalesDesk:
         shown = masked(name or user)
         purchase = Purchase(order_id, user, request_id, tuple(lines), waitlist, shown)
         try:
-            check_purchase(purchase)
+            ask_of(purchase.lines, waitlist)  # a bad one must not spoil the batch of its neighbours
             answer = sale.place(purchase)
         except ValueError as error:
             raise Refused(400, str(error)) from None
@@ -242,44 +247,15 @@ class SalesDesk:
         """
         self._check_countdown(countdown_seconds or 0)
         _check_texts(reason=act.reason)
-        view = await self._apart(self._arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms))
+        view = await self._apart(
+            self._arming.arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms)
+        )
         if countdown_seconds is not None and view.state is SaleState.ARMED:
             opening = replace(act, id=f"{act.id}.open")
             return await self.steer(
                 sale_id, Steering.OPEN, opening, countdown_seconds=countdown_seconds
             )
         return await self._shown(sale_id, view)
-
-    async def _arm(
-        self, sale: SaleId, act: Act, on_sale: Mapping[SkuId, int], starts_at_ms: int | None
-    ) -> SaleView:
-        before = await self._records.find(sale)
-        if before is None:
-            raise unknown("sale", sale)
-        terms = (await self._records.arming(sale)).terms
-        for sku in on_sale:
-            if all(item.sku != sku for item in terms.items):
-                raise unknown("sku", sku)
-        if starts_at_ms is not None:
-            terms = replace(terms, starts_at_ms=starts_at_ms)
-        if before.seq or before.terms.epoch > 1:
-            await self._sales.view(sale)  # a sale that the store has lost is not armed again
-        try:
-            view = await self._sales.arm(terms, act, on_sale)
-        except SteeringRefused:
-            await self._draft_again(sale)
-            raise
-        self.live.forget_unknown(sale)
-        with contextlib.suppress(RoomLogUnavailable):  # they look by themselves every second
-            await self._tell_sale(sale)
-        return view
-
-    async def _draft_again(self, sale: SaleId) -> None:
-        """The store refused to take the sale in; unless it has it, by another act."""
-        try:
-            await self._sales.view(sale)
-        except NotOnSale:
-            await self._records.not_armed(sale)
 
     async def steer(
         self,

@@ -239,7 +239,9 @@ class LiveSale:
         return self._purchases.idle and self._payments.idle and not self._unwritten
 
     async def drained(self) -> None:
-        """Return when the answers that flags gave are written; for as long as the caller waits."""
+        """Return when everybody is answered and the answers that flags gave are written."""
+        await self._purchases.drained()
+        await self._payments.drained()
         while self._writer is not None:
             await asyncio.wait([self._writer])
 

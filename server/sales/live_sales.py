@@ -6,6 +6,7 @@ A sale is opened by whoever first asks for it, or because a room that is open he
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol
@@ -249,10 +250,12 @@ class LiveSales:
         del self._listening[sale.id]
         self.spawn(self.feed.unsubscribe(channel_of(sale.id)))
 
-    async def drained(self) -> None:
-        """Return when every answer that was given is in the store."""
-        for sale in self:
-            await sale.drained()
+    async def drain(self, within_s: float) -> None:
+        """Wait until everybody is answered and every answer is in the store, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for sale in self:
+                    await sale.drained()
 
     async def close(self) -> None:
         """Let go of everything that still runs."""
