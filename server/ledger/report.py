@@ -6,16 +6,27 @@ Refuses to know how entries are written or books are compared; it is told.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import orjson
+from redis.exceptions import RedisError
 
 from flash_sale.catalog import SkuId
+from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import SaleId, SkuBooks
+from flash_sale.store import LedgerStream
 from rooms.adapters.script import RedisClient
+from server.database.errors import DatabaseUnavailable
+from server.database.ledger_records import Ledger
+from server.ledger.writer import Writer
 
 LIFE_MS = 10_000
+INTERVAL_S = 1.0
+
+_LOG = logging.getLogger("onair.ledger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,69 @@ class Audits:
         if audit is None:
             return SaleReport(lag, oldest_ms)
         return SaleReport(lag, oldest_ms, audit.agree, audit.why, audit.units)
+
+
+class Reporter:
+    """Says every second how the writer of this process is doing."""
+
+    def __init__(
+        self,
+        client: RedisClient,
+        stream: LedgerStream,
+        writer: Writer,
+        ledger: Ledger,
+        audits: Audits,
+        consumer: str,
+        *,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._client = client
+        self._stream = stream
+        self._writer = writer
+        self._ledger = ledger
+        self._audits = audits
+        self._consumer = consumer
+        self._now_ms = now_ms
+        self._set_aside = 0
+        self._refunds_due = 0
+
+    async def run(self) -> None:
+        """Report until cancelled. While Redis is away there is nobody to tell."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._count(), name="ledger counts")
+            both.create_task(self._publish(), name="ledger report")
+
+    async def _publish(self) -> None:
+        while True:
+            try:
+                await publish(self._client, await self._report())
+            except (RedisError, OSError, SaleStoreUnavailable) as error:
+                _LOG.debug("no report: %s", error)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def _report(self) -> LedgerReport:
+        sales = {}
+        for sale in self._writer.followed:
+            lag = await self._stream.lag(sale)
+            sales[sale] = self._audits.of(sale, lag, self._writer.oldest_ms(sale))
+        return LedgerReport(
+            consumer=self._consumer,
+            at_ms=self._now_ms(),
+            set_aside=self._set_aside,
+            refunds_due=self._refunds_due,
+            waiting_for=self._writer.waiting_for,
+            sales=sales,
+        )
+
+    async def _count(self) -> None:
+        """On its own: SQL may take long to answer, and the report must say so meanwhile."""
+        while True:
+            try:
+                self._set_aside = await self._ledger.set_aside_count()
+                self._refunds_due = await self._ledger.refunds_due_count()
+            except DatabaseUnavailable as error:  # the writer says it
+                _LOG.debug("nothing was counted: %s", error)
+            await asyncio.sleep(INTERVAL_S)
 
 
 async def publish(client: RedisClient, report: LedgerReport) -> None:
