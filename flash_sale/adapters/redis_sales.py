@@ -15,6 +15,8 @@ from redis.exceptions import RedisError
 
 from flash_sale.adapters.script import Argument, Durable, RedisClient, Script, key_of
 from flash_sale.adapters.wire import (
+    FIELD,
+    ROW,
     TAIL_CHARS,
     ask_of,
     checked,
@@ -101,9 +103,13 @@ class RedisSales:
             limits.waitlist_max,
             self._durable.mode,
         ]
-        for one in purchases:
-            ask = ask_of(one.lines, one.waitlist)
-            args += (one.order_id[-TAIL_CHARS:], one.user, one.request_id, ask, one.name)
+        # One argument for the whole batch: redis-py encodes each by itself, in Python.
+        rows_asked = [
+            f"{one.order_id[-TAIL_CHARS:]}{FIELD}{one.user}{FIELD}{one.request_id}{FIELD}"
+            f"{ask_of(one.lines, one.waitlist)}{FIELD}{one.name}{ROW}"
+            for one in purchases
+        ]
+        args.append("".join(rows_asked))
         _check_buyers(purchases)
         at, rows = await self._call(self._reserve, sale, args)
         words, texts = rows[1::2], rows[2::2]
@@ -120,8 +126,11 @@ class RedisSales:
         """Keep answers `sold_out` that were given without the store, unless it knows better."""
         args: list[Argument] = [self._limits.refusals_kept_ms, self._limits.refusals_kept_max]
         _check_buyers(purchases)
-        for one in purchases:
-            args += (tail_of(one.order_id), ask_of(one.lines, one.waitlist))
+        answers = [
+            f"{tail_of(one.order_id)}{FIELD}{ask_of(one.lines, one.waitlist)}{ROW}"
+            for one in purchases
+        ]
+        args.append("".join(answers))
         await self._call(self._remember, sale, args)
 
     async def pay(self, sale: SaleId, payments: Sequence[Payment]) -> list[Paid]:

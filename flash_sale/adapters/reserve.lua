@@ -1,19 +1,22 @@
 -- reserve: decide a batch of purchases of one sale, in order; each tail takes effect at most once.
 -- ARGV  4 refusals kept for ms  5 refusals kept at most  6 waitlist places at most  7 durability mode,
---       then 5 per purchase: tail, user, request_id, ask (sku*qty, joined by ','; '+' at the end: may wait), name
+--       8 a row per purchase: tail, user, request_id, ask (sku*qty, joined by ','; '+' at the end: may wait), name
 -- Returns after the header: 'sku=available,...', then outcome and order (or '') per purchase. Outcomes are
 -- words of flash_sale.model.Outcome. All or nothing per purchase; a refusal changes nothing for its neighbours.
 local refusal = begin()
 if refusal then return refusal end
 
-local FIRST, WIDTH = 8, 5
 local places, after = tonumber(ARGV[6]), FIELD .. ARGV[7] .. FIELD
 local now_text = whole(now)
 local expires = whole(now + tonumber(sale.hold_ms))
 local deadline = whole(now + tonumber(sale.hold_ms) + tonumber(sale.grace_ms))
 
-local tails = {}
-for at = FIRST, #ARGV, WIDTH do tails[#tails + 1] = ARGV[at] end
+-- One argument for the whole batch: clients spend more on a thousand small ones than this loop does.
+local tails, users, requests, asks, names = {}, {}, {}, {}, {}
+for tail, user, request, ask, name in string.gmatch(ARGV[8], '([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\30]*)\30') do
+  local number = #tails + 1
+  tails[number], users[number], requests[number], asks[number], names[number] = tail, user, request, ask, name
+end
 local known = redis.call('HMGET', ORDERS, unpack(tails))
 local refused, refused_before = redis.call('HMGET', KEYS[5], unpack(tails)), redis.call('HMGET', KEYS[6], unpack(tails))
 
@@ -43,9 +46,9 @@ local function lines(ask)
 end
 
 local fields, held = {}, {}
-for at = FIRST, #ARGV, WIDTH do
-  for _, line in ipairs(lines(ARGV[at + 3])) do
-    local field = line.sku .. FIELD .. ARGV[at + 1]
+for number, user in ipairs(users) do
+  for _, line in ipairs(lines(asks[number])) do
+    local field = line.sku .. FIELD .. user
     if not held[field] then
       held[field] = 0
       fields[#fields + 1] = field
@@ -78,9 +81,9 @@ local function hold(field, qty)
 end
 
 -- A move of a new order needs no state: it is as first answered.
-local function keep(at, kind, asked, ends, position)
-  local tail = ARGV[at]
-  local text = ARGV[at + 1] .. FIELD .. ARGV[at + 2] .. FIELD .. asked.priced .. ends .. FIELD .. position .. after .. ARGV[at + 4]
+local function keep(number, kind, asked, ends, position)
+  local tail = tails[number]
+  local text = users[number] .. FIELD .. requests[number] .. FIELD .. asked.priced .. ends .. FIELD .. position .. after .. names[number]
   new_orders[#new_orders + 1] = tail
   new_orders[#new_orders + 1] = text
   seq = seq + 1
@@ -88,34 +91,34 @@ local function keep(at, kind, asked, ends, position)
   return text
 end
 
-local function wait(at, asked)
-  local unit, field = asked[1].unit, asked[1].sku .. FIELD .. ARGV[at + 1]
+local function wait(number, asked)
+  local unit, field = asked[1].unit, asked[1].sku .. FIELD .. users[number]
   if held[field] + 1 > unit.limit then return 'limit_reached' end
   if places_taken >= places then return 'sold_out' end
   local position = queued(unit) + 1
   queue[unit.sku] = position
   places_taken = places_taken + 1
   hold(field, 1)
-  local text = keep(at, 'queued', asked, '0', whole(position))
+  local text = keep(number, 'queued', asked, '0', whole(position))
   new_waiting[#new_waiting + 1] = whole(unit.index * INDEX_STEP + tonumber(sale.epoch) * EPOCH_STEP + seq)
-  new_waiting[#new_waiting + 1] = ARGV[at]
+  new_waiting[#new_waiting + 1] = tails[number]
   return 'queued', text
 end
 
 local CLOSED_TO_BUYERS = {armed = 'not_started', countdown = 'not_started', paused = 'paused', closed = 'ended'}
 local closed = CLOSED_TO_BUYERS[sale.state]
 
-local function decide(at)
-  local asked = lines(ARGV[at + 3])
+local function decide(number)
+  local asked = lines(asks[number])
   if asked.unknown then return 'unknown_sku' end
   if closed then return closed end
   for _, line in ipairs(asked) do
     if line.unit.available < line.qty or queued(line.unit) > 0 then
-      if asked.waits then return wait(at, asked) end
+      if asked.waits then return wait(number, asked) end
       return 'sold_out'
     end
   end
-  local user = ARGV[at + 1]
+  local user = users[number]
   for _, line in ipairs(asked) do
     if held[line.sku .. FIELD .. user] + line.qty > line.unit.limit then return 'limit_reached' end
   end
@@ -124,9 +127,9 @@ local function decide(at)
     change(line.unit, 'reserved', line.qty)
     hold(line.sku .. FIELD .. user, line.qty)
   end
-  local text = keep(at, 'reserved', asked, expires, '0')
+  local text = keep(number, 'reserved', asked, expires, '0')
   new_deadlines[#new_deadlines + 1] = deadline
-  new_deadlines[#new_deadlines + 1] = ARGV[at]
+  new_deadlines[#new_deadlines + 1] = tails[number]
   return 'reserved', text
 end
 
@@ -138,8 +141,7 @@ end
 
 local outcomes, kept, no = {}, {}, {}
 for number, tail in ipairs(tails) do
-  local at = FIRST + (number - 1) * WIDTH
-  local ask, outcome, text = ARGV[at + 3], nil, nil
+  local ask, outcome, text = asks[number], nil, nil
   local order = known[number] or kept[tail]
   local refusal = refused[number] or refused_before[number] or no[tail]
   if order then
@@ -148,7 +150,7 @@ for number, tail in ipairs(tails) do
     local word, asked = string.match(refusal, '^(%S+) (.*)$')
     outcome = asked == ask and word or 'reused'
   else
-    outcome, text = decide(at)
+    outcome, text = decide(number)
     if text then
       kept[tail] = text
     elseif outcome ~= 'unknown_sku' then

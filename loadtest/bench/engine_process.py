@@ -115,11 +115,11 @@ async def _peer_round(
     await _open_sale(store, sale)
     script = Script("reserve")
     await client.execute_command("SCRIPT", "LOAD", script.text)
-    buyer = ("000000000000__rand_int__", "buyer-__rand_int__", "request-1", f"{SKU}*1", "b*")
+    buyer = ("000000000000__rand_int__", "buyer-__rand_int__", "request-1", f"{SKU}*1", "b*\x1e")
     command = [
         *(program, "-s", str(redis.socket), "-n", str(orders), "-c", str(PEER_CLIENTS)),
         *("-r", "1000000000", "--csv", "EVALSHA", script.digest, "12", *keys_of(sale)),
-        *(channel_of(sale), "", "0", "3600000", "200000", "10000", mode, *buyer),
+        *(channel_of(sale), "", "0", "3600000", "200000", "10000", mode, "\x1f".join(buyer)),
     ]
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, check=True, timeout=300
