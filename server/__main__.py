@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from server import demo, listening, secrets_file
 from server.database.errors import DatabaseUnavailable, UnknownSchema
@@ -94,8 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
     show = command(
         "demo",
-        "run the server with a room, products and secrets made for you",
-        "\n\nGuests may speak. The secrets stay in the data directory. Not for a real shop.",
+        "run the server with a room, products, a flash sale and secrets made for you",
+        "\n\nGuests may speak, and no real money is paid. The secrets stay in the data directory."
+        " Not for a real shop.",
     )
     show.set_defaults(run=_demo)
 
@@ -138,9 +140,8 @@ def _demo(_options: argparse.Namespace, environ: dict[str, str]) -> int:
     _set_up_log(settings)
     data_dir = prepare_data_dir(settings.data_dir)
     with InstanceLock(data_dir):
-        environ = {"ONAIR_GUESTS_MAY_SPEAK": "1"} | secrets_file.with_kept(
-            environ, secrets_file.read_or_make(data_dir)
-        )
+        made_up = {"ONAIR_GUESTS_MAY_SPEAK": "1", "ONAIR_PAYMENT_PROVIDER": "demo"}
+        environ = made_up | secrets_file.with_kept(environ, secrets_file.read_or_make(data_dir))
         settings = Settings.from_env(environ)
         settings.check_secrets()
         asyncio.run(_supervise(settings, environ, is_demo=True))
@@ -158,7 +159,7 @@ async def _supervise(
             network_url = listening.network_url(settings.host, port)
             print(demo.links(base_url, Tokens(settings.token_secret), network_url), flush=True)
 
-    seed = demo.seed if is_demo else None
+    seed = partial(demo.seed, settings) if is_demo else None
     await Supervisor(settings, environ, on_ready=say_ready, seed=seed).run()
 
 

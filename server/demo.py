@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import replace
 
 from flash_sale.catalog import Product, ProductId, Sku, SkuId
-from rooms.model import Role
+from flash_sale.errors import NotOnSale, SaleFrozen, SteeringRefused
+from flash_sale.model import Act as SaleAct
+from flash_sale.model import Item, SaleId, SaleState, Steering
+from flash_sale.store import Sales
+from rooms.model import EVERY_ROOM, Role
 from server.database.catalog_records import CatalogRecords
 from server.database.engine import Database
-from server.database.errors import DuplicateId
+from server.database.errors import DuplicateId, UnknownProducts
 from server.database.room_records import RoomRecords
+from server.database.sale_records import SaleRecords
+from server.database.sale_words import SaleDraft
 from server.database.words import Act
+from server.redis_client import connect
+from server.sale_store import sale_store
+from server.sales.arming import Arming
+from server.settings import Settings
 from server.tokens import Tokens
+
+_LOG = logging.getLogger("onair.demo")
 
 ROOM_ID = "demo"
 ROOM_TITLE = "手工好物直播间 Handmade, live"
 MERCHANT_ID = "demo-merchant"
 HOST_ID = "demo-host"
 HOST_NAME = "主播小安 Ann"
+MERCHANT_NAME = "商家 Shop"
 HOST_TOKEN_TTL_S = 30 * 24 * 3600
 DATABASE_WITHIN_S = 10
 
@@ -61,42 +76,91 @@ PRODUCTS = (
 )
 
 
-async def seed(database_url: str, redis_url: str | None = None) -> None:
-    """Make the demo's room, products and shelf, if they are not there yet.
+SALE = SaleDraft(
+    id=SaleId("demo-sale"),
+    room=ROOM_ID,
+    currency="CNY",
+    items=(
+        Item(SkuId("mug-blue"), ProductId("mug"), "手工陶瓷杯 · 青色 Mug, celadon", 20, 5_900, 2),
+        Item(SkuId("tea"), ProductId("tea"), "明前龙井 Longjing tea, 100 g", 30, 9_900, 2),
+        Item(
+            SkuId("tote-indigo"), ProductId("tote"), "亚麻手提袋 · 靛蓝 Tote, indigo", 5, 7_900, 1
+        ),
+    ),
+    hold_ms=120_000,
+    offer_ms=60_000,
+)
+
+
+async def seed(settings: Settings, database_url: str, redis_url: str) -> None:
+    """Make the demo's room, products, shelf and flash sale, if they are not there yet.
 
     Safe to repeat, also after it was cut short; what the host has changed since is left alone.
     """
     database = Database(database_url, threads_max=1, within_s=DATABASE_WITHIN_S)
+    client = connect(redis_url, settings.limits)
     try:
-        rooms, catalog = RoomRecords(database), CatalogRecords(database)
-        room = await rooms.find(ROOM_ID)
-        if room is not None and room.version > 0:
-            return
-        for product in PRODUCTS:
-            if await catalog.find(product.id) is None:
-                await catalog.create(product)
-        if room is None:
-            try:
-                await rooms.create(ROOM_ID, ROOM_TITLE, "")
-            except DuplicateId:  # another machine seeds the same database
-                return
-        opening = Act(
-            room_id=ROOM_ID,
-            actor_id=MERCHANT_ID,
-            actor_role=Role.MERCHANT,
-            kind="shelf",
-            reason="the demo opens",
-            at_ms=time.time_ns() // 1_000_000,
-        )
-        shelf = [product.id for product in PRODUCTS]
-        await rooms.act(opening, changes={"state": "live"}, shelf=shelf)
+        await _furnish(database)
+        await _open_sale(database, sale_store(client, settings))
     finally:
+        await client.aclose()
         await database.close()
 
 
+async def _furnish(database: Database) -> None:
+    rooms, catalog = RoomRecords(database), CatalogRecords(database)
+    room = await rooms.find(ROOM_ID)
+    if room is not None and room.version > 0:
+        return
+    for product in PRODUCTS:
+        if await catalog.find(product.id) is None:
+            await catalog.create(product)
+    if room is None:
+        try:
+            await rooms.create(ROOM_ID, ROOM_TITLE, "")
+        except DuplicateId:  # another machine seeds the same database
+            return
+    opening = Act(
+        room_id=ROOM_ID,
+        actor_id=MERCHANT_ID,
+        actor_role=Role.MERCHANT,
+        kind="shelf",
+        reason="the demo opens",
+        at_ms=time.time_ns() // 1_000_000,
+    )
+    shelf = [product.id for product in PRODUCTS]
+    await rooms.act(opening, changes={"state": "live"}, shelf=shelf)
+
+
+async def _open_sale(database: Database, store: Sales) -> None:
+    """Each step takes effect once: a sale that was opened or closed before stays as it is."""
+    records = SaleRecords(database)
+    record = await records.find(SALE.id)
+    if record is None:
+        try:
+            await records.create(replace(SALE, created_at_ms=time.time_ns() // 1_000_000))
+        except (DuplicateId, UnknownProducts):  # another machine does it; or the goods are gone
+            return
+    elif record.state not in (SaleState.DRAFT, SaleState.ARMED):
+        return
+
+    def act(name: str) -> SaleAct:
+        return SaleAct(f"demo-{name}", MERCHANT_ID, Role.MERCHANT, "the demo opens")
+
+    try:
+        view = await Arming(store, records).arm(SALE.id, act("arm"), {}, None)
+        if view.state is SaleState.ARMED:
+            await store.steer(SALE.id, Steering.OPEN, act("open"))
+    except (NotOnSale, SaleFrozen, SteeringRefused) as error:
+        _LOG.warning("the sale of the demo stays as it is: %s", error)
+
+
 def links(base_url: str, tokens: Tokens, network_url: str | None) -> str:
-    """The text printed under the ready line; a link of the host's lets its holder be the host."""
+    """The text printed under the ready line; whoever holds a staff link is that person."""
     token = tokens.issue(HOST_ID, Role.HOST, [ROOM_ID], HOST_NAME, HOST_TOKEN_TTL_S)
+    merchant = tokens.issue(
+        MERCHANT_ID, Role.MERCHANT, [EVERY_ROOM], MERCHANT_NAME, HOST_TOKEN_TTL_S
+    )
     lines = []
     for label, url in (("on this machine", base_url), ("on your network", network_url)):
         if url is not None:
@@ -104,6 +168,7 @@ def links(base_url: str, tokens: Tokens, network_url: str | None) -> str:
                 f"  {label}",
                 f"    viewer   {url}/r/{ROOM_ID}",
                 f"    host     {url}/host/{ROOM_ID}#token={token}",
+                f"    merchant {url}/merchant#token={merchant}",
                 f"    API docs {url}/docs",
             ]
     if network_url is None:

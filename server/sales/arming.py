@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from flash_sale.catalog import SkuId
 from flash_sale.errors import NotOnSale, SteeringRefused
 from flash_sale.model import Act, SaleId, SaleView
 from flash_sale.store import Sales
-from rooms.errors import RoomLogUnavailable
 from server.database.sale_records import SaleRecords
 from server.replies import unknown
-from server.sales.live_sales import LiveSales
 
 
 class Arming:
-    """`tell_sale` is awaited once a sale is in the store, so that others look at once; a hint."""
+    """SQL first, then the store."""
 
-    def __init__(
-        self,
-        live: LiveSales,
-        sales: Sales,
-        records: SaleRecords,
-        tell_sale: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self._live = live
+    def __init__(self, sales: Sales, records: SaleRecords) -> None:
         self._sales = sales
         self._records = records
-        self._tell_sale = tell_sale
 
     async def arm(
         self,
@@ -54,14 +43,10 @@ class Arming:
         if before.seq or terms.epoch > 1:
             await self._sales.view(sale)  # a sale that the store has lost is not armed again
         try:
-            view = await self._sales.arm(terms, act, on_sale)
+            return await self._sales.arm(terms, act, on_sale)
         except SteeringRefused:
             await self._draft_again(sale)
             raise
-        self._live.forget_unknown(sale)
-        with contextlib.suppress(RoomLogUnavailable):  # they look by themselves every second
-            await self._tell_sale(sale)
-        return view
 
     async def _draft_again(self, sale: SaleId) -> None:
         """The store refused to take the sale in; unless it has it, by another act."""

@@ -7,6 +7,7 @@ asked: asking again with the same ids is safe and gets the first answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -33,6 +34,7 @@ from flash_sale.model import (
     order_id_of,
 )
 from flash_sale.store import Sales, Stock
+from rooms.errors import RoomLogUnavailable
 from server.database.errors import UnknownSale
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
@@ -79,7 +81,8 @@ class SalesDesk:
         self._records = records
         self._orders = orders
         self._limits = limits
-        self._arming = Arming(live, sales, records, tell_sale)
+        self._arming = Arming(sales, records)
+        self._tell_sale = tell_sale
 
     # buyers
 
@@ -250,6 +253,9 @@ class SalesDesk:
         view = await self._apart(
             self._arming.arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms)
         )
+        self.live.forget_unknown(SaleId(sale_id))
+        with contextlib.suppress(RoomLogUnavailable):  # others look by themselves every second
+            await self._tell_sale(sale_id)
         if countdown_seconds is not None and view.state is SaleState.ARMED:
             opening = replace(act, id=f"{act.id}.open")
             return await self.steer(
