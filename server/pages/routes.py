@@ -1,4 +1,4 @@
-"""The pages' routes: landing, viewer page, host console, their files, and the 404 page.
+"""The pages' routes: landing, viewer page, host console, merchant desk, their files, and 404.
 
 Knows the brand and the room id in the address. Whether the room exists, and what is in it, the
 page learns over the WebSocket like every other client.
@@ -32,6 +32,7 @@ def page_routes(settings: Settings) -> list[BaseRoute]:
         Route("/", pages.landing, name="landing"),
         Route("/r/{room}", pages.viewer, name="viewer"),
         Route("/host/{room}", pages.host, name="host"),
+        Route("/merchant", pages.merchant, name="merchant"),
         Route("/static/{path:path}", pages.static, name="static"),
         Route("/theme.css", pages.theme, name="theme"),
         Route("/favicon.ico", pages.favicon, name="favicon"),
@@ -82,6 +83,7 @@ class Pages:
             logo=settings.brand_logo_url,
             initial=settings.brand_name[:1].upper(),
             guests_may_speak=settings.guests_may_speak or settings.insecure,
+            pages_pay=settings.payment_provider == "demo",
             name_chars_max=settings.limits.name_chars_max,
             text_chars_max=settings.limits.text_chars_max,
             notice_chars_max=settings.limits.notice_chars_max,
@@ -103,6 +105,10 @@ class Pages:
     async def host(self, request: Request) -> Response:
         """The console of hosts, moderators and merchants; who may do what, the server decides."""
         return self._room_page(request, "host.html", title="host_title")
+
+    async def merchant(self, request: Request) -> Response:
+        """The desk of merchants, over the HTTP API; whose rooms and sales, the token says."""
+        return self._page(request, "merchant.html", title="merchant_title")
 
     async def static(self, request: Request) -> Response:
         """A file of the pages."""

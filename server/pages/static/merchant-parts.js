@@ -1,0 +1,85 @@
+/** Small pieces of the desk: heads, badges, facts, times, filters. */
+
+import { icon, make } from './dom.js';
+import { language, t } from './i18n.js';
+import { formatInstant, formatMoney, formatUnits } from './merchant-numbers.js';
+import { hashOf } from './merchant-rules.js';
+
+export const money = (minor, currency) => formatMoney(minor, currency, language);
+export const units = (count) => formatUnits(count, language);
+
+/** A price or two with a dash between. */
+export const moneyRange = ({ from, to }, currency) =>
+  from === to ? money(from, currency) : `${money(from, currency)} – ${money(to, currency)}`;
+
+/** An instant where the reader is, or a dash. */
+export function instant(atMs, none = '–') {
+  if (atMs === null || atMs === undefined) return make('span', { class: 'soft', text: none });
+  return make('time', { class: 'tabular', datetime: new Date(atMs).toISOString(), text: formatInstant(atMs, language) });
+}
+
+const badge = (state, words) => make('span', { class: 'state', data: { state }, text: words });
+export const roomBadge = (state) => badge(state, t(`state.${state}`));
+export const saleBadge = (state) => badge(state, t(`merchant.sale.state.${state}`));
+export const orderBadge = (state) => badge(state, t(`order.state.${state}`));
+
+/** The head of a view: its title, and what can be done here. `back` is `{href, words}`. */
+export function pageHead(title, { back, beside, lead, tools = [] } = {}) {
+  return make(
+    'header',
+    { class: 'page-head' },
+    back ? make('a', { class: 'back', href: back.href }, icon('back'), make('span', { text: back.words })) : null,
+    make('div', { class: 'page-title' }, make('h1', { text: title, tabindex: '-1', dir: 'auto' }), beside, lead ? make('p', { class: 'soft', text: lead }) : null),
+    tools.length ? make('div', { class: 'page-tools' }, ...tools) : null,
+  );
+}
+
+/** A link inside the desk. */
+export const deskLink = (words, ...place) => make('a', { class: 'link', href: hashOf(...place), dir: 'auto', text: words });
+
+/** A link to another page of this server, in a tab of its own. */
+export const outLink = (words, href) =>
+  make('a', { class: 'link out', href, target: '_blank', rel: 'noopener', text: words });
+
+/** Names and values; a value is an element or text. */
+export const facts = (pairs) =>
+  make(
+    'dl',
+    { class: 'facts' },
+    ...pairs.filter(Boolean).map(([name, value]) => make('div', {}, make('dt', { text: name }), make('dd', { dir: 'auto' }, value))),
+  );
+
+/** An id as one copies it. */
+export const code = (text) => make('code', { text });
+
+/** A bar of shares: `parts` are `[kind, units, words]`; it is told as text too. */
+export function shareBar(parts, total) {
+  const bar = make('div', { class: 'share-bar', 'aria-hidden': 'true' });
+  for (const [kind, count] of parts) {
+    const share = make('i', { data: { kind } });
+    share.style.flexGrow = total > 0 ? count / total : 0; // a style attribute would be refused
+    bar.append(share);
+  }
+  const legend = parts.map(([kind, count, words]) =>
+    make('li', { data: { kind } }, make('span', { text: words }), make('b', { class: 'tabular', text: units(count) })),
+  );
+  return make('div', { class: 'shares' }, bar, make('ul', {}, ...legend));
+}
+
+/**
+ * Choices above a list. `fields` as of merchant-fields.js; `onChange(filters)` gets the values of
+ * all of them by name.
+ */
+export function filterBar(fields, onChange) {
+  const form = make('form', { class: 'filters', role: 'search' }, ...fields.map(({ root }) => root));
+  const tell = () => onChange(Object.fromEntries(fields.map(({ input, read }) => [input.name, read()])));
+  form.addEventListener('change', tell);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    tell();
+  });
+  return form;
+}
+
+/** Options of a filter: all, then each. */
+export const withAll = (options) => [['', t('merchant.filter.all')], ...options];

@@ -1,0 +1,89 @@
+"""The merchant desk's page and files, read as text: headers, weight, modules, words."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from server.pages.assets import STATIC
+from server.pages.routes import content_security_policy, page_routes
+from server.pages.words import WORDS
+from server.settings import Settings
+
+PAGE = STATIC.parent / "templates" / "merchant.html"
+SCRIPTS = sorted(STATIC.glob("merchant*.js"))
+PAGE_BYTES_MAX = 100_000
+KEY = r"(?:[a-z]+\.)+\w+"
+
+
+@pytest.fixture
+async def client():
+    app = httpx.ASGITransport(Starlette(routes=page_routes(Settings(brand_name="Kiln <Leaf>"))))
+    async with httpx.AsyncClient(transport=app, base_url="http://shop.example:8000") as client:
+        yield client
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+async def test_the_desk_is_a_page_under_the_strict_policy_in_both_languages(
+    client: httpx.AsyncClient, language: str
+) -> None:
+    answer = await client.get("/merchant", headers={"accept-language": language})
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"] == content_security_policy("shop.example:8000")
+    assert answer.headers["content-language"] == language
+    assert f"<title>{WORDS[language]['merchant_title']} · Kiln &lt;Leaf&gt;</title>" in answer.text
+    assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\son\w+=|\sstyle=", answer.text)
+
+
+async def test_the_desk_with_all_its_files_is_under_100_kb(client: httpx.AsyncClient) -> None:
+    page = await client.get("/merchant")
+    links = set(re.findall(r'(?:src|href)="(/[^"#]+)', page.text))
+    files = [await client.get(link) for link in links]
+    assert all(answer.status_code == 200 for answer in files)
+    weight = len(page.content) + sum(int(answer.headers["content-length"]) for answer in files)
+    assert weight < PAGE_BYTES_MAX
+
+
+async def test_neither_the_page_nor_a_file_of_the_desk_names_the_project(
+    client: httpx.AsyncClient,
+) -> None:
+    texts = [(await client.get("/merchant")).text]
+    texts += [path.read_text() for path in STATIC.glob("merchant*")]
+    assert len(texts) > 15
+    assert [text for text in texts if re.search(r"on-?air", text, re.I)] == []
+
+
+def test_the_desk_preloads_exactly_the_modules_it_uses() -> None:
+    used: set[str] = set()
+    unread = ["merchant"]
+    while unread:
+        text = (STATIC / f"{unread.pop()}.js").read_text()
+        new = set(re.findall(r"from '\./([\w-]+)\.js'", text)) - used
+        used |= new
+        unread += new
+    listed = re.search(r"for module in \[([^\]]+)\]", PAGE.read_text())
+    assert listed
+    assert sorted(re.findall(r"'([\w-]+)'", listed[1])) == sorted(used)
+    assert {path.stem for path in SCRIPTS} - used == {"merchant"}
+
+
+def test_every_word_the_desk_says_exists_and_every_one_of_its_words_is_said() -> None:
+    own = set(re.findall(rf"^  '({KEY})':", (STATIC / "merchant-messages.js").read_text(), re.M))
+    shared = set(re.findall(rf"^  '({KEY})':", (STATIC / "messages-en.js").read_text(), re.M))
+    scripts = "".join(path.read_text() for path in SCRIPTS if path.stem != "merchant-messages")
+    named = set(re.findall(r'data-t(?:-label|-hint)?="([\w.]+)"', PAGE.read_text()))
+    quoted = set(re.findall(rf"'({KEY})'", scripts))
+    called = set(re.findall(rf"\bt\('({KEY})'", scripts))
+    families = re.findall(r"\bt\(`([\w.]+)\$\{[^}]+\}([\w.]*)`", scripts)
+    members = {
+        (start, end): {key for key in own | shared if key.startswith(start) and key.endswith(end)}
+        for start, end in families
+    }
+    assert len(own) > 100
+    assert (named | called) - own - shared == set()
+    assert all(members.values()), members
+    assert own - named - quoted - set().union(*members.values()) == set()
+    assert own & shared == set()
