@@ -20,6 +20,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from flash_sale.adapters.redis_stream import RedisLedgerStream
+from flash_sale.adapters.script import sale_of_channel
+from flash_sale.model import SaleId
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.text_filter import TextFilter, default_words
@@ -28,11 +31,15 @@ from server.api import Services, build_api
 from server.channels import Channels
 from server.control import CHANNEL, Control
 from server.database.engine import Database
+from server.database.ledger_records import Ledger
+from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
+from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
 from server.gateway import Gateway
 from server.handshake import Door
 from server.health import Health
+from server.ledger.audit import Auditor
 from server.live_rooms import LiveRooms
 from server.pages.routes import page_routes
 from server.realtime import RoomRealtime
@@ -40,6 +47,14 @@ from server.redis_client import Client, ClientRole, connect
 from server.rpc import Procedures, Talk
 from server.rpc_staff import Staff
 from server.rpc_text import objection
+from server.sale_cards import SaleCards
+from server.sale_store import sale_store
+from server.sales.announce import SaleNews
+from server.sales.care import SaleCare
+from server.sales.desk import SalesDesk
+from server.sales.live_sale import Clocks
+from server.sales.live_sales import LiveSales
+from server.sales.rpc_orders import Orders, Steerings
 from server.settings import BadSetting, Settings
 from server.tokens import Tokens
 
@@ -55,6 +70,8 @@ class Worker:
     settings: Settings
     gateway: Gateway
     rooms: LiveRooms
+    sales: LiveSales
+    news: SaleNews
     door: Door
     health: Health
     services: Services
@@ -67,11 +84,14 @@ class Worker:
         """Before the sockets go: refuse newcomers, close everybody in waves, store what is said."""
         await self.gateway.drain(self.settings.limits.drain_seconds)
         await self.rooms.say_goodbye()
+        await self.sales.drain(self.settings.limits.decide_within_s)
 
     async def close(self) -> None:
         """Stop reading, then let go of the stores."""
         await end_tasks(self.tasks)
         await self.gateway.close()
+        self.news.close()
+        await self.sales.close()
         await self.rooms.close()
         for client in self.clients:
             await client.aclose()
@@ -102,43 +122,62 @@ async def open_worker(
             part_lapses_ms=limits.vitals_interval_s * 3_500,
         ),
     )
-    seeds = RoomSeeds(records, catalog, now_ms)
+    sale_records, order_records = SaleRecords(database), OrderRecords(database)
+    store = sale_store(commands, settings)
+    cards = SaleCards(sale_records, order_records, store)
+    seeds = RoomSeeds(records, catalog, now_ms, cards.of_room)
     tokens = Tokens(settings.token_secret, settings.token_jwks)
     rooms = LiveRooms(log, seeds, limits)
     gateway = Gateway(limits, tokens, rooms, insecure=settings.insecure, now_ms=now_ms)
-    control = Control(commands, gateway, rooms)
+    news = SaleNews(rooms, gateway, limits.orders_ticker_ms)
+    sales = LiveSales(store, store, sale_records, limits, Clocks(now_ms), news.heard)
+    control = Control(
+        commands, gateway, rooms, on_sale=lambda sale: sales.forget_unknown(SaleId(sale))
+    )
+    desk = SalesDesk(sales, store, store, sale_records, order_records, limits, control.sale)
     acts = Acts(records, rooms, log, control, seeds, now_ms)
     gateway.handle(Channels(gateway, rooms, tokens, limits, log).handlers())
     words = text_filter(settings.blocked_words_file)
     talk = Talk(rooms, words, limits, now_ms)
     staff = Staff(rooms, acts, records, limits)
-    gateway.handle(Procedures(talk.procedures(), staff.procedures()).handlers())
+    orders = Orders(desk, rooms, settings.payment_provider)
+    tables = (talk, staff, orders, Steerings(desk, limits))
+    gateway.handle(Procedures(*(table.procedures() for table in tables)).handlers())
 
     def heard(channel: str, message: bytes) -> None:
         if channel == CHANNEL:
             control.received(message)
+        elif sale_of_channel(channel) is not None:
+            sales.announced(channel, message)
         else:
             rooms.announced(channel, message)
+
+    async def resumed() -> None:
+        sales.resumed()
+        await rooms.resumed()
 
     feed = RedisFeed(
         listener,
         on_message=heard,
-        on_resumed=rooms.resumed,
+        on_resumed=resumed,
         subscribe_within_s=limits.append_within_s,
     )
-    rooms.feed = feed
+    rooms.feed = sales.feed = feed
     tasks = [
         asyncio.create_task(work, name=label)
         for label, work in (
             ("feed", feed.run()),
             ("wheel", gateway.wheel.run()),
             ("rooms", rooms.keep()),
+            ("sales", SaleCare(sales, rooms, news, limits).keep()),
         )
     ]
     worker = Worker(
         settings=settings,
         gateway=gateway,
         rooms=rooms,
+        sales=sales,
+        news=news,
         door=Door(gateway, tokens, settings),
         health=Health(
             commands,
@@ -157,6 +196,12 @@ async def open_worker(
             tokens=tokens,
             realtime=RoomRealtime(rooms, control, limits.history_reply_events_max),
             acts=acts,
+            desk=desk,
+            sales=sale_records,
+            orders=order_records,
+            ledger=Ledger(database),
+            cards=cards,
+            auditor=Auditor(store, RedisLedgerStream(commands), sale_records, order_records),
             now_ms=now_ms,
             refuse_name=lambda name: objection(name, words),
         ),
