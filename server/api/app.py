@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from server.api import people, products, realtime, rooms
+from server.api import (
+    exports,
+    orders,
+    payments,
+    people,
+    products,
+    realtime,
+    rooms,
+    sales,
+    steering,
+)
 from server.api.docs import add_docs
 from server.api.document import document_of
 from server.api.errors import add_handlers
@@ -42,6 +52,13 @@ def build_api(services: Services) -> FastAPI:
         people.open_routes,
         rooms.routes,
         products.routes,
+        sales.routes,
+        sales.staff_routes,
+        steering.routes,
+        orders.key_routes,
+        orders.routes,
+        exports.routes,
+        payments.routes,
         realtime.routes,
     ):
         api.include_router(router)

@@ -149,6 +149,10 @@ def _who(operation: dict[str, Any]) -> str:
     schemes = [name for entry in operation["security"] for name in entry]
     if not schemes:
         return "who_open"
+    if "signature" in schemes:
+        return "who_provider"
+    if {"bearer": ["host"]} in operation["security"]:
+        return "who_key_staff"
     return "who_key_merchant" if "bearer" in schemes else "who_key"
 
 
@@ -287,7 +291,9 @@ def _curl(path: str, method: str, operation: dict[str, Any], body: Any) -> str:
     parts = [f'curl "$HOST{path}"']
     if method not in {"GET", "POST"}:
         parts[0] = f'curl -X {method} "$HOST{path}"'
-    if operation["security"]:
+    if {"signature": []} in operation["security"]:
+        parts.append('-H "X-Payment-Signature: t=$NOW,v1=$DIGEST"')
+    elif operation["security"]:
         parts.append('-H "X-API-Key: $KEY"')
     if body is not None:
         parts.append('-H "Content-Type: application/json"')

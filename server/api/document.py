@@ -7,11 +7,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from server.payments.signature import HEADER
+
 _DESCRIPTION = """\
-Rooms, products, tokens and server-to-server realtime of a live shop.
+Rooms, products, flash sales, orders, tokens and server-to-server realtime of a live shop.
 
 Your back end sends the API key as `X-API-Key`; the key never belongs in a page or an app. A
-merchant's token (`Authorization: Bearer`) may manage the rooms it holds. Viewers need neither:
+merchant's token (`Authorization: Bearer`) may manage the rooms it holds, a host's may run their
+sales. A payment provider signs what it sends. Viewers need none of it:
 they use the WebSocket at `/connection/websocket`, which speaks the Centrifuge client protocol.
 
 Money is whole minor units with a currency, instants are Unix milliseconds, ids are strings.
@@ -21,6 +24,9 @@ _TAGS = [
     {"name": "people", "description": "Tokens for customers and guests.", "x-name-zh": "用户"},
     {"name": "rooms", "description": "Rooms, shelves and logs.", "x-name-zh": "直播间"},
     {"name": "products", "description": "The catalogue.", "x-name-zh": "商品"},
+    {"name": "sales", "description": "Flash sales and their books.", "x-name-zh": "秒杀"},
+    {"name": "orders", "description": "Orders, refunds and exports.", "x-name-zh": "订单"},
+    {"name": "payments", "description": "What a payment provider tells.", "x-name-zh": "支付"},
     {
         "name": "realtime",
         "description": "Server to server: publish, ask, disconnect.",
@@ -38,7 +44,15 @@ _SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A token with the role merchant, for the rooms it holds.",
+        "description": "A token with the role merchant, for the rooms it holds; where the role "
+        "host is named, a host's too.",
+    },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": HEADER,
+        "description": "`t=<Unix seconds>,v1=<hex>`: HMAC-SHA256 of `<Unix seconds>.<body>` under "
+        "the secret that this server shares with its payment provider.",
     },
 }
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,10 +14,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ExceptionHandler
 
+from server import replies
 from server.api.headers import SECURITY_HEADERS
 from server.database.errors import DatabaseUnavailable, UnknownProducts, UnknownRoom
 from server.ports import RealtimeUnavailable, UnknownChannel
+from server.sales.live_sales import SaleOver
 
 RETRY_AFTER_S = 2
 
@@ -65,7 +68,7 @@ _MEANINGS = {
     409: ("It collides with what is there.", "id: 'demo' exists and is different", "id"),
     413: ("The body or a value is too large.", "the body has more than 262144 bytes", None),
     415: ("The body must be application/json.", "send Content-Type: application/json", None),
-    422: ("The room's rules refuse it.", "name: contains a blocked word", "name"),
+    422: ("The rules of the room or the sale refuse it.", "name: contains a blocked word", "name"),
     429: ("Too many requests; `Retry-After` says when to come back.", "too many guests", None),
     503: ("Storage is away for a moment; `Retry-After` says when to retry.", "try again", None),
 }
@@ -99,6 +102,16 @@ def documented(
     return answers
 
 
+def refused_by_desk(error: replies.Refused) -> Refused:
+    """The desk's refusal: its codes are those of HTTP, but for what no field of ours caused."""
+    field, colon, why = error.message.partition(": ")
+    if not colon or field.partition(".")[0] not in _FIELDS_OF_DESK:
+        field, why = "", error.message
+    if error.code == 503 or error.temporary:
+        return unavailable(error.message)
+    return Refused(error.code if error.code >= 400 else 500, why, field or None)
+
+
 def answer(refused: Refused) -> JSONResponse:
     """A refusal as it goes over the wire."""
     detail = {"code": refused.status, "message": refused.message, "field": refused.field}
@@ -111,42 +124,8 @@ def unavailable(message: str, retry_after_s: int = RETRY_AFTER_S) -> Refused:
 
 def add_handlers(api: FastAPI) -> None:
     """Make every error of the API take the one shape."""
-
-    @api.exception_handler(Refused)
-    async def refused(_request: Request, error: Refused) -> JSONResponse:
-        return answer(error)
-
-    @api.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(_first_problem(error.errors()))
-
-    @api.exception_handler(HTTPException)
-    async def http(_request: Request, error: HTTPException) -> JSONResponse:
-        message = _HTTP_MESSAGES.get(error.status_code, str(error.detail))
-        return answer(Refused(error.status_code, message, headers=dict(error.headers or {})))
-
-    @api.exception_handler(DatabaseUnavailable)
-    async def no_database(_request: Request, error: DatabaseUnavailable) -> JSONResponse:
-        _log.warning("%s", error)
-        unknown = "; whether it was stored is unknown" if error.may_be_done else ""
-        return answer(unavailable(f"the database is not available, try again{unknown}"))
-
-    @api.exception_handler(RealtimeUnavailable)
-    async def no_realtime(_request: Request, error: RealtimeUnavailable) -> JSONResponse:
-        _log.warning("%s", error)
-        return answer(unavailable("the realtime side is not available, try again"))
-
-    @api.exception_handler(UnknownChannel)
-    async def no_channel(_request: Request, _error: UnknownChannel) -> JSONResponse:
-        return answer(Refused(404, "there is no such channel", "channel"))
-
-    @api.exception_handler(UnknownRoom)
-    async def no_room(_request: Request, error: UnknownRoom) -> JSONResponse:
-        return answer(unknown_room(str(error)))
-
-    @api.exception_handler(UnknownProducts)
-    async def no_products(_request: Request, error: UnknownProducts) -> JSONResponse:
-        return answer(Refused(404, str(error), "products"))
+    for kind, refusal in _REFUSALS.items():
+        api.add_exception_handler(kind, _answering(refusal))
 
     @api.exception_handler(Exception)
     async def bug(_request: Request, _error: Exception) -> JSONResponse:
@@ -155,10 +134,51 @@ def add_handlers(api: FastAPI) -> None:
         return answer(Refused(500, "internal error", headers=dict(SECURITY_HEADERS)))
 
 
+def _answering(refusal: Callable[[Any], Refused]) -> ExceptionHandler:
+    async def handler(_request: Request, error: Exception) -> JSONResponse:
+        return answer(refusal(error))
+
+    return handler
+
+
+def _http(error: HTTPException) -> Refused:
+    message = _HTTP_MESSAGES.get(error.status_code, str(error.detail))
+    return Refused(error.status_code, message, headers=dict(error.headers or {}))
+
+
+def _no_database(error: DatabaseUnavailable) -> Refused:
+    _log.warning("%s", error)
+    unknown = "; whether it was stored is unknown" if error.may_be_done else ""
+    return unavailable(f"the database is not available, try again{unknown}")
+
+
+def _no_realtime(error: RealtimeUnavailable) -> Refused:
+    _log.warning("%s", error)
+    return unavailable("the realtime side is not available, try again")
+
+
 def unknown_room(room_id: str) -> Refused:
     return Refused(404, f"there is no room {room_id!r}", "id")
 
 
+_FIELDS_OF_DESK = frozenset(
+    {
+        "countdown_seconds",
+        "items",
+        "lines",
+        "on_sale",
+        "order",
+        "qty",
+        "reason",
+        "request_id",
+        "sale",
+        "sku",
+        "starts_at_ms",
+        "times",
+        "units",
+        "waitlist",
+    }
+)
 _HTTP_MESSAGES = {
     404: "there is nothing at this address",
     405: "this address does not take this method",
@@ -203,3 +223,17 @@ def _sentence(message: str) -> str:
             rest = words.removeprefix(subject)
             return f"must be {rest}" if subject == "input should be " else f"must {rest}"
     return words
+
+
+_REFUSALS: dict[type[Exception], Callable[[Any], Refused]] = {
+    Refused: lambda error: error,
+    replies.Refused: refused_by_desk,
+    RequestValidationError: lambda error: _first_problem(error.errors()),
+    HTTPException: _http,
+    DatabaseUnavailable: _no_database,
+    RealtimeUnavailable: _no_realtime,
+    UnknownChannel: lambda _error: Refused(404, "there is no such channel", "channel"),
+    UnknownRoom: lambda error: unknown_room(str(error)),
+    UnknownProducts: lambda error: Refused(404, str(error), "products"),
+    SaleOver: lambda _error: Refused(409, "the sale is over: nothing of it can change any more"),
+}

@@ -21,6 +21,7 @@ from rooms.model import EVERY_ROOM
 
 USER_CHARS_MAX = 255
 CHANNEL_CHARS_MAX = 255
+THEIR_ID_CHARS_MAX = 255
 _BLANK_LETTERS = "\u115f\u1160\u2800\u3164\uffa0"  # letters and symbols that show nothing
 
 
@@ -64,6 +65,12 @@ def _check_channel(value: str) -> str:
     return _check_line(value)
 
 
+def _check_their_id(value: str) -> str:
+    if not 1 <= len(value) <= THEIR_ID_CHARS_MAX:
+        raise ValueError(f"must be 1 to {THEIR_ID_CHARS_MAX} characters")
+    return _check_line(value)
+
+
 def _check_address(value: str) -> str:
     if len(value) > IMAGE_URL_CHARS_MAX or not is_web_address(value):
         raise ValueError(
@@ -97,6 +104,13 @@ Channel = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": CHANNEL_CHARS_MAX}),
     Field(description="`room:<id>`", examples=["room:demo"]),
 ]
+# An id that others choose: of a request, a payment, an event.
+TheirId = Annotated[
+    str,
+    AfterValidator(_check_their_id),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": THEIR_ID_CHARS_MAX}),
+]
+Line = Annotated[str, AfterValidator(_check_line), WithJsonSchema({"type": "string"})]
 WebAddress = Annotated[
     str,
     AfterValidator(_check_address),
@@ -105,6 +119,10 @@ WebAddress = Annotated[
 
 RoomIdInPath = Annotated[str, Path(description="The room's id.", examples=["demo"])]
 ProductIdInPath = Annotated[str, Path(description="The product's id.", examples=["tea-01"])]
+SaleIdInPath = Annotated[str, Path(description="The sale's id.", examples=["spring-sale"])]
+OrderIdInPath = Annotated[
+    str, Path(description="The order's id.", examples=["spring-sale.91ea3b56a83434804b11b3e6"])
+]
 
 
 def tidy_name(text: str, chars_max: int) -> str:

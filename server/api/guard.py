@@ -1,6 +1,7 @@
 """Who may call a route, and how large a body it reads: decided before the body is parsed.
 
-A route picks one of three route classes: `KeyRoute`, `MerchantRoute`, `OpenRoute`.
+A route picks one of five route classes: `KeyRoute`, `MerchantRoute`, `StaffRoute`,
+`ProviderRoute`, `OpenRoute`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from fastapi.routing import APIRoute
 from rooms.model import EVERY_ROOM, Identity, Role, RoomId, UserId
 from server.api.errors import Refused, unavailable
 from server.api.services import Services, services_of
+from server.payments import signature
 from server.tokens import KeyNotLoaded, TokenError
 
 BODY_WITHIN_S = 15
 # As the OpenAPI document says who may call a route; a test compares it with what the classes do.
 KEY: list[dict[str, list[str]]] = [{"apiKey": []}]
 KEY_OR_MERCHANT: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": []}]
+KEY_OR_STAFF: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": ["host"]}]
+PROVIDER: list[dict[str, list[str]]] = [{"signature": []}]
 OPEN: list[dict[str, list[str]]] = []
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -36,7 +40,7 @@ def described(summary_zh: str, security: list[dict[str, list[str]]]) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request: the holder of the API key, or a merchant with a token."""
+    """Who sent a request: the holder of the API key, or a merchant or host with a token."""
 
     identity: Identity
 
@@ -44,9 +48,16 @@ class Caller:
     def every_room(self) -> bool:
         return EVERY_ROOM in self.identity.rooms
 
+    def manages(self, room_id: str) -> bool:
+        return self.identity.role_in(RoomId(room_id)) is Role.MERCHANT
+
+    def hosts(self, room_id: str) -> bool:
+        """Whether this caller may run the show in a room: its host, or who manages it."""
+        return self.identity.role_in(RoomId(room_id)) in {Role.HOST, Role.MERCHANT}
+
     def check_room(self, room_id: str) -> None:
         """Raise 403 unless this caller manages the room, whether or not it exists."""
-        if self.identity.role_in(RoomId(room_id)) is not Role.MERCHANT:
+        if not self.manages(room_id):
             raise Refused(403, f"this token is not for room {room_id!r}")
 
 
@@ -67,6 +78,20 @@ class MerchantRoute(APIRoute):
         return _guarded(super().get_route_handler(), self, _key_or_merchant)
 
 
+class StaffRoute(APIRoute):
+    """As `MerchantRoute`, and a bearer token with the role host; the route checks the room."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(super().get_route_handler(), self, _key_or_staff)
+
+
+class ProviderRoute(APIRoute):
+    """The payment provider: the body's bytes carry its signature in a header."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(super().get_route_handler(), self, _anybody, check_body=_check_signature)
+
+
 class OpenRoute(APIRoute):
     """Anybody."""
 
@@ -82,14 +107,22 @@ async def _caller_of(request: Request) -> Caller:  # a plain function would go t
 CallerHere = Annotated[Caller, Depends(_caller_of)]
 
 
+def _any_body(_request: Request, _services: Services, _body: bytes) -> None:
+    """Whoever was admitted may send what they like; the route looks at it."""
+
+
 def _guarded(
-    handler: Handler, route: APIRoute, admit: Callable[[Request, Services], Caller | None]
+    handler: Handler,
+    route: APIRoute,
+    admit: Callable[[Request, Services], Caller | None],
+    check_body: Callable[[Request, Services, bytes], None] = _any_body,
 ) -> Handler:
     async def guarded(request: Request) -> Response:
         services = services_of(request)
         request.state.caller = admit(request, services)
         if route.body_field is not None:
             body = await _read_body(request, services.settings.limits.body_bytes_max)
+            check_body(request, services, body)
             request = _ReadRequest(request, body)
         return await handler(request)
 
@@ -100,6 +133,18 @@ def _anybody(_request: Request, _services: Services) -> None:
     return None
 
 
+def _check_signature(request: Request, services: Services, body: bytes) -> None:
+    settings = services.settings
+    secret = settings.payment_secret if settings.payment_provider == "webhook" else ""
+    now_s = services.now_ms() / 1000
+    tolerance_s = settings.limits.webhook_tolerance_s
+    header = request.headers.get(signature.HEADER, "")
+    try:
+        signature.verify(secret, header, body, now_s, tolerance_s)
+    except signature.BadSignature as error:
+        raise Refused(401, str(error)) from error
+
+
 def _key_only(request: Request, services: Services) -> Caller:
     if _has_key(request, services):
         return KEY_HOLDER
@@ -107,6 +152,14 @@ def _key_only(request: Request, services: Services) -> Caller:
 
 
 def _key_or_merchant(request: Request, services: Services) -> Caller:
+    return _key_or_token(request, services, frozenset({Role.MERCHANT}))
+
+
+def _key_or_staff(request: Request, services: Services) -> Caller:
+    return _key_or_token(request, services, frozenset({Role.MERCHANT, Role.HOST}))
+
+
+def _key_or_token(request: Request, services: Services, roles: frozenset[Role]) -> Caller:
     if _has_key(request, services):
         return KEY_HOLDER
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -118,8 +171,9 @@ def _key_or_merchant(request: Request, services: Services) -> Caller:
         raise unavailable(str(error), retry_after_s=1) from error
     except TokenError as error:
         raise _unauthorised(str(error), ' error="invalid_token"') from error
-    if identity.role is not Role.MERCHANT or identity.is_anonymous or not identity.rooms:
-        raise Refused(403, "a token with the role merchant in some room is needed")
+    if identity.role not in roles or identity.is_anonymous or not identity.rooms:
+        named = " or ".join(role for role in (Role.MERCHANT, Role.HOST) if role in roles)
+        raise Refused(403, f"a token with the role {named} in some room is needed")
     return Caller(identity)
 
 

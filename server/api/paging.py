@@ -13,16 +13,16 @@ from server.api.services import Services
 PAGE_ROWS = 50
 
 
-class _Paging(BaseModel):
+class Paging(BaseModel):
     model_config = ConfigDict(extra="forbid")
     limit: int = Field(PAGE_ROWS, ge=1, description="Rows of a page.")
 
 
-class PagingById(_Paging):
+class PagingById(Paging):
     after: str = Field("", max_length=64, description="`next` of the page before.")
 
 
-class PagingByVersion(_Paging):
+class PagingByVersion(Paging):
     after: int | None = Field(None, ge=1, le=2**53, description="`next` of the page before.")
 
 
@@ -30,7 +30,7 @@ ById = Annotated[PagingById, Query()]
 ByVersion = Annotated[PagingByVersion, Query()]
 
 
-def rows(paging: _Paging, services: Services) -> int:
+def rows(paging: Paging, services: Services) -> int:
     """How many rows a page may have; 400 if more were asked for than the server gives."""
     most = services.settings.limits.page_rows_max
     if "limit" in paging.model_fields_set and paging.limit > most:

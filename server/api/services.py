@@ -9,8 +9,14 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from server.database.engine import Database
+from server.database.ledger_records import Ledger
+from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
+from server.database.sale_records import SaleRecords
+from server.ledger.audit import Auditor
 from server.ports import Realtime, RoomActs
+from server.sale_cards import SaleCards
+from server.sales.desk import SalesDesk
 from server.settings import Settings
 from server.tokens import Tokens
 
@@ -31,6 +37,12 @@ class Services:
     tokens: Tokens
     realtime: Realtime
     acts: RoomActs
+    desk: SalesDesk
+    sales: SaleRecords
+    orders: OrderRecords
+    ledger: Ledger
+    cards: SaleCards
+    auditor: Auditor
     now_ms: Callable[[], int]
     refuse_name: Callable[[str], str | None] = accept_any_name
 

@@ -1,6 +1,6 @@
 """Signed messages between a payment provider and us, the same in both directions.
 
-`X-Onair-Signature: t=<Unix seconds>,v1=<hex>` where the hex is HMAC-SHA256 of
+`X-Payment-Signature: t=<Unix seconds>,v1=<hex>` where the hex is HMAC-SHA256 of
 `<Unix seconds>.<body>` under the shared secret, over the bytes of the body as they were sent.
 """
 
@@ -10,7 +10,7 @@ import hmac
 import re
 from hashlib import sha256
 
-HEADER = "X-Onair-Signature"
+HEADER = "X-Payment-Signature"
 HEADER_CHARS_MAX = 1_024
 _SECONDS = re.compile(r"[0-9]{1,12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")

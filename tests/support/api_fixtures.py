@@ -15,14 +15,16 @@ import pytest
 
 from server.api import Services, build_api
 from server.database.engine import Database, sqlite_url
-from server.database.records import CatalogRecords, RoomRecords
+from server.redis_client import Client
 from server.settings import Limits, Settings
-from server.tokens import Tokens
-from tests.support.api_parts import API_KEY, MemoryRealtime, StoredActs
+from tests.support.api_parts import API_KEY, MemoryRealtime
+from tests.support.api_stage import NOW_MS, opened_services, tell_nobody
 from tests.support.asgi_client import AsgiClient
+from tests.support.shop import Shop
 
 SECRET = "a secret that is long enough: 0123456789"
-NOW_MS = 1_800_000_000_000
+PAYMENT_SECRET = "a payment secret of enough bytes: 0123456789"
+__all__ = ["NOW_MS", "PAYMENT_SECRET", "SECRET"]
 
 
 @pytest.fixture
@@ -32,6 +34,8 @@ def settings() -> Settings:
         api_key=API_KEY,
         token_secret=SECRET,
         guests_may_speak=True,
+        payment_provider="webhook",
+        payment_secret=PAYMENT_SECRET,
         brand_name="Tea House",
         limits=replace(Limits(), page_rows_max=4, shelf_products_max=5, skus_per_product_max=3),
     )
@@ -44,23 +48,24 @@ def realtime() -> MemoryRealtime:
 
 @pytest.fixture
 async def services(
-    tmp_path: Path, sqlite_template: Path, settings: Settings, realtime: MemoryRealtime
+    tmp_path: Path,
+    sqlite_template: Path,
+    settings: Settings,
+    realtime: MemoryRealtime,
+    redis_url: str,
 ) -> AsyncIterator[Services]:
     path = tmp_path / "api.sqlite3"
     shutil.copy(sqlite_template, path)
     database = Database(sqlite_url(path), threads_max=4, within_s=5)
-    rooms = RoomRecords(database)
-    yield Services(
-        settings=settings,
-        database=database,
-        rooms=rooms,
-        catalog=CatalogRecords(database),
-        tokens=Tokens(settings.token_secret),
-        realtime=realtime,
-        acts=StoredActs(rooms),
-        now_ms=lambda: NOW_MS,
-    )
+    async with opened_services(settings, database, redis_url, realtime, tell_nobody) as services:
+        yield services
     await database.close()
+
+
+@pytest.fixture
+def shop(services: Services, redis_client: Client) -> Shop:
+    """The same stores behind the API's back: its `drain` is the ledger worker."""
+    return Shop(redis_client, services.database)
 
 
 @pytest.fixture

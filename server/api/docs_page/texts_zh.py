@@ -22,6 +22,38 @@ TEXTS_ZH: dict[str, str] = {
     "重复提交相同商品返回 200，不做任何改变；标识相同而内容不同则返回 409。",
     "listProducts": "按标识排序、分页返回全部商品。",
     "getProduct": "返回一件商品及其规格。",
+    "createSale": "新建的秒杀是草稿：准备开售之前没有人看得到。重复提交相同内容返回 200，"
+    "不做任何改变；标识相同而内容不同则返回 409。",
+    "listSales": "按标识排序、分页返回秒杀的当前状态；使用商家令牌时只返回其持有的直播间的秒杀。",
+    "getSale": "返回一场秒杀的当前状态。若实时存储暂时不可用，则返回账本中的状态，"
+    "并由 `source` 标明。",
+    "changeSale": "只有草稿可以修改，未提交的字段保持不变。`items` 会替换整张列表。",
+    "getBooks": "用于判定下单的计数，与从账本重新统计的计数并列，并说明两者是否一致。"
+    "只有在没有任何记录正在写入账本时才会比较。",
+    "armSale": "从此条款固定，直播间开始展示该秒杀。它等待主播开售，或到时自动开售。",
+    "openSale": "已准备好的秒杀立即开售，或经过所有观众可见的倒计时后开售。",
+    "pauseSale": "恢复之前不再接受下单；已占用的库存仍可支付。",
+    "resumeSale": "暂停的秒杀重新接受下单。",
+    "closeSale": "秒杀结束：不再接受下单，候补名单解散。已占用的库存在截止时间前仍可支付，"
+    "除非用 `cancel_holds` 一并结束。",
+    "restockSale": "为一个 sku 增加库存，候补者优先。主播不得超出商家分配的数量（422），"
+    "商家可以超出。",
+    "placeOrder": "全部成功或全部失败，立即判定。`reserved` 会保留库存到 `expires_at_ms`；"
+    "其他结果也是正常响应，不是错误。相同请求得到逐字节相同的响应；"
+    "同一个 `request_id` 用于不同请求则返回 409。",
+    "listOrders": "按标识排序、分页返回账本中的订单，账本比判定稍晚片刻。"
+    "使用商家令牌时只返回其持有的直播间的订单。",
+    "getOrder": "返回订单的当前状态，以及账本中它的每一笔付款。",
+    "refundOrder": "已支付订单的款项经支付服务方退回。`restock` 为 true 时库存先给候补者，"
+    "再重新上架；否则予以核销。",
+    "cancelOrder": "结束未支付的占用或候补位置。已取消的订单原样返回；已支付的订单请改用退款。",
+    "exportOrdersCsv": "供电子表格使用：会被当作公式的文本前面加一个撇号。"
+    "内容以账本为准，按标识排序。",
+    "exportAll": "直播间及其操作日志、商品、秒杀及其订单、付款、退款与每一次变动："
+    "每行一个 JSON 对象。最后一行的 kind 为 `end`，没有它说明文件不完整。"
+    "使用商家令牌时只包含其持有的直播间。",
+    "paymentWebhook": "服务方对请求体的字节签名，并反复发送直到收到 200。同一事件只生效一次。"
+    "结果不是 `accepted` 的款项会被记录并退回：占用已结束、订单已付过，或金额、币种不符。",
     "publish": "向直播间内所有人发送一个 JSON 值。`state` 与 `chat` 通道的消息带有 offset，"
     "重连的客户端可以补收；`pulse` 通道只保留最新值。",
     "broadcast": "把同一个值发送到列表中的每个频道。响应按相同顺序逐一给出结果："
@@ -35,6 +67,99 @@ TEXTS_ZH: dict[str, str] = {
     "`next` of the page before.": "上一页的 `next`。",
     "The room's id.": "直播间标识。",
     "The product's id.": "商品标识。",
+    "The sale's id.": "秒杀标识。",
+    "The order's id.": "订单标识。",
+    "Only of this room.": "只看该直播间。",
+    "Only of this sale.": "只看该秒杀。",
+    "Only of this user.": "只看该用户。",
+    "Only in this state.": "只看该状态。",
+    "The same id takes effect once: after a lost answer, send the request again.": (
+        "同一标识只生效一次：没有收到响应时，原样重发即可。"
+    ),
+    "Units by sku to begin with; the rest can be restocked. Absent: all.": (
+        "各 sku 的起售数量，其余可稍后补货；不填则全部上架。"
+    ),
+    "Opens then by itself.": "到时自动开售。",
+    "Opens by itself after so many seconds.": "经过该秒数后自动开售。",
+    "0: at once.": "0：立即。",
+    "Shown to viewers and kept in the audit trail.": "向观众展示，并记入审计记录。",
+    "Kept in the audit trail.": "记入审计记录。",
+    "Holds that are not paid end at once.": "未支付的占用立即结束。",
+    "Units to add; a host only up to the allocation.": "增加的数量；主播不得超出分配。",
+    "On sale: `initial = available + reserved + sold`.": (
+        "上架数量：`initial = available + reserved + sold`。"
+    ),
+    "Held by buyers who have not paid.": "买家已占用但尚未支付的数量。",
+    "Units whose money went back.": "已退款的数量。",
+    "Refunded units that did not return to stock.": "退款后没有回到库存的数量。",
+    "Whether the counters add up.": "各计数是否相符。",
+    "Null: the store cannot be read; see `why`.": "null：无法读取实时存储，原因见 `why`。",
+    "Entries of the stream that the ledger does not hold yet.": "尚未写入账本的记录数。",
+    "Null: not comparable at this instant; see `why`.": "null：此刻无法比较，原因见 `why`。",
+    "Why they do not agree or cannot be compared, or empty.": "不一致或无法比较的原因，可为空。",
+    "The instant of the counters, by the store's clock.": "计数的时刻，以实时存储的时钟为准。",
+    "Why it is paused, closed or frozen.": "暂停、结束或冻结的原因。",
+    "Grows when state, times or sold out change.": "状态、时间或售罄情况变化时增大。",
+    "`store`: as it is now; `ledger`: as far as it is written down.": (
+        "`store`：当前状态；`ledger`：以账本已记录的为准。"
+    ),
+    "Null: on the host's word.": "null：由主播开售。",
+    "Null: it is closed by hand.": "null：手动结束。",
+    "The whole list anew.": "替换整张列表。",
+    "Units on sale now: available, held and sold.": "当前上架数量：可售、已占用与已售之和。",
+    "Units that can be bought now.": "当前可购买的数量。",
+    "People in the waitlist.": "候补人数。",
+    "A sku of a product of the catalogue.": "商品目录中某件商品的 sku。",
+    "Its product; needed if several have this sku.": "所属商品；多件商品有相同 sku 时必填。",
+    "Units that the host may sell.": "主播可售的数量。",
+    "Absent: the price of the sku.": "不填则为该 sku 的价格。",
+    "Units that one person may hold, buy or wait for.": "每人可占用、购买或候补的数量。",
+    "The room it is sold in.": "所在直播间。",
+    "Absent: the currency of the products.": "不填则为商品的币种。",
+    "Once armed it opens then by itself; absent: on the host's word.": (
+        "准备开售后到时自动开售；不填则由主播开售。"
+    ),
+    "Closes by itself; absent: by hand.": "到时自动结束；不填则手动结束。",
+    "How long a buyer has to pay.": "买家的支付时限（秒）。",
+    "How long somebody from the waitlist has to pay; absent: as long.": (
+        "候补者的支付时限（秒）；不填则相同。"
+    ),
+    "What is sold, each sku once.": "所售商品，每个 sku 一次。",
+    "Null for a basket of several.": "一单多款时为 null。",
+    "Units in all.": "总件数。",
+    "Pay until then.": "支付截止时间。",
+    "`always`, `everysec` or `replicated`: what held.": (
+        "当时生效的持久化方式：`always`、`everysec` 或 `replicated`。"
+    ),
+    "Only if it was paid.": "仅在已支付时出现。",
+    "Place in the waitlist, if it was queued.": "候补时的名次。",
+    "The provider's id of the payment that paid it.": "支付该订单的付款在服务方的标识。",
+    "Every payment that came for it.": "该订单收到的每一笔付款。",
+    "All but `accepted` are given back.": "除 `accepted` 外均退回。",
+    "All but `accepted` are given back; `ignored`: another type of event.": (
+        "除 `accepted` 外均退回；`ignored`：其他类型的事件。"
+    ),
+    "The provider's id of this event; it takes effect once.": "服务方的事件标识，只生效一次。",
+    "`payment.succeeded`; others are recorded, nothing more.": (
+        "`payment.succeeded`；其他类型只作记录。"
+    ),
+    "Which order was paid.": "所支付的订单。",
+    "The provider's id of the payment.": "服务方的付款标识。",
+    "What was received.": "收到的金额。",
+    "With `reserved` and `queued`.": "结果为 `reserved` 或 `queued` 时出现。",
+    "With `sold_out`, if one sku was asked for.": "只买一个 sku 且结果为 `sold_out` 时出现。",
+    "Your own id of the buyer.": "你系统中买家的标识。",
+    "Shown to others, masked.": "打码后向他人展示。",
+    "With `qty`, for one sku; or send `items`.": "与 `qty` 一起购买一个 sku；或改用 `items`。",
+    "All units or none.": "全部成功或全部失败。",
+    "A basket: all lines or none, each sku once.": "购物篮：全部成功或全部失败，每个 sku 一次。",
+    "Yours, one per purchase: the same request gets the same answer.": (
+        "由你生成，每次购买一个：相同请求得到相同响应。"
+    ),
+    "If sold out, wait for a unit (one unit only).": "售罄时加入候补（仅限一件）。",
+    "True: the units can be sold again; false: written off.": (
+        "true：库存可再次出售；false：核销。"
+    ),
     "1, 2, 3 and so on within the room, without gaps.": "直播间内从 1 开始连续编号。",
     "When it was done.": "操作时间。",
     "User id; `api-key` for the holder of the API key.": "用户标识；API 密钥持有者为 `api-key`。",

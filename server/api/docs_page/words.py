@@ -7,7 +7,7 @@ LANGUAGES = {"en": "English", "zh-CN": "简体中文"}
 WORDS: dict[str, dict[str, str]] = {
     "en": {
         "title": "HTTP API",
-        "lead": "For back ends of the shop: rooms, products, tokens and realtime messages.",
+        "lead": "For back ends of the shop: rooms, products, flash sales, orders, messages.",
         "document": "OpenAPI 3.1 document",
         "start": "Before you begin",
         "start_text": "Set these two in your shell; every example below uses them.",
@@ -24,6 +24,8 @@ WORDS: dict[str, dict[str, str]] = {
         "who": "Who may call it",
         "who_key": "API key",
         "who_key_merchant": "API key, or a merchant's token",
+        "who_key_staff": "API key, or the token of a merchant or host",
+        "who_provider": "The payment provider, by its signature",
         "who_open": "Anybody",
         "in_path": "In the address",
         "in_query": "After the ?",
@@ -49,7 +51,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "zh-CN": {
         "title": "HTTP 接口",
-        "lead": "供店铺后端使用：直播间、商品、令牌与实时消息。",
+        "lead": "供店铺后端使用：直播间、商品、秒杀、订单与实时消息。",
         "document": "OpenAPI 3.1 文档",
         "start": "开始之前",
         "start_text": "先在终端中设置这两个变量，下面的示例都会用到。",
@@ -66,6 +68,8 @@ WORDS: dict[str, dict[str, str]] = {
         "who": "调用权限",
         "who_key": "API 密钥",
         "who_key_merchant": "API 密钥，或商家令牌",
+        "who_key_staff": "API 密钥，或商家、主播令牌",
+        "who_provider": "支付服务方（凭签名）",
         "who_open": "任何人",
         "in_path": "路径参数",
         "in_query": "查询参数",
@@ -101,7 +105,7 @@ STATUSES_ZH = {
     409: "与已有内容冲突。",
     413: "请求体或某个值过大。",
     415: "请求体必须是 application/json。",
-    422: "被直播间规则拒绝。",
+    422: "被直播间或秒杀的规则拒绝。",
     429: "请求过多，按 Retry-After 稍后再试。",
     503: "存储暂时不可用，按 Retry-After 重试。",
 }

@@ -1,0 +1,86 @@
+"""Everything behind the HTTP API as a worker builds it, but for rooms: real SQL, real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from flash_sale.adapters.redis_stream import RedisLedgerStream
+from flash_sale.adapters.script import sale_of_channel
+from rooms.adapters.redis_feed import RedisFeed
+from server.api import Services
+from server.database.engine import Database
+from server.database.ledger_records import Ledger
+from server.database.order_records import OrderRecords
+from server.database.records import CatalogRecords, RoomRecords
+from server.database.sale_records import SaleRecords
+from server.endings import end_tasks
+from server.ledger.audit import Auditor
+from server.redis_client import ClientRole, connect
+from server.sale_cards import SaleCards
+from server.sale_store import sale_store
+from server.sales.desk import SalesDesk
+from server.sales.live_sale import Clocks
+from server.sales.live_sales import LiveSales
+from server.settings import Settings
+from server.tokens import Tokens
+from tests.support.api_parts import MemoryRealtime, StoredActs
+
+NOW_MS = 1_800_000_000_000
+
+
+@contextlib.asynccontextmanager
+async def opened_services(
+    settings: Settings,
+    database: Database,
+    redis_url: str,
+    realtime: MemoryRealtime,
+    tell_sale: Callable[[str], Awaitable[None]],
+) -> AsyncIterator[Services]:
+    """The services of an API; the database stays the caller's. `tell_sale` hears of armed sales."""
+    commands = connect(redis_url, settings.limits)
+    listener = connect(redis_url, settings.limits, role=ClientRole.LISTENER)
+    rooms, sales, orders = RoomRecords(database), SaleRecords(database), OrderRecords(database)
+    store = sale_store(commands, settings)
+    live = LiveSales(
+        store, store, sales, settings.limits, Clocks(lambda: NOW_MS), lambda _sale, _told: None
+    )
+
+    def heard(channel: str, message: bytes) -> None:
+        if sale_of_channel(channel) is not None:
+            live.announced(channel, message)
+
+    async def resumed() -> None:
+        live.resumed()
+
+    live.feed = feed = RedisFeed(
+        listener, on_message=heard, on_resumed=resumed, subscribe_within_s=5
+    )
+    feeding = asyncio.create_task(feed.run())
+    try:
+        yield Services(
+            settings=settings,
+            database=database,
+            rooms=rooms,
+            catalog=CatalogRecords(database),
+            tokens=Tokens(settings.token_secret),
+            realtime=realtime,
+            acts=StoredActs(rooms),
+            desk=SalesDesk(live, store, store, sales, orders, settings.limits, tell_sale),
+            sales=sales,
+            orders=orders,
+            ledger=Ledger(database),
+            cards=SaleCards(sales, orders, store),
+            auditor=Auditor(store, RedisLedgerStream(commands), sales, orders),
+            now_ms=lambda: NOW_MS,
+        )
+    finally:
+        await end_tasks([feeding])
+        await live.close()
+        await commands.aclose()
+        await listener.aclose()
+
+
+async def tell_nobody(_sale: str) -> None:
+    """No ledger worker waits for hints here."""
