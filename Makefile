@@ -37,7 +37,7 @@ test: setup-test ## install what tests need and run all of them
 test-fault: setup-test ## only the tests that kill, stop and delay real processes
 	$(BIN)/python -m pytest -q tests/fault
 
-bench: setup-test ## the benchmarks: fan-out, memory and connects, as ratios measured in one run
+bench: setup-test ## the benchmarks: fan-out, memory, connects and orders, as ratios measured in one run
 	$(BIN)/python -m loadtest.bench
 
 lock: ## choose the newest allowed versions anew and write requirements/*.lock (needs uv)

@@ -27,6 +27,13 @@ class Plan:
     crowd_joins_per_s: int = 1_000
     warm_viewers: int = 20
     settle_within_s: float = 10.0
+    engine_orders: int = 100_000
+    engine_rounds: int = 3
+    orders_per_s: tuple[int, ...] = (2_000, 8_000, 10_000)
+    refusals_per_s: tuple[int, ...] = (20_000,)
+    orders_seconds: float = 5.0
+    orders_rounds: int = 2
+    orders_buyers: int = 800
 
     def events(self, viewers: int, per_s: int, *, is_peer: bool) -> int:
         """How many events one round of this room and rate publishes; at least 2."""
@@ -47,4 +54,11 @@ QUICK = Plan(
     witnesses=20,
     crowd_viewers=500,
     crowd_rounds=1,
+    engine_orders=20_000,
+    engine_rounds=1,
+    orders_per_s=(1_000,),
+    refusals_per_s=(2_000,),
+    orders_seconds=2.0,
+    orders_rounds=1,
+    orders_buyers=100,
 )

@@ -8,6 +8,9 @@ from typing import Any
 
 from loadtest.bench.crowd import CrowdCell, CrowdRound
 from loadtest.bench.fanout import Cell, Round
+from loadtest.bench.orders import OrdersFigures
+from loadtest.bench.orders_report import engine_text, orders_json, orders_text
+from loadtest.bench.tables import table, times
 
 SCHEMA = 1
 OURS = "onair"
@@ -27,17 +30,27 @@ class Report:
     fanout: list[Cell] = field(default_factory=list)
     crowd_rounds: list[CrowdRound] = field(default_factory=list)
     crowd: list[CrowdCell] = field(default_factory=list)
+    orders: OrdersFigures = field(default_factory=OrdersFigures)
 
     @property
     def is_complete(self) -> bool:
         """True if every contender has at least one valid round for everything asked for."""
         cells: list[Cell | CrowdCell] = [*self.fanout, *self.crowd]
-        return bool(cells) and all(cell.rounds > 0 for cell in cells)
+        measured = bool(cells or self.orders.rounds)
+        return (
+            measured
+            and all(cell.rounds > 0 for cell in cells)
+            and all(self.orders.valid(*kind) for kind in self.orders.kinds())
+        )
 
     def void(self) -> list[str]:
         """Every void round with its reasons."""
         rounds: list[Round | CrowdRound] = [*self.fanout_rounds, *self.crowd_rounds]
-        return [f"{_round_name(r)}: {'; '.join(r.void)}" for r in rounds if r.void]
+        bought = [r for r in self.orders.rounds if r.void]
+        return [
+            *(f"{_round_name(r)}: {'; '.join(r.void)}" for r in rounds if r.void),
+            *(f"orders, {r.kind} {r.per_s}/s: {'; '.join(r.void)}" for r in bought),
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only. Raw latency samples stay out: their percentiles are in."""
@@ -58,6 +71,7 @@ class Report:
                 "cells": [asdict(cell) for cell in self.crowd],
                 "rounds": [asdict(r) for r in self.crowd_rounds],
             },
+            "orders": orders_json(self.orders),
             "void": self.void(),
         }
 
@@ -69,6 +83,8 @@ class Report:
             parts.append(_memory_text(self.crowd))
         if self.crowd and "connect" in self.scenarios:
             parts.append(_connect_text(self.crowd))
+        if self.orders.rounds:
+            parts += [engine_text(self.orders), orders_text(self.orders)]
         if void := self.void():
             parts.append("Void rounds, not used above:\n" + "\n".join(f"  {why}" for why in void))
         return "\n\n".join(parts)
@@ -101,19 +117,6 @@ def ratios(fanout: Sequence[Cell], crowd: Sequence[CrowdCell]) -> list[dict[str,
             for name in CROWD_FIGURES
         ]
     return found
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns lined up; the first word-like column left, numbers right."""
-    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
-    lines = []
-    for row in (header, *rows):
-        cells = [
-            cell.ljust(width) if head == "server" else cell.rjust(width)
-            for cell, width, head in zip(row, widths, header, strict=True)
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 def _ratio(what: str, where: dict[str, Any], ours: float, peer: float) -> dict[str, Any]:
@@ -168,7 +171,7 @@ def _fanout_text(cells: Sequence[Cell]) -> str:
                 f"{cell.late_ms.p50:.1f}{'' if cell.kept_up else '*'}",
                 f"{cell.late_ms.p99:.1f}{'' if cell.kept_up else '*'}",
                 f"{cell.starved_share:.0%}",
-                _times(cell.cpu_us, mine.cpu_us if mine and cell.rounds else 0.0),
+                times(cell.cpu_us, mine.cpu_us if mine and cell.rounds else 0.0),
             )
         )
     return (
@@ -190,7 +193,7 @@ def _memory_text(cells: Sequence[CrowdCell]) -> str:
             _kilobytes(cell.bytes_per_viewer_by_round),
             f"{cell.bytes_per_viewer_more / 1024:.2f}",
             _kilobytes(cell.bytes_per_viewer_more_by_round),
-            _times(cell.bytes_per_viewer_more, mine),
+            times(cell.bytes_per_viewer_more, mine),
         )
         for cell in cells
     ]
@@ -212,7 +215,7 @@ def _connect_text(cells: Sequence[CrowdCell]) -> str:
             f"{cell.joins_per_s:.0f}",
             f"{cell.cpu_us_per_join:.0f}",
             " ".join(f"{value:.0f}" for value in cell.joins_per_s_by_round),
-            _times(cell.cpu_us_per_join, mine),
+            times(cell.cpu_us_per_join, mine),
         )
         for cell in cells
     ]
@@ -224,7 +227,3 @@ def _connect_text(cells: Sequence[CrowdCell]) -> str:
 
 def _kilobytes(values: Sequence[float]) -> str:
     return " ".join(f"{value / 1024:.2f}" for value in values)
-
-
-def _times(value: float, ours: float) -> str:
-    return f"{value / ours:.2f}x" if ours else "-"

@@ -19,7 +19,8 @@ from loadtest.bench.fanout import Round, pool
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.processes import CpuTime
 from loadtest.bench.publisher import Published, answer_status, event
-from loadtest.bench.report import Report, ratios, table
+from loadtest.bench.report import Report, ratios
+from loadtest.bench.tables import table
 from loadtest.dialects import Centrifuge
 from loadtest.health import Health
 from loadtest.samples import Spread, hear
