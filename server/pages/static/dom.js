@@ -79,6 +79,11 @@ export function safeUrl(url) {
   }
 }
 
+/** Write a text where it differs: what stands already is not read out again. */
+export const write = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+};
+
 /** Show or hide. */
 export const show = (element, visible) => {
   element.hidden = !visible;

@@ -1,16 +1,18 @@
 /** The host console: one room, run from a phone or a desk. Builds the parts and joins them. */
 
+import { askSheet } from './ask-sheet.js';
 import { CommentList, announceComments } from './comment-list.js';
-import { roleBadge, tombstone } from './comment-row.js';
-import { byId, icon, isBusyTyping, make, show } from './dom.js';
+import { byId, isBusyTyping, make, show } from './dom.js';
 import { logRow, Rate, showLogLikes } from './host-comments.js';
 import { Done, drawCounts, focusSlow, mountControls } from './host-controls.js';
 import { openModeration } from './host-moderate.js';
+import { mountHostSales } from './host-sale.js';
 import { mountShelf, shelfKeys, unpinButton } from './host-shelf.js';
 import { languageSwitch, onLanguage, t, translate } from './i18n.js';
 import { LiveClient } from './live-client.js';
 import { newId } from './outbox.js';
 import { refusalWords } from './refusals.js';
+import { drawPinnedComment, drawRoomHead } from './room-head.js';
 import { RoomState } from './room-state.js';
 import { callApi, keepSession, keptSession, roleIn, socketAddress, tokenFromAddress } from './session.js';
 import { makeSheet, toast } from './sheet.js';
@@ -71,9 +73,9 @@ const drawControls = mountControls({
 });
 
 async function changePhase(phase) {
-  if (phase === 'ended' && !(await confirmSheet(t('controls.end.title'), t('controls.end.text'), t('controls.end.go')))) {
-    return false;
-  }
+  const title = t('controls.end.title');
+  const end = { title, text: t('controls.end.text'), go: t('controls.end.go'), danger: true };
+  if (phase === 'ended' && !(await askSheet(end))) return false;
   try {
     await callApi('PATCH', `/api/v1/rooms/${encodeURIComponent(room)}`, { state: phase }, token);
     return true;
@@ -83,20 +85,35 @@ async function changePhase(phase) {
   }
 }
 
-/** Ask before something that the whole room will notice. */
-function confirmSheet(title, text, go) {
-  return new Promise((resolve) => {
-    const yes = make('button', { type: 'button', class: 'button danger', text: go });
-    const no = make('button', { type: 'button', class: 'button quiet', text: t('action.cancel') });
-    const dialog = makeSheet({ title, look: 'small' }, make('p', { text }), make('div', { class: 'actions' }, no, yes));
-    no.addEventListener('click', () => dialog.close());
-    yes.addEventListener('click', () => {
-      resolve(true);
-      dialog.close();
-    });
-    dialog.addEventListener('close', () => resolve(false));
-  });
+/** Act on a sale; resolves with '' or with why it was not done. */
+async function steer(method, data) {
+  try {
+    const { sale } = await client.rpc(method, data);
+    if (sale) state.putSale({ ...sale, sale: sale.id });
+    return '';
+  } catch (error) {
+    return explain(error);
+  }
 }
+
+/** Sales that were prepared for this room and wait to be armed; none where we may not see them. */
+async function drafts() {
+  const query = new URLSearchParams({ room, state: 'draft' });
+  try {
+    return (await callApi('GET', `/api/v1/sales?${query}`, undefined, token)).sales;
+  } catch {
+    return [];
+  }
+}
+
+const drawSales = mountHostSales({
+  client,
+  state,
+  steer,
+  drafts,
+  maySteer: isHost,
+  reasonMax: Number(page.reasonMax),
+});
 
 const list = new CommentList({
   state,
@@ -160,32 +177,15 @@ async function answer(event) {
 }
 
 function drawHead() {
-  const { title, state: phase } = state.room;
-  if (title) document.title = `${title} · ${page.brand}`;
-  byId('title').textContent = title || page.brand;
-  byId('live-state').dataset.state = phase;
-  byId('live-state').textContent = t(`state.${phase}`);
+  drawRoomHead(state.room, page.brand);
   byId('my-role').className = `badge badge-${role()}`;
   byId('my-role').textContent = t(`role.${role()}`);
   byId('my-name').textContent = me.name ?? '';
 }
 
-function drawPinnedComment() {
-  const place = byId('pinned-comment');
-  const comment = state.pinnedComment;
-  show(place, Boolean(comment));
-  if (!comment) return;
-  place.replaceChildren(
-    icon('pin'),
-    make(
-      'p',
-      { dir: 'auto' },
-      roleBadge(comment.role),
-      make('bdi', { class: 'name', text: comment.name ?? '' }),
-      make('bdi', { text: comment.removed ? tombstone(comment) : comment.text }),
-    ),
-    ...(role() === 'viewer' ? [] : [unpinButton(() => ask('comment.pin', { id: null }))]),
-  );
+function drawPinned() {
+  const tool = role() === 'viewer' ? null : unpinButton(() => ask('comment.pin', { id: null }));
+  drawPinnedComment(state.pinnedComment, tool);
 }
 
 const LINE = { connected: 'good', closed: 'bad' };
@@ -286,9 +286,10 @@ function openHelp() {
 
 function drawAll() {
   drawHead();
-  drawPinnedComment();
+  drawPinned();
   drawShelf();
   drawControls();
+  drawSales();
 }
 
 translate(document.documentElement);
@@ -299,7 +300,7 @@ onLanguage(() => {
   drawLine(client);
 });
 for (const part of ['reset', 'room']) state.on(part, drawHead);
-for (const part of ['reset', 'pinnedComment']) state.on(part, drawPinnedComment);
+for (const part of ['reset', 'pinnedComment']) state.on(part, drawPinned);
 for (const part of ['reset', 'likes', 'viewers']) state.on(part, () => drawCounts(state, rate.perMinute(Date.now())));
 setInterval(() => drawCounts(state, rate.perMinute(Date.now())), COUNT_EVERY_MS);
 state.on('removed', (id) => id === replyTo?.id && setReply(null));

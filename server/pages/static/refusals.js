@@ -22,6 +22,8 @@ export function refusalWords(error, { moderation = null, language } = {}) {
       return t('error.forbidden', about);
     case 404:
       return t('error.unknown');
+    case 409:
+      return t('error.conflict', about);
     case 413:
       return t('error.long');
     case 422:

@@ -105,14 +105,12 @@ export class RoomState extends Emitter {
     this.set('sales', sales.sort((a, b) => (a.id < b.id ? -1 : 1)));
   }
 
-  /** What is left of some skus of a sale: `available` by sku. */
-  putStock(id, available) {
+  /** What has changed of some items of a sale, each named by its `sku`. */
+  putStock(id, changes) {
     const known = this.sale(id);
     if (!known) return;
-    const items = known.items.map((item) =>
-      Object.hasOwn(available, item.sku) ? { ...item, available: available[item.sku] } : item,
-    );
-    this.putSale({ sale: id, items });
+    const bySku = new Map(changes.map((change) => [change.sku, change]));
+    this.putSale({ sale: id, items: known.items.map((item) => ({ ...item, ...bySku.get(item.sku) })) });
   }
 
   /** Newer counts of likes on comments. */
@@ -151,9 +149,8 @@ const EVENTS = {
   shelf: (state, { products }) => state.set('shelf', products),
   viewers: (state, { count }) => state.set('viewers', count),
   'sale.state': (state, event) => state.putSale(event),
-  'sale.stock': (state, { sale, items }) =>
-    state.putStock(sale, Object.fromEntries(items.map((item) => [item.sku, item.available]))),
-  'sale.sold_out': (state, { sale, sku }) => state.putStock(sale, { [sku]: 0 }),
+  'sale.stock': (state, { sale, items }) => state.putStock(sale, items),
+  'sale.sold_out': (state, { sale, sku }) => state.putStock(sale, [{ sku, available: 0 }]),
   orders: (state, event) => state.emit('ordered', event),
   likes: (state, { total, delta }) => {
     state.set('likes', total);

@@ -37,13 +37,6 @@ export function byUrgency(sales, nowMs) {
   return [...sales].sort((a, b) => rank(a) - rank(b));
 }
 
-/** Lowest price of a sale's items, and whether others cost more. */
-export function priceSpan(sale) {
-  const prices = sale.items.map((item) => item.price_minor);
-  const from = Math.min(...prices);
-  return { from, varies: Math.max(...prices) > from };
-}
-
 /** How many units of an item may be asked for at once by somebody who has `taken` units of it. */
 export const unitsAllowed = (item, taken) =>
   Math.max(0, Math.min(item.per_user_max - taken, item.available));

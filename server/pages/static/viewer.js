@@ -2,8 +2,8 @@
 
 import { Composer } from './composer.js';
 import { CommentList, announceComments } from './comment-list.js';
-import { commentRow, openComment, pendingRow, roleBadge, showLikes, tombstone } from './comment-row.js';
-import { byId, icon, isBusyTyping, make, show } from './dom.js';
+import { commentRow, openComment, pendingRow, showLikes } from './comment-row.js';
+import { byId, isBusyTyping, show } from './dom.js';
 import { formatCount } from './format.js';
 import { mountHearts } from './hearts.js';
 import { language, languageSwitch, onLanguage, t, translate } from './i18n.js';
@@ -12,7 +12,9 @@ import { NameDialog } from './name-dialog.js';
 import { Outbox } from './outbox.js';
 import { mountProducts } from './products.js';
 import { moderationFromError, moderationWords, refusalWords } from './refusals.js';
+import { drawPinnedComment, drawRoomHead } from './room-head.js';
 import { RoomState } from './room-state.js';
+import { mountSales } from './sale-desk.js';
 import { keepSession, keptSession, roleIn, socketAddress, tokenFromAddress } from './session.js';
 import { toast } from './sheet.js';
 import { mountStage } from './stage.js';
@@ -160,11 +162,7 @@ function whenSubscribed(act) {
 }
 
 function drawHead() {
-  const { title, state: phase } = state.room;
-  document.title = title ? `${title} · ${page.brand}` : document.title;
-  byId('title').textContent = title || page.brand;
-  byId('live-state').dataset.state = phase;
-  byId('live-state').textContent = t(`state.${phase}`);
+  drawRoomHead(state.room, page.brand);
   show(byId('viewers'), state.ready);
   byId('viewer-count').textContent = formatCount(state.viewers, language);
 }
@@ -178,28 +176,10 @@ function drawNotice() {
   byId('notice-text').textContent = state.notice ?? '';
 }
 
-function drawPinnedComment() {
-  const place = byId('pinned-comment');
-  const comment = state.pinnedComment;
-  show(place, Boolean(comment));
-  if (!comment) return;
-  place.replaceChildren(
-    icon('pin'),
-    make(
-      'p',
-      { dir: 'auto' },
-      make('span', { class: 'only-read', text: t('comment.pinned') }),
-      roleBadge(comment.role),
-      make('bdi', { class: 'name', text: comment.name ?? '' }),
-      make('bdi', { text: comment.removed ? tombstone(comment) : comment.text }),
-    ),
-  );
-}
-
 function draw() {
   drawHead();
   drawNotice();
-  drawPinnedComment();
+  drawPinnedComment(state.pinnedComment);
   composer.draw();
 }
 
@@ -276,9 +256,20 @@ mountHearts({
   send: (n) => client.rpc('like.add', { room, n }),
 });
 announceComments(state, isMine);
+mountSales({
+  client,
+  state,
+  room,
+  storage: tabStorage(),
+  pays: page.pays === 'yes',
+  askName: () => askName(),
+  explain: (error) => refusalWords(error, context()),
+});
 for (const part of ['reset', 'room', 'viewers']) state.on(part, drawHead);
 for (const part of ['reset', 'notice']) state.on(part, drawNotice);
-for (const part of ['reset', 'pinnedComment']) state.on(part, drawPinnedComment);
+for (const part of ['reset', 'pinnedComment']) {
+  state.on(part, () => drawPinnedComment(state.pinnedComment));
+}
 onLanguage(() => {
   draw();
   drawLikes(state.likes);

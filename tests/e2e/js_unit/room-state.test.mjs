@@ -150,9 +150,10 @@ test('sales come with the snapshot and change by their events', () => {
 test('stock changes sku by sku, and a sold-out sku has nothing left', () => {
   const { state } = makeState();
   state.restore({ ...SNAPSHOT, sales: [sale('s1'), sale('s2')] }, false);
-  state.apply({ t: 'sale.stock', sale: 's1', items: [{ sku: 'b', available: 1 }, { sku: 'unknown', available: 5 }] });
+  state.apply({ t: 'sale.stock', sale: 's1', items: [{ sku: 'b', available: 1, waiting: 2 }, { sku: 'unknown', available: 5 }] });
   state.apply({ t: 'sale.sold_out', sale: 's1', sku: 'a' });
   assert.deepEqual(left(state, 's1'), ['a 0', 'b 1']);
+  assert.deepEqual(state.sale('s1').items.map(({ waiting }) => waiting), [0, 2]);
   assert.deepEqual(left(state, 's2'), ['a 3', 'b 4']);
 });
 

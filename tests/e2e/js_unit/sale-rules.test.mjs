@@ -7,9 +7,9 @@ import {
   deadlineOf,
   offerOf,
   phaseOf,
-  priceSpan,
   unitsAllowed,
   unitsLeft,
+  unitsOnSale,
 } from '../../../server/pages/static/sale-rules.js';
 
 const item = (more = {}) => ({ sku: 'a', product: 'p', title: 'A', price_minor: 100, per_user_max: 2, stock: 10, available: 10, waiting: 0, ...more });
@@ -81,11 +81,9 @@ test('nobody may ask for more than the limit leaves or the stock holds', () => {
   assert.equal(unitsAllowed(item({ available: 1 }), 0), 1);
 });
 
-test('a sale of several prices is shown from its lowest, with all its units', () => {
-  const two = sale({ items: [item({ price_minor: 300 }), item({ sku: 'b', price_minor: 200, available: 4 })] });
-  assert.deepEqual(priceSpan(two), { from: 200, varies: true });
-  assert.deepEqual(priceSpan(sale()), { from: 100, varies: false });
-  assert.equal(unitsLeft(two), 14);
+test('the units of a sale are those of all its items', () => {
+  const two = sale({ items: [item(), item({ sku: 'b', stock: 5, available: 4 })] });
+  assert.deepEqual([unitsLeft(two), unitsOnSale(two)], [14, 15]);
 });
 
 test('time left is written in whole seconds, rounded up, and ends at zero', () => {
