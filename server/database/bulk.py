@@ -17,37 +17,19 @@ Row = tuple[Any, ...]
 class Bulk:
     """Stores rows of one table. Values stand in the order of `columns`; build it once."""
 
-    def __init__(
-        self,
-        table: sa.Table,
-        columns: Sequence[str],
-        *,
-        conflict: str = "",
-        unless_there: Sequence[str] = (),
-    ) -> None:
-        """`conflict` is an ON CONFLICT clause.
-
-        `unless_there` names a key instead: a row is left out if one with the same key is stored.
-        An append-only table needs that, because its triggers on SQLite come before any conflict.
-        """
+    def __init__(self, table: sa.Table, columns: Sequence[str], *, conflict: str = "") -> None:
+        """`conflict` is an ON CONFLICT clause. Append-only tables take none: their triggers on
+        SQLite refuse a repeated key before any conflict is seen."""
         names = ", ".join(columns)
-        into = f"INSERT INTO {table.name} ({names})"
-        numbered = {name: f"?{number}" for number, name in enumerate(columns, 1)}
-        marks = ", ".join(numbered.values())
-        there = f"SELECT 1 FROM {table.name} WHERE "
-        if unless_there:
-            same = " AND ".join(f"{name} = {numbered[name]}" for name in unless_there)
-            self._sqlite = f"{into} SELECT {marks} WHERE NOT EXISTS ({there}{same})"
-        else:
-            self._sqlite = f"{into} VALUES ({marks}) {conflict}"
+        marks = ", ".join("?" for _ in columns)
+        self._sqlite = f"INSERT INTO {table.name} ({names}) VALUES ({marks}) {conflict}"
         dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         kinds = [table.c[name].type.compile(dialect).split(" COLLATE")[0] for name in columns]
-        arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
-        given = f"SELECT {names} FROM unnest({arrays}) AS given ({names})"
-        if unless_there:
-            same = " AND ".join(f"{table.name}.{name} = given.{name}" for name in unless_there)
-            given = f"{given} WHERE NOT EXISTS ({there}{same})"
-        self._postgres = f"{into} {given} {conflict}"
+        # %b: binary arrays. As text every quote of the JSON would be escaped in Python.
+        arrays = ", ".join(f"%b::{kind}[]" for kind in kinds)
+        self._postgres = (
+            f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) {conflict}"
+        )
 
     def store(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Store all rows, or raise `IntegrityError`. No key may stand twice among them."""

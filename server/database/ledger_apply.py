@@ -29,6 +29,7 @@ from server.database.sale_tables import (
 )
 from server.database.sale_words import Applied
 
+IDS_AT_ONCE = 1_000  # payments that one query asks for
 SEQ_GAP_MAX = 256  # moves further apart are looked for by a query of their own
 
 _CHANGING = (
@@ -55,9 +56,7 @@ _LINES = Bulk(
     [column.name for column in order_lines.columns],
     conflict="ON CONFLICT (order_id, position) DO NOTHING",
 )
-_PAYMENTS = Bulk(
-    payments, [column.name for column in payments.columns], unless_there=("provider", "id")
-)
+_PAYMENTS = Bulk(payments, [column.name for column in payments.columns])
 _REFUNDS = Bulk(
     refunds, [column.name for column in refunds.columns], conflict="ON CONFLICT DO NOTHING"
 )
@@ -189,15 +188,15 @@ def _runs(numbers: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
 
 def _is_same(connection: sa.Connection, sale_id: str, move: Move) -> bool:
     """True if the stored move only was written by another version of this program."""
-    text = connection.execute(
-        sa.select(sale_moves.c.facts).where(
+    row = connection.execute(
+        sa.select(sale_moves).where(
             sale_moves.c.sale_id == sale_id,
             sale_moves.c.epoch == move.epoch,
             sale_moves.c.seq == move.seq,
         )
-    ).scalar_one()
+    ).one()
     try:
-        return read_move(text) == move
+        return read_move(row) == move
     except (ValueError, KeyError, TypeError):
         return False
 
@@ -219,7 +218,7 @@ def _store(connection: sa.Connection, sale: _Sale, fresh: Sequence[WrittenMove])
         ],
     )
     _STOCK_MOVES.store(connection, rows.stock)
-    _PAYMENTS.store(connection, list(rows.payments.values()))
+    _PAYMENTS.store(connection, _unknown_payments(connection, rows.payments))
     _REFUNDS.store(connection, list(rows.refunds.values()))
     columns: dict[str, Any] = {
         "seq": max(sale.seq, *(one.move.seq for one in fresh)),
@@ -228,6 +227,20 @@ def _store(connection: sa.Connection, sale: _Sale, fresh: Sequence[WrittenMove])
     if rows.state is not None and rows.state.seq > sale.state_seq:
         columns |= _state_columns(rows.state)
     connection.execute(sa.update(sales).where(sales.c.id == sale.id).values(**columns))
+
+
+def _unknown_payments(connection: sa.Connection, given: dict[tuple[str, str], Row]) -> list[Row]:
+    """Those that no move has brought before. A store that lost its memory of them may repeat one.
+
+    Asked beforehand: an append-only table refuses a repeated key before any ON CONFLICT is seen.
+    """
+    known: set[tuple[str, str]] = set()
+    ids = [payment_id for _, payment_id in given]
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        query = sa.select(payments.c.provider, payments.c.id)
+        query = query.where(payments.c.id.in_(ids[start : start + IDS_AT_ONCE]))
+        known.update((provider, payment_id) for provider, payment_id in connection.execute(query))
+    return [row for key, row in given.items() if key not in known]
 
 
 def _add(rows: _Rows, sale: _Sale, one: WrittenMove) -> None:

@@ -182,13 +182,13 @@ class OrderRecords:
         if not is_id(sale):
             return []
         key = sa.tuple_(sale_moves.c.epoch, sale_moves.c.seq)
-        query = sa.select(sale_moves.c.facts).where(sale_moves.c.sale_id == sale)
+        query = sa.select(sale_moves).where(sale_moves.c.sale_id == sale)
         if after is not None:
             query = query.where(key > sa.tuple_(*after))
         query = query.order_by(*key.clauses).limit(limit)
 
         def work(connection: sa.Connection) -> list[Move]:
-            return [read_move(text) for text in connection.execute(query).scalars()]
+            return [read_move(row) for row in connection.execute(query)]
 
         return await self._run(work, f"list the moves of sale {sale}")
 
