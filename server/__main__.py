@@ -1,4 +1,4 @@
-"""The command line: `onair serve`, `demo`, `token`, `key`.
+"""The command line: `onair serve`, `demo`, `token`, `key`, `reconcile`, `rebuild`, `export`.
 
 Errors that a user can mend are one line, `onair: NAME: why`, and exit code 1; a wrong command line
 is 2. Only a bug shows a traceback.
@@ -23,6 +23,7 @@ from server.redis_client import UnusableRedis
 from server.settings import BadSetting, Settings
 from server.supervisor import Supervisor
 from server.tokens import Tokens
+from server.tools.commands import add_commands
 from server.worker_slot import WorkerNotReady
 
 ROLES = ("viewer", "moderator", "host", "merchant")
@@ -123,6 +124,8 @@ def _parser() -> argparse.ArgumentParser:
 
     key = command("key", "print the key for server-to-server calls (X-API-Key), and nothing else")
     key.set_defaults(run=_key)
+
+    add_commands(command)
     return parser
 
 

@@ -20,7 +20,10 @@ def environment(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONAIR_DATA_DIR", str(data_dir))
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["token"], ["key"]])
+@pytest.mark.parametrize(
+    "command",
+    [[], ["serve"], ["demo"], ["token"], ["key"], ["reconcile"], ["rebuild"], ["export"]],
+)
 def test_every_command_explains_itself(command: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*command, "--help"])
@@ -30,7 +33,13 @@ def test_every_command_explains_itself(command: list[str], capsys) -> None:
     assert "ONAIR_PORT" in shown
 
 
-@pytest.mark.parametrize("command", [[], ["sell"], ["token"], ["token", "--user", "a"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *([], ["sell"], ["token"], ["token", "--user", "a"], ["rebuild"], ["export"]),
+        ["rebuild", "--all", "--sale", "s1"],
+    ],
+)
 def test_a_wrong_command_line_is_exit_code_2(command: list[str], capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         main(command)
