@@ -43,9 +43,7 @@ def build_api(services: Services) -> FastAPI:
         middleware=[Middleware(SecurityHeaders)],
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    api.state.services = services
-    per_minute = services.settings.limits.guests_per_address_per_min
-    api.state.guest_rate = RateTable(Rate(per_minute / 60, per_minute), ADDRESSES_MAX)
+    put_behind(api, services)
     add_handlers(api)
     for router in (
         people.key_routes,
@@ -64,3 +62,10 @@ def build_api(services: Services) -> FastAPI:
         api.include_router(router)
     add_docs(api, services.settings, document_of(api))
     return api
+
+
+def put_behind(api: FastAPI, services: Services) -> None:
+    """Let an API answer with these services from now on. Their settings are those of before."""
+    api.state.services = services
+    per_minute = services.settings.limits.guests_per_address_per_min
+    api.state.guest_rate = RateTable(Rate(per_minute / 60, per_minute), ADDRESSES_MAX)

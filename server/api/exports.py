@@ -37,7 +37,7 @@ class TooLong(Exception):
 
 
 class CsvFile(StreamingResponse):
-    media_type = "text/csv; charset=utf-8"
+    media_type = "text/csv"
 
 
 class NdjsonFile(StreamingResponse):
@@ -67,7 +67,7 @@ async def export_orders_csv(
     record = await find_sale(id, caller, services)
     lines = await _begun(_bounded(_csv(record, services), services))
     headers = {"Content-Disposition": f'attachment; filename="orders-{record.terms.id}.csv"'}
-    return CsvFile(lines, headers=headers, media_type=CsvFile.media_type)
+    return CsvFile(lines, headers=headers)
 
 
 @routes.get(
@@ -86,7 +86,7 @@ async def export_all(caller: CallerHere, services: ServicesHere) -> StreamingRes
     """
     lines = await _begun(_bounded(_everything(caller, services), services))
     headers = {"Content-Disposition": 'attachment; filename="export.ndjson"'}
-    return NdjsonFile(lines, headers=headers, media_type=NdjsonFile.media_type)
+    return NdjsonFile(lines, headers=headers)
 
 
 async def _csv(record: SaleRecord, services: Services) -> Lines:

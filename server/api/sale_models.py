@@ -155,7 +155,7 @@ class ArmRequest(_Act):
 
 
 class OpenRequest(_Act):
-    model_config = _example({"countdown_seconds": 30, "request_id": "open-1"})
+    model_config = _example({"countdown_seconds": 0, "request_id": "open-1"})
     countdown_seconds: int = Field(0, ge=0, description="0: at once.")
 
 

@@ -10,12 +10,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import uvicorn
 
 from server.api import Services, build_api
 from server.api.docs_page.texts_zh import TEXTS_ZH
 from server.api.docs_page.words import STATUSES_ZH, WORDS
+from server.payments.signature import HEADER, sign
+from tests.support.api_parts import PAYMENT_SECRET
+from tests.support.api_stage import NOW_MS
 from tests.support.asgi_client import AsgiClient
 from tests.support.parts import chromium_path
 from tests.support.wait import wait_until
@@ -31,6 +35,22 @@ ROUTES = {
     "/api/v1/rooms/{id}/acts": {"get"},
     "/api/v1/products": {"get", "post"},
     "/api/v1/products/{id}": {"get"},
+    "/api/v1/sales": {"get", "post"},
+    "/api/v1/sales/{id}": {"get", "patch"},
+    "/api/v1/sales/{id}/arm": {"post"},
+    "/api/v1/sales/{id}/open": {"post"},
+    "/api/v1/sales/{id}/pause": {"post"},
+    "/api/v1/sales/{id}/resume": {"post"},
+    "/api/v1/sales/{id}/close": {"post"},
+    "/api/v1/sales/{id}/restock": {"post"},
+    "/api/v1/sales/{id}/books": {"get"},
+    "/api/v1/sales/{id}/orders.csv": {"get"},
+    "/api/v1/orders": {"get", "post"},
+    "/api/v1/orders/{id}": {"get"},
+    "/api/v1/orders/{id}/refund": {"post"},
+    "/api/v1/orders/{id}/cancel": {"post"},
+    "/api/v1/export": {"get"},
+    "/api/v1/payments/webhook": {"post"},
     "/api/publish": {"post"},
     "/api/broadcast": {"post"},
     "/api/history": {"post"},
@@ -39,7 +59,28 @@ ROUTES = {
 }
 KEY: list[Any] = [{"apiKey": []}]
 KEY_OR_MERCHANT: list[Any] = [{"apiKey": []}, {"bearer": []}]
+KEY_OR_STAFF: list[Any] = [{"apiKey": []}, {"bearer": ["host"]}]
+PROVIDER: list[Any] = [{"signature": []}]
 OPEN: list[Any] = []
+FILES = {"exportOrdersCsv": "text/csv", "exportAll": "application/x-ndjson"}
+# Each needs what the ones before it have done; the rest goes in any order before `closeSale`.
+STORY = [
+    "createRoom",
+    "createProduct",
+    "replaceShelf",
+    "changeRoom",
+    "createSale",
+    "changeSale",
+    "armSale",
+    "openSale",
+    "placeOrder",
+    "paymentWebhook",
+    "refundOrder",
+    "cancelOrder",
+    "pauseSale",
+    "resumeSale",
+    "restockSale",
+]
 
 
 @pytest.fixture
@@ -90,9 +131,11 @@ async def test_every_operation_says_what_it_does_and_how_it_fails(
         if "requestBody" in operation:
             assert {"400", "413", "415"} <= statuses, path
         for status, answer in operation["responses"].items():
-            content = answer["content"]["application/json"]
             if status[0] == "2":
+                kind = FILES.get(operation["operationId"], "application/json")
+                assert list(answer["content"]) == [kind], path
                 continue
+            content = answer["content"]["application/json"]
             assert content["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}, path
             error = content["example"]["error"]
             assert error["code"] == int(status)
@@ -112,17 +155,24 @@ async def test_every_reference_in_the_document_leads_somewhere(document: dict[st
 async def test_the_document_says_who_may_call_as_the_api_does(
     document: dict[str, Any], nobody: AsgiClient, key: AsgiClient, bearer: Any
 ) -> None:
+    callers = {
+        "key": key,
+        "merchant": bearer("*"),
+        "host": bearer("*", role="host"),
+        "nobody": nobody,
+    }
     for path, method, operation in operations(document):
         target = path.replace("{id}", "demo")
-        callers = {"key": key, "merchant": bearer("*"), "nobody": nobody}
         admitted = {
             name
             for name, client in callers.items()
-            if (await client.call(method.upper(), target, {})).status != 401
+            if (await client.call(method.upper(), target, {})).status not in {401, 403}
         }
         security = {
             frozenset({"key"}): KEY,
             frozenset({"key", "merchant"}): KEY_OR_MERCHANT,
+            frozenset({"key", "merchant", "host"}): KEY_OR_STAFF,
+            frozenset(): PROVIDER,
             frozenset(callers): OPEN,
         }[frozenset(admitted)]
         assert operation["security"] == security, (path, method)
@@ -131,25 +181,35 @@ async def test_the_document_says_who_may_call_as_the_api_does(
 async def test_every_example_in_the_document_works_as_it_stands(
     document: dict[str, Any], key: AsgiClient
 ) -> None:
-    tea = document["components"]["schemas"]["ProductRequest"]["examples"][0]
+    schemas = document["components"]["schemas"]
+    tea = schemas["ProductRequest"]["examples"][0]
     assert (await key.call("POST", "/api/v1/products", tea | {"id": "tea-02"})).status == 201
-    order = ["createRoom", "createProduct", "replaceShelf", "changeRoom"]
+    order = {name: place for place, name in enumerate([*STORY, "", "closeSale"])}
     ranked = sorted(
-        operations(document),
-        key=lambda entry: [*order, entry[2]["operationId"]].index(entry[2]["operationId"]),
+        operations(document), key=lambda entry: order.get(entry[2]["operationId"], len(STORY))
     )
     for path, method, operation in ranked:
         target = path
         for parameter in operation.get("parameters", []):
             if parameter["in"] == "path":
                 target = target.replace("{id}", parameter["schema"]["examples"][0])
-        body = None
+        raw = None
         if "requestBody" in operation:
             name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            body = document["components"]["schemas"][name.rpartition("/")[2]]["examples"][0]
-        answer = await key.call(method.upper(), target, body)
+            raw = orjson.dumps(schemas[name.rpartition("/")[2]]["examples"][0])
+        if operation["operationId"] == "cancelOrder":
+            target = await second_order(key, schemas["PlaceRequest"]["examples"][0])
+        headers = {HEADER: sign(PAYMENT_SECRET, raw, NOW_MS // 1000)} if raw is not None else {}
+        answer = await key.call(method.upper(), target, raw=raw, headers=headers)
         assert answer.status in {200, 201}, (path, answer.body)
         assert str(answer.status) in operation["responses"], path
+
+
+async def second_order(key: AsgiClient, example: dict[str, Any]) -> str:
+    """What is refunded cannot be cancelled: where another order can be."""
+    other = example | {"user": "bob", "request_id": "r-2"}
+    placed = (await key.call("POST", "/api/v1/orders", other)).json
+    return f"/api/v1/orders/{placed['order']['id']}/cancel"
 
 
 def described(document: dict[str, Any]) -> Iterator[str]:
@@ -252,7 +312,10 @@ async def test_every_operation_has_its_place_and_its_curl_on_the_page(
     for path, method, operation in operations(document):
         assert operation["operationId"] in anchors
         assert operation["summary"] in page.words
-        target = path.replace("{id}", "tea-01" if "products" in path else "demo")
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path":
+                path = path.replace("{id}", parameter["schema"]["examples"][0])
+        target = path
         verb = "" if method in {"get", "post"} else f"-X {method.upper()} "
         assert f'curl {verb}"$HOST{target}"' in page.words
     assert "HOST=http://shop.example" in page.words

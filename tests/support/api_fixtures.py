@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from server.api import Services, build_api
+from server.api.app import put_behind
 from server.database.engine import Database, sqlite_url
 from server.redis_client import Client
 from server.settings import Limits, Settings
-from tests.support.api_parts import API_KEY, MemoryRealtime
-from tests.support.api_stage import NOW_MS, opened_services, tell_nobody
+from tests.support.api_parts import API_KEY, PAYMENT_SECRET, MemoryRealtime
+from tests.support.api_stage import opened_services, tell_nobody
 from tests.support.asgi_client import AsgiClient
 from tests.support.shop import Shop
 
 SECRET = "a secret that is long enough: 0123456789"
-PAYMENT_SECRET = "a payment secret of enough bytes: 0123456789"
-__all__ = ["NOW_MS", "PAYMENT_SECRET", "SECRET"]
 
 
 @pytest.fixture
@@ -68,10 +68,20 @@ def shop(services: Services, redis_client: Client) -> Shop:
     return Shop(redis_client, services.database)
 
 
+@pytest.fixture(scope="session")
+def built() -> dict[Settings, FastAPI]:
+    """APIs by their settings: making one, with its documents, takes longer than most tests."""
+    return {}
+
+
 @pytest.fixture
-def key(services: Services) -> AsgiClient:
+def key(services: Services, built: dict[Settings, FastAPI]) -> AsgiClient:
     """The holder of the API key."""
-    return AsgiClient(build_api(services), {"x-api-key": API_KEY})
+    api = built.get(services.settings)
+    if api is None:
+        api = built[services.settings] = build_api(services)
+    put_behind(api, services)
+    return AsgiClient(api, {"x-api-key": API_KEY})
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from server.database.records import Act, RoomRecords
 from server.ports import HistoryPage, Published, RealtimeUnavailable, StoredEvent, UnknownChannel
 
 API_KEY = "key-key-key-key-0123456789-abcdef"
+PAYMENT_SECRET = "a payment secret of enough bytes: 0123456789"
 EPOCH = "k3v9"
 
 
