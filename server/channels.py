@@ -19,7 +19,8 @@ from rooms.replica import Position
 from server.codec import Command, Method
 from server.command_fields import flag_of, text_of, whole_of
 from server.database.records import DatabaseUnavailable
-from server.gateway import Gateway, Handler, Reply
+from server.gateway import Gateway
+from server.handlers import Handler, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms, presence_of
 from server.replies import (

@@ -1,7 +1,8 @@
 """The client protocol of one worker: who is connected, and what each command means.
 
 Commands of one connection are handled strictly in order. One that has to wait holds back the
-next ones of its own connection and nobody else's; only while it waits is there a task for it.
+next ones of its own connection and nobody else's; only while it waits is there a task for it, and
+none if it waits for a future that somebody else completes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import secrets
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from websockets.protocol import Protocol
@@ -21,6 +23,7 @@ from server.codec import PONG, Command, Malformed, Method
 from server.codec.wire_frames import JSON_DEFLATED, JSON_PLAIN, codec_of
 from server.command_fields import text_of
 from server.endings import end_tasks
+from server.handlers import Handler, Promised, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.rates import Rate
@@ -46,9 +49,6 @@ _LOG = logging.getLogger("onair.gateway")
 VERSION = "onair/0.1"
 DRAIN_WAVE_S = 0.1
 DRAIN_WAVE_VIEWERS_MIN = 50  # a small audience need not wait for the whole drain
-
-Reply = bytes | None
-Handler = Callable[[Viewer, Command], "Reply | Awaitable[Reply]"]
 
 
 @dataclass(slots=True)
@@ -218,7 +218,11 @@ class Gateway:
             elif answer is not None:
                 viewer.send(replies)
                 viewer.backlog = queue
-                self._spawn(self._wait(viewer, command, answer))
+                if isinstance(answer, Promised):
+                    arrived = partial(self._arrived, viewer, command, answer)
+                    answer.future.add_done_callback(arrived)
+                else:
+                    self._spawn(self._wait(viewer, command, answer))
                 return
         viewer.send(replies)
 
@@ -230,14 +234,32 @@ class Gateway:
     async def _wait(self, viewer: Viewer, command: Command, answer: Awaitable[Reply]) -> None:
         try:
             reply = await answer
-        except Refused as refused:
-            reply = self._refuse(viewer, command, refused)
-        except Fatal as fatal:
-            viewer.close(fatal.close)
+        except Exception as error:
+            reply = self._failed(viewer, command, error)
+        self._go_on(viewer, reply)
+
+    def _arrived(
+        self, viewer: Viewer, command: Command, promised: Promised, future: asyncio.Future[Any]
+    ) -> None:
+        if future.cancelled():  # the worker ends
             return
-        except Exception:
-            _LOG.exception("%s of connection %s failed", command.method, viewer.client_id)
-            reply = self._refuse(viewer, command, internal())
+        try:
+            reply = promised.reply(future)
+        except Exception as error:
+            reply = self._failed(viewer, command, error)
+        self._go_on(viewer, reply)
+
+    def _failed(self, viewer: Viewer, command: Command, error: Exception) -> Reply:
+        if isinstance(error, Refused):
+            return self._refuse(viewer, command, error)
+        if isinstance(error, Fatal):
+            viewer.close(error.close)
+            return None
+        _LOG.error("%s of connection %s failed", command.method, viewer.client_id, exc_info=error)
+        return self._refuse(viewer, command, internal())
+
+    def _go_on(self, viewer: Viewer, reply: Reply) -> None:
+        """A command that waited is answered: now those behind it."""
         if reply is not None:
             viewer.send([reply])
         waiting, viewer.backlog = viewer.backlog, None
@@ -249,7 +271,7 @@ class Gateway:
             except Exception:
                 viewer.failed()
 
-    def _answer(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
+    def _answer(self, viewer: Viewer, command: Command) -> Reply | Promised | Awaitable[Reply]:
         if command is PONG:
             self._pong(viewer)
             return None

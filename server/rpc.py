@@ -6,6 +6,7 @@ A comment is answered when it is stored, not before.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
@@ -22,7 +23,7 @@ from server import rpc_requests as ask
 from server.codec import Command, Method, Pulse
 from server.command_fields import text_of
 from server.database.records import DatabaseUnavailable
-from server.gateway import Handler, Reply
+from server.handlers import Handler, Promised, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.ports import RealtimeUnavailable
@@ -45,7 +46,16 @@ from server.viewer import Viewer
 
 T = TypeVar("T")
 Result = dict[str, Any] | bytes  # bytes: the JSON of an object, ready
-Procedure = Callable[[Viewer, Any], "Result | Awaitable[Result]"]
+
+
+class Decided(NamedTuple):
+    """A result that the future of a batch brings; `result` makes it and may raise `Refused`."""
+
+    future: asyncio.Future[Any]
+    result: Callable[[asyncio.Future[Any]], Result]
+
+
+Procedure = Callable[[Viewer, Any], "Result | Decided | Awaitable[Result]"]
 
 
 class Rpc(NamedTuple):
@@ -174,7 +184,7 @@ class Procedures:
     def handlers(self) -> dict[Method, Handler]:
         return {Method.RPC: self._rpc, Method.SEND: self._one_way}
 
-    def _rpc(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
+    def _rpc(self, viewer: Viewer, command: Command) -> Reply | Promised | Awaitable[Reply]:
         name = text_of(command.request, "method", most=64)
         method = self._methods.get(name)
         if method is None:
@@ -182,6 +192,12 @@ class Procedures:
         result = method.answer(viewer, ask.parse(method.request, command.request.get("data")))
         if isinstance(result, bytes | dict):
             return _encoded(viewer, command, result)
+        if isinstance(result, Decided):
+            decided = result
+            return Promised(
+                decided.future,
+                lambda future: _encoded(viewer, command, decided.result(future)),
+            )
         return self._later(viewer, command, result)
 
     async def _later(self, viewer: Viewer, command: Command, result: Awaitable[Result]) -> Reply:
@@ -190,7 +206,7 @@ class Procedures:
         except (DatabaseUnavailable, RealtimeUnavailable):
             raise overloaded("the room's store cannot be reached") from None
 
-    def _one_way(self, viewer: Viewer, command: Command) -> Reply | Awaitable[Reply]:
+    def _one_way(self, viewer: Viewer, command: Command) -> Reply | Promised | Awaitable[Reply]:
         data = command.request.get("data")
         name = data.get("method") if isinstance(data, dict) else None
         if not isinstance(name, str) or name not in self.ONE_WAY:

@@ -49,6 +49,7 @@ class Viewer(asyncio.Protocol):
         "native_ping",
         "rooms",
         "slot",
+        "soon",
         "stream",
         "subscription_expiry_s",
         "transport",
@@ -83,6 +84,7 @@ class Viewer(asyncio.Protocol):
         self.likes_due_s = 0.0
         self.errors_due_s = 0.0
         self.slot = -1
+        self.soon: list[bytes] | None = None  # messages that wait for others, for a moment
 
     @property
     def codec(self) -> Codec:
@@ -111,7 +113,9 @@ class Viewer(asyncio.Protocol):
         return True
 
     def send(self, messages: list[bytes]) -> None:
-        """Write messages of this connection alone, as one frame."""
+        """Write messages of this connection alone, as one frame, after those that waited."""
+        if self.soon is not None:
+            messages, self.soon = self.soon + messages, None
         if self.closing or not messages:
             return
         if self.transport.get_write_buffer_size() >= self.gateway.limits.viewer_buffer_bytes_max:

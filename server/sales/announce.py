@@ -21,6 +21,7 @@ from server.live_rooms import LiveRooms
 from server.sales.answers import order_bytes
 from server.sales.flags import TAKES_ORDERS
 from server.sales.live_sale import LiveSale
+from server.soon import Soon
 
 NAMES_MAX = 3
 
@@ -39,6 +40,7 @@ class SaleNews:
     def __init__(self, rooms: LiveRooms, gateway: Gateway, orders_ticker_ms: int) -> None:
         self._rooms = rooms
         self._gateway = gateway
+        self._soon = Soon()
         self._ticker_s = orders_ticker_ms / 1000
         self._tickers: dict[SaleId, _Ticker] = {}
         self._timers: dict[SaleId, asyncio.TimerHandle] = {}
@@ -54,7 +56,7 @@ class SaleNews:
                     pulse = [Pulse(b'{"t":"order","order":%s}' % order)]
                     channel = f"#{move.order.user}"
                     for viewer in viewers:
-                        viewer.send(viewer.codec.pulses(channel, pulse))
+                        self._soon.send(viewer, viewer.codec.pulses(channel, pulse))
         room = self.audience_of(sale)
         if room is None:
             return

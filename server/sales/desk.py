@@ -109,7 +109,7 @@ class SalesDesk:
         placing = self.placing(
             sale, user=user, name=name, lines=lines, request_id=request_id, waitlist=waitlist
         )
-        return placing if isinstance(placing, bytes) else await self.placed(placing)
+        return placing if isinstance(placing, bytes) else await answer_to(placing)
 
     async def open_to_buyers(self, sale_id: str) -> LiveSale | bytes:
         """The sale, or the answer to every purchase in it. 404, 503."""
@@ -128,7 +128,7 @@ class SalesDesk:
         request_id: str,
         waitlist: bool,
     ) -> bytes | asyncio.Future[Answer]:
-        """`place` in an open sale, without waiting: the answer, or what `placed` waits for."""
+        """`place` in an open sale, without waiting: the answer, or what `answer_to` waits for."""
         if len(lines) > self._limits.basket_lines_max:
             raise bad_field("items", f"at most {self._limits.basket_lines_max} lines")
         if len(request_id) > self._limits.request_id_chars_max:
@@ -150,11 +150,6 @@ class SalesDesk:
         except SaleBusy:
             raise again(BUSY) from None
         return answer if isinstance(answer, asyncio.Future) else answer_of(answer)
-
-    async def placed(self, placing: asyncio.Future[Answer]) -> bytes:
-        """The answer to a purchase, once the store has decided."""
-        with faults():
-            return answer_of(await placing)
 
     async def pay(self, payment: Payment) -> Paid:
         """Take a payment that a provider confirms; 404 when there is no such order.
@@ -378,6 +373,21 @@ class SalesDesk:
         if not 0 <= seconds <= self._limits.countdown_seconds_max:
             most = self._limits.countdown_seconds_max
             raise bad_field("countdown_seconds", f"must be 0 to {most}")
+
+
+async def answer_to(placing: asyncio.Future[Answer]) -> bytes:
+    """The answer to a purchase, once the store has decided."""
+    with faults():
+        return answer_of(await placing)
+
+
+def decided_answer(placing: asyncio.Future[Answer]) -> bytes:
+    """`answer_to` a purchase that is decided."""
+    if placing.exception() is None:
+        return answer_of(placing.result())
+    with faults():
+        placing.result()
+    raise AssertionError("it has failed")
 
 
 def _check_texts(**texts: str) -> None:

@@ -16,10 +16,10 @@ from server.database.errors import DatabaseUnavailable
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
 from server.replies import bad_field, conflict, not_allowed, overloaded, sign_in_first
-from server.rpc import Result, Rpc, managed
+from server.rpc import Decided, Result, Rpc, managed
 from server.rpc_text import cleaned
 from server.sales.answers import ASK_AGAIN
-from server.sales.desk import SalesDesk
+from server.sales.desk import SalesDesk, answer_to, decided_answer
 from server.sales.live_sale import Answer, LiveSale
 from server.settings import Limits
 from server.viewer import Viewer
@@ -44,7 +44,9 @@ class Orders:
             "order.list": Rpc(ask.Nothing, self._list),
         }
 
-    def _place(self, viewer: Viewer, request: ask.OrderPlace) -> Result | Awaitable[Result]:
+    def _place(
+        self, viewer: Viewer, request: ask.OrderPlace
+    ) -> Result | Decided | Awaitable[Result]:
         if viewer.identity.is_anonymous:
             raise sign_in_first("buy")
         lines = _lines(request)
@@ -53,7 +55,7 @@ class Orders:
         if sale is None or room is None:
             return self._place_later(viewer, request, lines)
         placing = self._placing(viewer, request, lines, sale, room)
-        return placing if isinstance(placing, bytes) else self._desk.placed(placing)
+        return placing if isinstance(placing, bytes) else Decided(placing, decided_answer)
 
     async def _place_later(
         self, viewer: Viewer, request: ask.OrderPlace, lines: list[Line]
@@ -64,7 +66,7 @@ class Orders:
             return opened
         room = await self._room(opened.terms.room)
         placing = self._placing(viewer, request, lines, opened, room)
-        return placing if isinstance(placing, bytes) else await self._desk.placed(placing)
+        return placing if isinstance(placing, bytes) else await answer_to(placing)
 
     def _placing(
         self,
