@@ -20,6 +20,8 @@ from server.database.engine import Database
 from server.database.records import DatabaseUnavailable
 from server.embedded_redis import read_state
 from server.gateway import Gateway
+from server.ledger.metrics import LedgerCollector, state_of
+from server.ledger.report import LedgerReport, consumer_name, read_reports
 from server.live_rooms import LiveRooms
 
 
@@ -36,7 +38,9 @@ class Health:
         worker: str,
         within_s: float,
         embedded_in: Path | None,
+        ledger_workers: int = 1,
     ) -> None:
+        self._consumers = [consumer_name(number) for number in range(1, ledger_workers + 1)]
         self._embedded_in = embedded_in
         self._redis = redis
         self._database = database
@@ -59,8 +63,13 @@ class Health:
         return PlainTextResponse("ok\n")
 
     async def ready(self, request: Request) -> Response:
-        """200 when traffic may come, else 503; the body says of each part how it is."""
-        redis, database = await asyncio.gather(self._redis_state(), self._database_state())
+        """200 when traffic may come, else 503; the body says of each part how it is.
+
+        Sales go on without the ledger, so that its state takes no traffic away.
+        """
+        redis, database, reports = await asyncio.gather(
+            self._redis_state(), self._database_state(), self._ledger_reports()
+        )
         feed = self._rooms.feed
         parts = {
             "redis": redis,
@@ -69,7 +78,8 @@ class Health:
             "accepting": "draining" if self._gateway.draining else "ok",
         }
         ready = all(state == "ok" for state in parts.values())
-        return JSONResponse({"ready": ready, **parts}, status_code=200 if ready else 503)
+        body = {"ready": ready, **parts, "ledger": state_of(reports)}
+        return JSONResponse(body, status_code=200 if ready else 503)
 
     async def _redis_state(self) -> str:
         try:
@@ -94,9 +104,20 @@ class Health:
             return f"down: {error or type(error).__name__}"
         return "ok"
 
+    async def _ledger_reports(self) -> list[LedgerReport]:
+        """What ledger workers have said lately; nothing if Redis is away."""
+        try:
+            async with asyncio.timeout(self._within_s):
+                return await read_reports(self._redis, self._consumers)
+        except (RedisError, OSError, TimeoutError):
+            return []
+
     async def metrics(self, request: Request) -> Response:
-        """The text format of Prometheus, for the worker that happened to answer."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+        """The text format of Prometheus, for the worker that happened to answer, and the ledger."""
+        ledger = CollectorRegistry()
+        ledger.register(LedgerCollector(await self._ledger_reports(), self._consumers))
+        text = generate_latest(self._registry) + generate_latest(ledger)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 class _WorkerCollector(Collector):
