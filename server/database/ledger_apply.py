@@ -29,7 +29,7 @@ from server.database.sale_tables import (
 )
 from server.database.sale_words import Applied
 
-IDS_AT_ONCE = 1_000  # payments that one query asks for
+IDS_AT_ONCE = 500  # orders whose payments one query asks for
 SEQ_GAP_MAX = 256  # moves further apart are looked for by a query of their own
 
 _CHANGING = (
@@ -92,7 +92,7 @@ class _Rows:
 
     moves: list[Row] = field(default_factory=list)
     stock: list[Row] = field(default_factory=list)
-    payments: dict[tuple[str, str], Row] = field(default_factory=dict)
+    payments: dict[tuple[str, str, str], Row] = field(default_factory=dict)
     refunds: dict[str, Row] = field(default_factory=dict)
     newest: dict[OrderId, Move] = field(default_factory=dict)
     state: Move | None = None
@@ -206,7 +206,8 @@ def _store(connection: sa.Connection, sale: _Sale, fresh: Sequence[WrittenMove])
     for one in fresh:
         _add(rows, sale, one)
     _MOVES.store(connection, rows.moves)
-    newest = rows.newest.values()
+    # In the order of the keys: each page of the trees below them is then touched once.
+    newest = [rows.newest[order_id] for order_id in sorted(rows.newest)]
     _ORDERS.store(connection, [_order_row(sale, move, move.order) for move in newest if move.order])
     _LINES.store(
         connection,
@@ -229,18 +230,20 @@ def _store(connection: sa.Connection, sale: _Sale, fresh: Sequence[WrittenMove])
     connection.execute(sa.update(sales).where(sales.c.id == sale.id).values(**columns))
 
 
-def _unknown_payments(connection: sa.Connection, given: dict[tuple[str, str], Row]) -> list[Row]:
+def _unknown_payments(
+    connection: sa.Connection, given: dict[tuple[str, str, str], Row]
+) -> list[Row]:
     """Those that no move has brought before. A store that lost its memory of them may repeat one.
 
     Asked beforehand: an append-only table refuses a repeated key before any ON CONFLICT is seen.
     """
-    known: set[tuple[str, str]] = set()
-    ids = [payment_id for _, payment_id in given]
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        query = sa.select(payments.c.provider, payments.c.id)
-        query = query.where(payments.c.id.in_(ids[start : start + IDS_AT_ONCE]))
-        known.update((provider, payment_id) for provider, payment_id in connection.execute(query))
-    return [row for key, row in given.items() if key not in known]
+    known: set[tuple[str, str, str]] = set()
+    order_ids = sorted({order_id for order_id, _, _ in given})
+    for start in range(0, len(order_ids), IDS_AT_ONCE):
+        query = sa.select(payments.c.order_id, payments.c.provider, payments.c.id)
+        asked = payments.c.order_id.in_(order_ids[start : start + IDS_AT_ONCE])
+        known.update((row[0], row[1], row[2]) for row in connection.execute(query.where(asked)))
+    return [given[key] for key in sorted(given) if key not in known]
 
 
 def _add(rows: _Rows, sale: _Sale, one: WrittenMove) -> None:
@@ -276,24 +279,26 @@ def _add(rows: _Rows, sale: _Sale, one: WrittenMove) -> None:
                 _stock_row(sale.id, move, line.sku, -line.qty, "write_off") for line in order.lines
             ]
     if move.payment is not None:
-        _add_payment(rows, sale.id, move, move.payment)
+        if order is None:
+            raise ValueError(f"move {move.seq}: a payment without its order")
+        _add_payment(rows, move, order, move.payment)
 
 
-def _add_payment(rows: _Rows, sale_id: str, move: Move, payment: Payment) -> None:
+def _add_payment(rows: _Rows, move: Move, order: Order, payment: Payment) -> None:
     outcome = move.payment_outcome or PaymentOutcome.ACCEPTED
     row = (
+        order.id,
         payment.provider,
         payment.id,
-        payment.order_id,
-        sale_id,
+        order.sale,
         payment.amount_minor,
         payment.currency,
         outcome.value,
         move.at_ms,
     )
-    rows.payments.setdefault((payment.provider, payment.id), row)
-    if outcome is not PaymentOutcome.ACCEPTED and move.order is not None:
-        _add_refund(rows, move.order, payment.id, payment.amount_minor, payment.currency, move)
+    rows.payments.setdefault((order.id, payment.provider, payment.id), row)
+    if outcome is not PaymentOutcome.ACCEPTED:
+        _add_refund(rows, order, payment.id, payment.amount_minor, payment.currency, move)
 
 
 def refund_id_of(order_id: OrderId, payment_id: str) -> str:

@@ -128,20 +128,21 @@ sale_moves = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# What a provider says of currencies is kept as it was said: a wrong one is money owed back.
+# A payment that is told of two orders is two rows: nothing that came is left out. What a provider
+# says of currencies is kept as it was said: a wrong one is money owed back.
 payments = sa.Table(
     "payments",
     METADATA,
+    sa.Column("order_id", ORDER, primary_key=True),
     sa.Column("provider", sa.String(32), primary_key=True),
     sa.Column("id", THEIRS, primary_key=True),
-    sa.Column("order_id", ORDER, nullable=False),
     sa.Column("sale_id", ID, nullable=False),
     sa.Column("amount_minor", sa.BigInteger, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=False),
     sa.CheckConstraint("outcome IN ('accepted', 'late', 'surplus', 'mismatch')", name="outcome"),
-    sa.Index(None, "order_id"),
+    sqlite_with_rowid=False,
 )
 
 refunds = sa.Table(

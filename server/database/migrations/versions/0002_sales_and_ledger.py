@@ -17,7 +17,7 @@ THEIRS = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql"
 # trigger, so a second row with the same key is refused as well.
 APPEND_ONLY = {
     "sale_moves": ("sale_id", "epoch", "seq"),
-    "payments": ("provider", "id"),
+    "payments": ("order_id", "provider", "id"),
     "stock_moves": ("sale_id", "epoch", "seq", "sku"),
     "webhook_events": ("provider", "event_id"),
 }
@@ -195,20 +195,20 @@ def _make_moves() -> None:
 def _make_money() -> None:
     op.create_table(
         "payments",
+        _text("order_id", ORDER),
         _text("provider", sa.String(32)),
         _text("id", THEIRS),
-        _text("order_id", ORDER),
         _text("sale_id", ID),
         _number("amount_minor"),
         _text("currency"),
         _text("outcome", sa.String(16)),
         _number("at_ms"),
-        sa.PrimaryKeyConstraint("provider", "id", name="pk_payments"),
+        sa.PrimaryKeyConstraint("order_id", "provider", "id", name="pk_payments"),
         sa.CheckConstraint(
             "outcome IN ('accepted', 'late', 'surplus', 'mismatch')", name="ck_payments_outcome"
         ),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_payments_order_id", "payments", ["order_id"])
     op.create_table(
         "webhook_events",
         _text("provider", sa.String(32)),
