@@ -44,9 +44,16 @@ class NdjsonFile(StreamingResponse):
     media_type = "application/x-ndjson"
 
 
-def _file(kind: str, description: str) -> dict[int | str, dict[str, Any]]:
+def _file(kind: str, description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """A file, or one of the error answers, which are JSON: a `model` would take the file's kind."""
+    answers = documented(*statuses)
+    for answer in answers.values():
+        del answer["model"]
+        answer["content"]["application/json"]["schema"] = {
+            "$ref": "#/components/schemas/ErrorAnswer"
+        }
     schema = {"type": "string", "description": description}
-    return {200: {"content": {kind: {"schema": schema}}, "description": description}}
+    return {200: {"content": {kind: {"schema": schema}}, "description": description}} | answers
 
 
 @routes.get(
@@ -54,8 +61,9 @@ def _file(kind: str, description: str) -> dict[int | str, dict[str, Any]]:
     summary="Orders of a sale as CSV",
     operation_id="exportOrdersCsv",
     response_class=CsvFile,
-    responses=_file("text/csv", "UTF-8 with a byte order mark; one row per line of an order.")
-    | documented(401, 403, 404, 503),
+    responses=_file(
+        "text/csv", "UTF-8 with a byte order mark; a row per line of an order.", 401, 403, 404, 503
+    ),
     openapi_extra=described("导出订单 CSV", KEY_OR_MERCHANT),
 )
 async def export_orders_csv(
@@ -75,8 +83,9 @@ async def export_orders_csv(
     summary="Export everything",
     operation_id="exportAll",
     response_class=NdjsonFile,
-    responses=_file("application/x-ndjson", "One JSON object per line, each with its `kind`.")
-    | documented(401, 403, 503),
+    responses=_file(
+        "application/x-ndjson", "One JSON object per line, each with its `kind`.", 401, 403, 503
+    ),
     openapi_extra=described("导出全部数据", KEY_OR_MERCHANT),
 )
 async def export_all(caller: CallerHere, services: ServicesHere) -> StreamingResponse:
