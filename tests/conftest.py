@@ -27,6 +27,12 @@ for variable in [name for name in os.environ if name.startswith("ONAIR_")]:
     del os.environ[variable]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seeds", type=int, default=1, help="how many seeds each fault of a sale is tried with"
+    )
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, why in MISSING.items():
         if item.get_closest_marker(marker) is None:

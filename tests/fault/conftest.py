@@ -11,7 +11,19 @@ import pytest
 from server.database.engine import sqlite_url
 from server.database.migrate import migrate
 from tests.support.redis_server import RedisServer
+from tests.support.sale_stage import TABLE
 from tests.support.worker_app import StartWorker, WorkerApp
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        metafunc.parametrize("seed", range(1, metafunc.config.getoption("--seeds") + 1))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_table() -> None:
+    """The table of faults begins anew with each run."""
+    TABLE.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")
