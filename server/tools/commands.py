@@ -61,8 +61,8 @@ def add_commands(command: AddCommand) -> None:
     rebuild = command(
         "rebuild",
         "make a sale in Redis anew from the ledger, under a new epoch",
-        f"{_JOINS}\nThe sale is frozen meanwhile. Prints what the ledger holds and what is missing.\n"
-        "Exit code: 0 rebuilt, 1 not.",
+        f"{_JOINS}\nThe sale is frozen meanwhile. Says what the ledger holds and what is missing."
+        "\nExit code: 0 rebuilt, 1 not.",
     )
     which = rebuild.add_mutually_exclusive_group(required=True)
     which.add_argument("--sale", metavar="ID", help="one sale")

@@ -99,14 +99,16 @@ class Rebuilder:
     async def rebuild(self, record: SaleRecord, *, force: bool = False) -> Rebuilt:
         """Make one sale anew. With `force` also one that is well."""
         sale = record.terms.id
-        if record.state is SaleState.DRAFT or (not record.seq and record.terms.epoch == 1):
-            raise NotRebuilt(f"sale {sale}: the ledger has no move of it; arm it instead")
+        if record.state is SaleState.DRAFT:
+            raise NotRebuilt(f"sale {sale} is a draft: arm it instead")
         why = await self.needs(record)
         if why is None and not force:
             raise NotRebuilt(f"sale {sale} is well in the store; --force rebuilds it all the same")
         last = await self._freeze(sale)
         if last is not None:
             await self._drain(sale)
+        elif not record.seq and record.terms.epoch == 1:
+            raise NotRebuilt(f"sale {sale}: {why}, and the ledger has no move of it: arm it again")
         record = await self._found(sale)
         missing = await self._missing(record, last)
         books = await self._stores.orders.books(sale)
