@@ -18,6 +18,7 @@ from flash_sale.model import (
     Changed,
     Decided,
     Decision,
+    Line,
     MoveKind,
     Order,
     OrderId,
@@ -69,21 +70,27 @@ class OracleSales:
         skus = {line.sku for purchase in purchases for line in purchase.lines}
         with self._step(sale) as stored:
             decisions = [self._decide(stored, purchase) for purchase in purchases]
-        available = {sku: stored.available(sku) for sku in skus if sku in stored.goods}
+        available = {
+            sku: 0 if stored.waiting(sku) else stored.available(sku)
+            for sku in skus
+            if sku in stored.goods
+        }
         return Decided(stored.at, decisions, available)
 
     def _decide(self, sale: StoredSale, purchase: Purchase) -> Decision:
-        request = (purchase.lines, purchase.waitlist)
         if purchase.order_id in sale.asked:
             earlier, answer = sale.asked[purchase.order_id]
-            return answer if earlier == request else Decision(Outcome.REUSED)
+            # Whether somebody would wait is no part of an order; of a refusal it is.
+            waits = earlier.waitlist if answer.order else purchase.waitlist
+            is_same = (_sorted(purchase), waits) == (_sorted(earlier), earlier.waitlist)
+            return answer if is_same else Decision(Outcome.REUSED)
         outcome = self._outcome(sale, purchase)
         order = None
         if outcome in {Outcome.RESERVED, Outcome.QUEUED}:
             order = self._place(sale, purchase, outcome)
         sale.marks += outcome in TOLD_REFUSALS
         if outcome is not Outcome.UNKNOWN_SKU:
-            sale.asked[purchase.order_id] = (request, Decision(outcome, order))
+            sale.asked[purchase.order_id] = (purchase, Decision(outcome, order))
         return Decision(outcome, order)
 
     def _outcome(self, sale: StoredSale, purchase: Purchase) -> Outcome:
@@ -108,7 +115,7 @@ class OracleSales:
     def _place(self, sale: StoredSale, purchase: Purchase, outcome: Outcome) -> Order:
         lines = tuple(
             PricedLine(line.sku, line.qty, sale.goods[line.sku].item.price_minor)
-            for line in purchase.lines
+            for line in _sorted(purchase)
         )
         is_held = outcome is Outcome.RESERVED
         order = Order(
@@ -137,9 +144,8 @@ class OracleSales:
     async def remember_sold_out(self, sale: SaleId, purchases: Sequence[Purchase]) -> None:
         with self._step(sale) as stored:
             for purchase in purchases:
-                request = (purchase.lines, purchase.waitlist)
                 answer = Decision(Outcome.SOLD_OUT)
-                stored.asked.setdefault(purchase.order_id, (request, answer))
+                stored.asked.setdefault(purchase.order_id, (purchase, answer))
 
     async def pay(self, sale: SaleId, payments: Sequence[Payment]) -> list[Paid]:
         with self._step(sale) as stored:
@@ -284,6 +290,10 @@ class OracleSales:
     async def orders(self, sale: SaleId, cursor: int, most: int) -> tuple[list[Order], int]:
         return list(self._stored(sale).orders.values()), 0
 
+    async def decided_ids(self, sale: SaleId, cursor: int, most: int) -> tuple[list[OrderId], int]:
+        asked = self._stored(sale).asked
+        return [one for one, (_, told) in asked.items() if told.outcome != Outcome.SOLD_OUT], 0
+
     # how it is done
 
     def _stored(self, sale: SaleId) -> StoredSale:
@@ -309,3 +319,8 @@ class OracleSales:
             if out_before != [sku for sku in stored.goods if stored.available(sku) == 0]:
                 stored.version = stored.seq
             stored.told += stored.seq > stored.seq_before or stored.marks > 0
+
+
+def _sorted(purchase: Purchase) -> list[Line]:
+    """The lines of a basket mean the same in any order."""
+    return sorted(purchase.lines, key=lambda line: line.sku)

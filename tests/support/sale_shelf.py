@@ -22,6 +22,7 @@ from flash_sale.model import (
     Payment,
     PaymentOutcome,
     Position,
+    Purchase,
     SaleState,
     SaleView,
     SkuBooks,
@@ -60,7 +61,7 @@ class StoredSale:
     seq_before: int = 0
     orders: dict[OrderId, Order] = field(default_factory=dict)
     waitlist: list[OrderId] = field(default_factory=list)  # of all skus, in order of arrival
-    asked: dict[OrderId, tuple[object, Decision]] = field(default_factory=dict)
+    asked: dict[OrderId, tuple[Purchase, Decision]] = field(default_factory=dict)
     payments: dict[str, tuple[OrderId, PaymentOutcome]] = field(default_factory=dict)
     acts: dict[str, str] = field(default_factory=dict)  # act id -> what it did
     moves: list[Move] = field(default_factory=list)

@@ -106,13 +106,15 @@ def _restock(sale: StoredSale, act: Act, units: Mapping[SkuId, int], *, allocate
             raise SteeringRefused(Refusal.ABOVE_ALLOCATION, sku)
     for sku, count in units.items():
         goods = sale.goods[sku]
+        beyond = goods.initial + goods.written_off + count - goods.allocated
+        if beyond > 0:
+            goods.allocated += beyond
+            _stock_move(sale, sku, "allocate", beyond, act)
         goods.initial += count
-        goods.allocated = max(goods.allocated, goods.initial + goods.written_off)
         _stock_move(sale, sku, "restock", count, act)
         sale.serve(sku)
 
 
-def _stock_move(sale: StoredSale, sku: SkuId, what: str, delta: int, act: Act) -> None:
-    facts = {"what": what, "reason": act.reason, "role": act.role, "sku": sku}
-    facts |= {"delta": str(delta), "allocated": str(sale.goods[sku].allocated)}
+def _stock_move(sale: StoredSale, sku: SkuId, kind: str, delta: int, act: Act) -> None:
+    facts = {"kind": kind, "reason": act.reason, "role": act.role, "units": f"{sku}={delta}"}
     sale.move(MoveKind.STOCK, actor=act.actor, facts=facts)

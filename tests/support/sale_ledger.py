@@ -1,0 +1,162 @@
+"""What the moves of a sale say, read one after the other: a ledger in memory, and a strict reader.
+
+It believes nothing: every move must be allowed by the one before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from flash_sale.catalog import SkuId
+from flash_sale.model import (
+    Move,
+    MoveKind,
+    Order,
+    OrderId,
+    OrderState,
+    PaymentOutcome,
+    SaleState,
+    SaleView,
+    Terms,
+)
+
+BEGINS = {MoveKind.RESERVED: OrderState.RESERVED, MoveKind.QUEUED: OrderState.QUEUED}
+ALLOWED = {
+    MoveKind.OFFERED: ({OrderState.QUEUED}, OrderState.RESERVED),
+    MoveKind.PAID: ({OrderState.RESERVED}, OrderState.PAID),
+    MoveKind.CANCELLED: ({OrderState.QUEUED, OrderState.RESERVED}, OrderState.CANCELLED),
+    MoveKind.EXPIRED: ({OrderState.QUEUED, OrderState.RESERVED}, OrderState.EXPIRED),
+    MoveKind.REFUNDED: ({OrderState.PAID}, OrderState.REFUNDED),
+}
+CHANGING = {  # what a move may change of an order, beside its state and when that changed
+    MoveKind.OFFERED: {"reserved_at_ms", "expires_at_ms"},
+    MoveKind.PAID: {"paid_at_ms", "payment_id"},
+}
+
+
+@dataclass(slots=True)
+class Stocked:
+    """What the moves say of one sku, beside its orders."""
+
+    initial: int = 0
+    allocated: int = 0
+    refunded: int = 0
+    written_off: int = 0
+    queue: list[OrderId] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class MemoryLedger:
+    """Apply moves in order; `AssertionError` says which one cannot be."""
+
+    seq: int = 0
+    at_ms: int = 0
+    state: str = ""
+    times: tuple[int, int] = (0, 0)
+    orders: dict[OrderId, Order] = field(default_factory=dict)
+    skus: dict[SkuId, Stocked] = field(default_factory=dict)
+    payments: dict[str, PaymentOutcome] = field(default_factory=dict)
+    kinds: set[MoveKind] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, terms: Terms) -> Self:
+        """An empty ledger of a sale that is about to be armed."""
+        return cls(skus={item.sku: Stocked(allocated=item.stock) for item in terms.items})
+
+    def apply(self, move: Move) -> None:
+        assert move.seq == self.seq + 1, f"move {move.seq} follows {self.seq}"
+        assert move.at_ms >= self.at_ms, f"{move} is older than the move before"
+        self.seq, self.at_ms = move.seq, move.at_ms
+        self.kinds.add(move.kind)
+        if move.kind is MoveKind.SALE:
+            self.state = move.facts["state"]
+            self.times = int(move.facts["starts_at_ms"]), int(move.facts["ends_at_ms"])
+        elif move.kind is MoveKind.STOCK:
+            sku, _, delta = move.facts["units"].partition("=")
+            stocked = self.skus[SkuId(sku)]
+            if move.facts["kind"] == "allocate":
+                stocked.allocated += int(delta)
+            else:
+                stocked.initial += int(delta)
+        else:
+            assert move.order is not None, move
+            self._order(move, move.order)
+
+    def _order(self, move: Move, order: Order) -> None:
+        before = self.orders.get(order.id)
+        if move.payment is not None:
+            assert move.payment.id not in self.payments, f"{move.payment} was taken twice"
+            assert move.payment_outcome is not None
+            assert (move.payment_outcome is PaymentOutcome.ACCEPTED) == (move.kind is MoveKind.PAID)
+            self.payments[move.payment.id] = move.payment_outcome
+        if move.kind is MoveKind.PAYMENT:
+            assert order == before, f"{move} changes its order, which was {before}"
+            return
+        if move.kind in BEGINS:
+            assert before is None, f"{order.id} begins twice"
+            assert order.state is BEGINS[move.kind], move
+        else:
+            self._changed(move, before, order)
+        self._queue(move, order)
+        if move.kind is MoveKind.REFUNDED:
+            self._refunded(order, restock=move.facts["restock"] == "1")
+        self.orders[order.id] = order
+
+    def _changed(self, move: Move, before: Order | None, order: Order) -> None:
+        states, state = ALLOWED[move.kind]
+        assert before is not None, f"{move} of an order that never began"
+        assert before.state in states, f"{move} of an order that was {before.state}"
+        assert order.state is state, move
+        assert order.changed_at_ms == move.at_ms, move
+        names = {"state", "changed_at_ms", *CHANGING.get(move.kind, ())}
+        same = replace(before, **{name: getattr(order, name) for name in names})
+        assert order == same, f"{move} changes more than it may of {before}"
+
+    def _queue(self, move: Move, order: Order) -> None:
+        """Whoever is offered a unit must have waited longest."""
+        queue = self.skus[order.lines[0].sku].queue
+        if move.kind is MoveKind.QUEUED:
+            queue.append(order.id)
+            assert order.position == len(queue), f"{order.id} is number {len(queue)}"
+        elif move.kind is MoveKind.OFFERED:
+            assert queue[0] == order.id, f"{queue[0]} waits longer than {order.id}"
+        if move.kind not in BEGINS and order.id in queue:
+            queue.remove(order.id)
+
+    def _refunded(self, order: Order, *, restock: bool) -> None:
+        for line in order.lines:
+            stocked = self.skus[line.sku]
+            stocked.refunded += line.qty
+            if not restock:
+                stocked.initial -= line.qty
+                stocked.written_off += line.qty
+
+    def units(self, sku: SkuId, *states: OrderState, user: str | None = None) -> int:
+        return sum(
+            line.qty
+            for order in self.orders.values()
+            if order.state in states and (user is None or order.user == user)
+            for line in order.lines
+            if line.sku == sku
+        )
+
+    def agrees(self, view: SaleView) -> None:
+        """The store shows what its moves say, and the books balance. `AssertionError` if not."""
+        assert view.at.seq == self.seq, f"the store stands at {view.at}, its moves at {self.seq}"
+        for books in view.items:
+            stocked, sku = self.skus[books.sku], books.sku
+            assert books.balanced, books
+            assert books.initial == stocked.initial, books
+            assert books.allocated == stocked.allocated, books
+            assert books.refunded == stocked.refunded, books
+            assert books.written_off == stocked.written_off, books
+            assert books.reserved == self.units(sku, OrderState.RESERVED), books
+            assert books.sold == self.units(sku, OrderState.PAID), books
+            assert books.waiting == len(stocked.queue), books
+            for user in {order.user for order in self.orders.values()}:
+                states = (OrderState.QUEUED, OrderState.RESERVED, OrderState.PAID)
+                has = self.units(sku, *states, user=user)
+                assert has <= books.per_user_max, f"{user} has {has} of {books}"
+            if view.state in {SaleState.OPEN, SaleState.SOLD_OUT}:
+                assert not (books.waiting and books.available), books
