@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from server.csv_rows import ORDER_COLUMNS
 from server.replies import Close, Closing, Unsubscribed
 from server.settings import _PARSERS, Limits
+from server.tools.export import MOVE_COLUMNS, PAYMENT_COLUMNS, REFUND_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs/PROTOCOL.md").read_text("utf-8")
@@ -65,3 +67,14 @@ def test_links_between_documents_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text("utf-8")):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_column_of_an_export_is_in_operations() -> None:
+    for file, columns in (
+        ("orders.csv", ORDER_COLUMNS),
+        ("payments.csv", PAYMENT_COLUMNS),
+        ("refunds.csv", REFUND_COLUMNS),
+        ("moves.csv", MOVE_COLUMNS),
+    ):
+        row = next(line for line in OPERATIONS.splitlines() if line.startswith(f"| `{file}` |"))
+        assert [name for name in columns if f"`{name}`" not in row] == [], file
