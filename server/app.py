@@ -129,12 +129,12 @@ async def open_worker(
     tokens = Tokens(settings.token_secret, settings.token_jwks)
     rooms = LiveRooms(log, seeds, limits)
     gateway = Gateway(limits, tokens, rooms, insecure=settings.insecure, now_ms=now_ms)
-    news = SaleNews(rooms, gateway, limits.orders_ticker_ms)
-    sales = LiveSales(store, store, sale_records, limits, Clocks(now_ms), news.heard)
     control = Control(
         commands, gateway, rooms, on_sale=lambda sale: sales.forget_unknown(SaleId(sale))
     )
-    desk = SalesDesk(sales, store, store, sale_records, order_records, limits, control.sale)
+    news = SaleNews(rooms, gateway, limits.orders_ticker_ms)
+    sales = LiveSales(store, store, sale_records, limits, Clocks(now_ms), news.heard, control.sale)
+    desk = SalesDesk(sales, store, store, sale_records, order_records, limits)
     acts = Acts(records, rooms, log, control, seeds, now_ms)
     gateway.handle(Channels(gateway, rooms, tokens, limits, log).handlers())
     words = text_filter(settings.blocked_words_file)
@@ -187,6 +187,7 @@ async def open_worker(
             worker=name,
             within_s=limits.redis_within_ms / 1000,
             embedded_in=None if settings.redis_url else settings.data_dir,
+            ledger_workers=settings.ledger_workers,
         ),
         services=Services(
             settings=settings,

@@ -60,7 +60,7 @@ class SaleNews:
         room = self.audience_of(sale)
         if room is None:
             return
-        if told.available:
+        if told.available or told.moves:
             self.show_stock(sale)
         self._count(sale, told)
 
@@ -74,8 +74,7 @@ class SaleNews:
         room = self.audience_of(sale)
         if room is None:
             return
-        items = [{"sku": sku, "available": left} for sku, left in sale.available().items()]
-        value = {"t": "sale.stock", "sale": sale.id, "items": items}
+        value = {"t": "sale.stock", "sale": sale.id, "items": sale.stock()}
         room.pulse(f"sale.stock:{sale.id}", orjson.dumps(value))
 
     def remind(self, sale: LiveSale) -> None:

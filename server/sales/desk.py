@@ -7,8 +7,7 @@ asked: asking again with the same ids is safe and gets the first answer.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -34,7 +33,6 @@ from flash_sale.model import (
     order_id_of,
 )
 from flash_sale.store import Sales, Stock
-from rooms.errors import RoomLogUnavailable
 from server.database.errors import UnknownSale
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
@@ -60,10 +58,7 @@ CHECKED_AT_ONCE = 8  # open orders of one person that are asked for at the same 
 
 
 class SalesDesk:
-    """Orders are JSON objects (`server.sale_json.order_json`), sales too (`sale_json`).
-
-    `tell_sale` is awaited once a sale is in the store, so that others look at once; it is a hint.
-    """
+    """Orders are JSON objects (`server.sale_json.order_json`), sales too (`sale_json`)."""
 
     def __init__(
         self,
@@ -73,7 +68,6 @@ class SalesDesk:
         records: SaleRecords,
         orders: OrderRecords,
         limits: Limits,
-        tell_sale: Callable[[str], Awaitable[None]],
     ) -> None:
         self.live = live
         self._stock = stock
@@ -82,7 +76,6 @@ class SalesDesk:
         self._orders = orders
         self._limits = limits
         self._arming = Arming(sales, records)
-        self._tell_sale = tell_sale
 
     # buyers
 
@@ -225,7 +218,7 @@ class SalesDesk:
         """The ledger may have ceased to read a sale that is over: it is told to go on."""
         changed = await self._stock.refund(order, act, restock=restock)
         if changed.change in (Change.DONE, Change.ALREADY):
-            await self._records.stir(sale_of_order(order))
+            await self.live.stirred(sale_of_order(order))
         return changed
 
     async def arm(
@@ -248,9 +241,7 @@ class SalesDesk:
         view = await self._apart(
             self._arming.arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms)
         )
-        self.live.forget_unknown(SaleId(sale_id))
-        with contextlib.suppress(RoomLogUnavailable):  # others look by themselves every second
-            await self._tell_sale(sale_id)
+        await self.live.armed(SaleId(sale_id))
         if countdown_seconds is not None and view.state is SaleState.ARMED:
             opening = replace(act, id=f"{act.id}.open")
             return await self.steer(

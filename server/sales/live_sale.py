@@ -8,11 +8,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flash_sale.adapters.wire import Told
 from flash_sale.batcher import Batcher, BatchLimits
-from flash_sale.catalog import SkuId
 from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable, StaleEpoch
 from flash_sale.model import (
     MoveKind,
@@ -32,6 +31,7 @@ from flash_sale.store import Stock
 from server.replies import Refused
 from server.sales.answers import REUSED, again, placed, sold_out
 from server.sales.flags import SaleFlags
+from server.sales.waiting import Waiting
 from server.settings import Limits
 
 HEARD_MAX = 10_000  # announcements kept while the picture of a sale is made
@@ -95,6 +95,7 @@ class LiveSale:
         self._purchases: Batcher[Purchase, Answer] = Batcher(self._decide, bounds)
         self._payments: Batcher[Payment, Paid] = Batcher(self._pay, bounds)
         self._recent: deque[Order] = deque(maxlen=RECENT_MAX)
+        self._waiting = Waiting()
         self._unwritten: dict[OrderId, Purchase] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -205,6 +206,7 @@ class LiveSale:
         orders = [move.order for move in told.moves if move.order is not None]
         self.flags.mark(order.id for order in orders)
         self._recent.extend(orders)
+        self._waiting.heard(told)
         return self.flags.hear(told.at, told.state, told.available)
 
     def changed_times(self, told: Told) -> bool:
@@ -216,16 +218,25 @@ class LiveSale:
         self._stands(view.at)
         self._ahead_ms = view.at.now_ms - self._clocks.now_ms()
         self.ends_at_ms = view.ends_at_ms
+        self._waiting.viewed(view)
 
     def _stands(self, at: Position) -> None:
         newest = self._newest
         if newest is None or (at.epoch, at.seq) > (newest.epoch, newest.seq):
             self._newest = at
 
-    def available(self) -> dict[SkuId, int]:
-        """Units of each sku as last heard, in the order of the terms."""
+    def stock(self) -> list[dict[str, Any]]:
+        """Units of each sku and who waits for one, as last heard, in the order of the terms."""
         known = self.flags.available
-        return {item.sku: known[item.sku] for item in self.terms.items if item.sku in known}
+        return [
+            {
+                "sku": item.sku,
+                "available": known[item.sku],
+                "waiting": self._waiting.counts.get(item.sku, 0),
+            }
+            for item in self.terms.items
+            if item.sku in known
+        ]
 
     def recent_of(self, user: str) -> list[Order]:
         """A buyer's orders among the last changes, each as last heard."""

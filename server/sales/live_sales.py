@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 from flash_sale.adapters.script import channel_of, sale_of_channel
@@ -49,7 +49,11 @@ OnTold = Callable[[LiveSale, Told], None]
 
 
 class LiveSales:
-    """`on_told` gets every announcement of every sale that is open here, in order."""
+    """`on_told` gets every announcement of every sale that is open here, in order.
+
+    `tell_ledger` hints to ledger workers that a sale has moves to read; they look by themselves
+    too, only later. It raises `RoomLogUnavailable`.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class LiveSales:
         limits: Limits,
         clocks: Clocks,
         on_told: OnTold,
+        tell_ledger: Callable[[str], Awaitable[None]],
     ) -> None:
         self._stock = stock
         self._store = sales
@@ -66,6 +71,7 @@ class LiveSales:
         self._limits = limits
         self._clocks = clocks
         self._on_told = on_told
+        self._tell_ledger = tell_ledger
         self._sales: dict[SaleId, LiveSale] = {}
         self._opening: dict[SaleId, asyncio.Future[LiveSale]] = {}
         self._listening: dict[SaleId, LiveSale] = {}  # those of `_sales` and on their way in
@@ -79,6 +85,18 @@ class LiveSales:
     def loaded(self, sale_id: SaleId) -> LiveSale | None:
         """The sale, if this worker has it open; without waiting."""
         return self._sales.get(sale_id)
+
+    async def armed(self, sale_id: SaleId) -> None:
+        """The sale was put into the store just now."""
+        self.forget_unknown(sale_id)
+        with contextlib.suppress(RoomLogUnavailable):
+            await self._tell_ledger(sale_id)
+
+    async def stirred(self, sale_id: SaleId) -> None:
+        """There are moves of a sale that the ledger may read no more: it is to go on."""
+        if await self._records.stir(sale_id):
+            with contextlib.suppress(RoomLogUnavailable):
+                await self._tell_ledger(sale_id)
 
     def forget_unknown(self, sale_id: SaleId) -> None:
         """The sale may exist now."""
@@ -126,7 +144,7 @@ class LiveSales:
             self._stock,
             self._limits,
             self._clocks,
-            on_late=self._records.stir,
+            on_late=self.stirred,
             on_frozen=self.look,
         )
         self._listening[sale_id] = sale
