@@ -4,7 +4,6 @@ import { fieldAndWhy, queryText } from './merchant-rules.js';
 import { callApi, HttpError } from './session.js';
 import { t } from './i18n.js';
 
-const PAGE_ROWS = 50;
 const SAVED_FOR_MS = 60_000;
 
 /** Calls the API; `onSignedOut(error)` when the token is refused, beside the rejection. */
@@ -24,7 +23,7 @@ export class DeskApi {
 
   /** One page of a list: `{rows, next}`. */
   async page(path, name, query = {}, after = '') {
-    const answer = await this.get(path, { ...query, limit: PAGE_ROWS, after });
+    const answer = await this.get(path, { ...query, after });
     return { rows: answer[name], next: answer.next };
   }
 

@@ -141,7 +141,7 @@ function wordsOf(error) {
 function sayProblem(parts, error) {
   if (!(error instanceof FieldProblem) && typeof error.status !== 'number') console.error(error);
   const field = error instanceof FieldProblem ? error.field : fieldAndWhy(error.message ?? '').field;
-  const row = field && parts.form.querySelector(`[data-field="${CSS.escape(field)}"]`);
+  const row = field ? parts.form.querySelector(`[data-field="${CSS.escape(field)}"]`) : null;
   const place = row?.querySelector('.field-problem');
   if (!place) {
     parts.problem.textContent = wordsOf(error);

@@ -5,7 +5,7 @@ import { language, t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
 import { FieldProblem, wireForm } from './merchant-ask.js';
 import { goodsFields } from './merchant-draft-goods.js';
-import { instantField, selectField, textField } from './merchant-fields.js';
+import { instantField, selectField, textField, zoneNote } from './merchant-fields.js';
 import { emptyCard, mountLoaded } from './merchant-load.js';
 import { formatSpan } from './merchant-numbers.js';
 import { money, pageHead, units } from './merchant-parts.js';
@@ -71,12 +71,13 @@ function draftForm({ rooms, products, sale, roomWanted, desk }) {
   const pair = (...rows) => make('div', { class: 'form-pair' }, ...rows.map(({ root }) => root));
   const parts = wireForm({
     fields: [
-      section(t('merchant.draft.where'), pair(fields.room, fields.id), pair(fields.starts, fields.ends), pair(fields.hold, fields.offer)),
+      section(t('merchant.draft.where'), pair(fields.room, fields.id), pair(fields.starts, fields.ends), zoneNote(), pair(fields.hold, fields.offer)),
       section(t('merchant.sale.goods'), goods.root, total),
     ],
     goWords: t('merchant.draft.save'),
     onChange: () => {
       const { skus, units: all, worth } = goodsOf(goods.peek());
+      total.classList.toggle('soft', !skus);
       total.textContent = skus ? t('merchant.sale.total', { skus: units(skus), n: units(all), worth: money(worth, goods.currency()) }) : t('merchant.draft.nogoods');
     },
     act: () => save(fields, goods, sale, desk),

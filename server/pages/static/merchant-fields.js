@@ -76,11 +76,13 @@ export function moneyField({ name, label, help, minor = null, currency, ...attri
   };
 }
 
+/** Whose clock the times of a form go by. */
+export const zoneNote = () => make('p', { class: 'help', text: t('merchant.field.zone', { zone: zoneName() }) });
+
 /** A day and time where the reader is; '' is none: null. */
 export function instantField({ name, label, help, atMs = null }) {
   const input = make('input', { class: 'field tabular', type: 'datetime-local', name, value: toLocalInput(atMs) });
-  const zone = t('merchant.field.zone', { zone: zoneName() });
-  const root = row(name, label, input, [help, zone].filter(Boolean).join(' '));
+  const root = row(name, label, input, help);
   return {
     root,
     input,

@@ -56,8 +56,9 @@ export const code = (text) => make('code', { text });
 export function shareBar(parts, total) {
   const bar = make('div', { class: 'share-bar', 'aria-hidden': 'true' });
   for (const [kind, count] of parts) {
+    if (!count) continue;
     const share = make('i', { data: { kind } });
-    share.style.flexGrow = total > 0 ? count / total : 0; // a style attribute would be refused
+    share.style.flexGrow = count / total; // a style attribute would be refused
     bar.append(share);
   }
   const legend = parts.map(([kind, count, words]) =>

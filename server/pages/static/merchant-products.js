@@ -40,7 +40,13 @@ const productName = (product) =>
     make('span', { class: 'two-lines' }, make('b', { text: product.title, dir: 'auto' }), code(product.id)),
   );
 
+/** A product without variants is its only one, under its own id: nothing to tell. */
+const hasVariants = ({ id, skus }) => skus.length > 1 || skus[0].sku !== id;
+
 const variantList = (product) =>
+  hasVariants(product) ? variantsOf(product) : make('span', { class: 'soft', text: '–' });
+
+const variantsOf = (product) =>
   make(
     'ul',
     { class: 'variant-list' },

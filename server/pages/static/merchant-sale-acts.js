@@ -4,7 +4,7 @@ import { make } from './dom.js';
 import { t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
 import { ask, FieldProblem } from './merchant-ask.js';
-import { choiceField, instantField, selectField, textField, wholeField } from './merchant-fields.js';
+import { choiceField, instantField, selectField, textField, wholeField, zoneNote } from './merchant-fields.js';
 import { money, units } from './merchant-parts.js';
 import { goodsOf } from './merchant-rules.js';
 
@@ -30,6 +30,7 @@ function arm({ sale, desk }) {
   const start = choiceField({ name: 'start', label: t('merchant.arm.start'), value: word.length ? 'word' : 'time', options: modes });
   const seconds = wholeField({ name: 'countdown_seconds', label: t('merchant.arm.seconds'), value: 60, least: 1, most: 3600 });
   const at = instantField({ name: 'starts_at_ms', label: t('merchant.sale.starts'), atMs: sale.starts_at_ms });
+  at.root.append(zoneNote());
   const showStart = () => {
     seconds.root.hidden = start.read() !== 'countdown';
     at.root.hidden = start.read() !== 'time';

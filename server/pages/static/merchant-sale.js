@@ -10,6 +10,7 @@ import { actsOf, goodsOf, hashOf, isRunning } from './merchant-rules.js';
 import { SALE_ACTS } from './merchant-sale-acts.js';
 
 const AGAIN_MS = 2000;
+const SHOWS_REASON = new Set(['paused', 'closed', 'frozen']);
 
 /** The view of one sale. Returns `{close}`. */
 export function openSale(place, desk, { id }) {
@@ -43,7 +44,7 @@ function drawSale(sale, counts, desk, changed) {
     pageHead(sale.id, { back: { href: hashOf('sales'), words: t('merchant.nav.sales') }, beside: saleBadge(sale.state), tools }),
     sale.source === 'ledger' ? make('div', { class: 'banner' }, icon('warn'), make('p', { text: t('merchant.sale.asledger') })) : null,
     sale.state === 'frozen' ? make('div', { class: 'banner bad', role: 'alert' }, icon('warn'), make('p', { text: t('merchant.sale.frozen') })) : null,
-    sale.reason ? make('div', { class: 'banner' }, icon('chat'), make('p', { text: t('merchant.sale.reason', { reason: sale.reason }), dir: 'auto' })) : null,
+    SHOWS_REASON.has(sale.state) && sale.reason ? make('div', { class: 'banner' }, icon('chat'), make('p', { text: t('merchant.sale.reason', { reason: sale.reason }), dir: 'auto' })) : null,
     make('section', { class: 'card' }, saleFacts(sale)),
     make('h2', { class: 'section', text: t('merchant.sale.goods') }),
     make('ul', { class: 'goods' }, ...sale.items.map((item) => goodsCard(item, counts.get(item.sku), sale))),
