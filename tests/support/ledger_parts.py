@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
 
 from flash_sale.catalog import Product, ProductId, Sku, SkuId
 from flash_sale.model import (
@@ -20,7 +25,24 @@ from flash_sale.model import (
     order_id_of,
 )
 from server.database.engine import Database
-from server.database.records import CatalogRecords, RoomRecords, SaleDraft, SaleRecord, SaleRecords
+from server.database.records import (
+    CatalogRecords,
+    LedgerBooks,
+    RoomRecords,
+    SaleDraft,
+    SaleRecord,
+    SaleRecords,
+)
+from server.database.sale_tables import (
+    order_lines,
+    orders,
+    payments,
+    refunds,
+    sale_moves,
+    sales,
+    stock_moves,
+)
+from tests.support.sql import open_engine
 
 NOW_MS = 1_800_000_000_000
 SKUS = (SkuId("red"), SkuId("blue"))
@@ -55,12 +77,14 @@ async def make_goods(database: Database, *rooms: str) -> None:
     await CatalogRecords(database).create(Product(ProductId("tea"), "Tea", 100, "CNY", "", skus))
 
 
-async def make_sale(database: Database, sale_id: str = "s1") -> SaleRecord:
-    """A sale that is armed, with its room and goods."""
+async def make_sale(database: Database, *sale_ids: str) -> SaleRecord:
+    """Sales that are armed, by default `s1`, with their room and goods; gives the last one."""
     await make_goods(database)
     records = SaleRecords(database)
-    await records.create(draft(sale_id))
-    return await records.arming(sale_id)
+    for sale_id in sale_ids or ("s1",):
+        await records.create(draft(sale_id))
+        record = await records.arming(sale_id)
+    return record
 
 
 def new_order(
@@ -142,6 +166,12 @@ class History:
         return self.add(
             MoveKind.SALE, state="open", starts_at_ms=str(NOW_MS), ends_at_ms="", reason=""
         )
+
+    def place(self, **changes: Any) -> Order:
+        """An order of `new_order` is reserved."""
+        order = new_order(self.sale, **changes)
+        self.add(MoveKind.RESERVED, order)
+        return order
 
     def pay(self, order: Order, payment_id: str) -> Move:
         """The order is paid."""
@@ -235,3 +265,68 @@ def _change(history: History, order: Order, chance: random.Random) -> None:
             history.become(order, OrderState.REFUNDED, MoveKind.REFUNDED, restock="0", reason="")
         case word:
             history.owe(order, payment_id, PaymentOutcome(word))
+
+
+def books_of(moves: Iterable[Move]) -> dict[str, LedgerBooks]:
+    """The books that these moves come to, whatever their order, counted in the plainest way."""
+    books = {str(sku): Counter[str](allocated=1_000) for sku in SKUS}
+    latest: dict[OrderId, Move] = {}
+    for move in moves:
+        if move.kind is MoveKind.STOCK:
+            for sku, delta in (part.split("=") for part in move.facts["units"].split(",")):
+                kind = "allocated" if move.facts["kind"] == "allocate" else "initial"
+                books[sku][kind] += int(delta)
+        if move.order is None or move.kind is MoveKind.PAYMENT:
+            continue
+        before = latest.get(move.order.id)
+        if before is None or (before.epoch, before.seq) < (move.epoch, move.seq):
+            latest[move.order.id] = move
+        if move.kind is MoveKind.REFUNDED and move.facts["restock"] == "0":
+            for line in move.order.lines:
+                books[line.sku]["initial"] -= line.qty
+                books[line.sku]["written_off"] += line.qty
+    for move in latest.values():
+        assert move.order is not None
+        for line in move.order.lines:
+            books[line.sku][move.order.state] += line.qty
+    return {
+        sku: LedgerBooks(
+            initial=count["initial"],
+            reserved=count["reserved"],
+            sold=count["paid"],
+            refunded=count["refunded"],
+            written_off=count["written_off"],
+            waiting=count["queued"],
+            allocated=count["allocated"],
+        )
+        for sku, count in books.items()
+    }
+
+
+LEDGER_TABLES = (
+    sales,
+    orders,
+    order_lines,
+    sale_moves,
+    stock_moves,
+    payments,
+    refunds,
+)
+_HASHED = {("sale_moves", "digest"), ("refunds", "id")}  # they hash the sale's id
+
+
+def ledger_rows(url: str, sale: str) -> dict[str, list[str]]:
+    """Every row that the ledger keeps of a sale, by table, with the sale's id taken out."""
+    engine = open_engine(url)
+    found: dict[str, list[str]] = {}
+    with engine.connect() as connection:
+        for table in LEDGER_TABLES:
+            columns = [c for c in table.columns if (table.name, c.name) not in _HASHED]
+            (whose,) = [table.c[name] for name in ("sale_id", "order_id", "id") if name in table.c][
+                :1
+            ]
+            its_own = sa.or_(whose == sale, whose.startswith(f"{sale}."))
+            rows = connection.execute(sa.select(*columns).where(its_own))
+            found[table.name] = sorted(str(tuple(row)).replace(sale, "S") for row in rows)
+    engine.dispose()
+    return found
