@@ -48,6 +48,7 @@ _ROW = ROW.encode()
 RENEW_S = 1.0  # of the lease; well within its life
 DISCOVER_S = 1.0  # how often the list of running sales is read; a hint on CHANNEL is quicker
 QUIET_S = 1.0  # how often a sale is looked at in which nothing is due and nothing is heard
+FROZEN_S = 2.0  # how often a sale is looked at that waits for its rebuild
 FAULT_PAUSE_S = 0.5
 
 
@@ -217,7 +218,6 @@ class Keeper:
                     await self.feed.subscribe(channel_of(kept.sale))
                     subscribed = True
                 pause_s = await self._look(kept)
-                kept.complained = ""
             except _FAULTS as error:
                 self._complain(kept, str(error))
                 pause_s = FAULT_PAUSE_S
@@ -239,9 +239,12 @@ class Keeper:
             await self._announcer.announce(kept.sale, self._sales_of(kept.record.terms.room))
         view = kept.view
         assert view is not None
+        if swept is None:
+            return FROZEN_S
+        kept.complained = ""
         busy = any(item.reserved or item.waiting for item in view.items)
         pause_s = self._limits.sweep_interval_ms / 1000 if busy else QUIET_S
-        if swept is None or view.state is SaleState.CLOSED:
+        if view.state is SaleState.CLOSED:
             return pause_s
         turns = (view.starts_at_ms, view.ends_at_ms)
         ahead_ms = [at - swept.at.now_ms for at in turns if at is not None and at > swept.at.now_ms]
