@@ -220,7 +220,6 @@ class SaleDesk {
   }
 
   #answered({ purchase, outcome, order }) {
-    const isNew = order !== null && this.orders.get(order.id) === null;
     if (order) this.orders.take(order);
     const known = order && this.orders.get(order.id);
     const left = known?.expires_at_ms ? formatTimeLeft(known.expires_at_ms - this.clock.now()) : '';
@@ -228,7 +227,7 @@ class SaleDesk {
     if (order) toast(words);
     if (!purchase) return;
     this.#say(purchase.sale, order ? '' : words);
-    if (isNew && this.#saleSheet?.saleId === purchase.sale) this.#saleSheet.showOrder(order.id);
+    if (order && this.#saleSheet?.saleId === purchase.sale) this.#saleSheet.showOrder(order.id);
   }
 
   #say(sale, words) {

@@ -19,10 +19,13 @@ export function saleTitle(state, sale) {
   return t('sale.several', { title: product?.title ?? first.title, n: products.size });
 }
 
-/** An item within its sale: with its product's name where the sale has several products. */
+/** An item within its sale: with its product's name only where the sale has several products. */
 export function itemTitle(state, sale, item) {
   const several = new Set(sale.items.map(({ product }) => product)).size > 1;
-  return several ? wholeTitle(state, item) : item.title;
+  if (several) return wholeTitle(state, item);
+  const product = productOf(state, item);
+  if (!product || !item.title.startsWith(product.title)) return item.title;
+  return item.title.slice(product.title.length).replace(/^[\s·:：-]+/u, '') || item.title;
 }
 
 /** An item by itself: its product and which of them. */

@@ -1,0 +1,470 @@
+"""Buying in a room as people do it: real browsers, the real server, its store and its ledger."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.e2e.browser_checks import check_usable
+from tests.e2e.browser_support import DESK, PHONE, Line, Person, Shop, Visit, host_of
+from tests.support.wait import wait_until_sync
+
+pytestmark = pytest.mark.needs_chromium
+pytest_plugins = ["tests.e2e.browser_fixtures"]
+
+WHITE = {"sku": "mug-white", "stock": 5, "price_minor": 5_900, "per_user_max": 2}
+BLUE = {"sku": "mug-blue", "stock": 3, "price_minor": 6_900, "per_user_max": 1}
+ONE = {**WHITE, "stock": 1, "per_user_max": 1}
+SMALL: Any = {"width": 360, "height": 640}
+
+
+class Sale:
+    """A sale of the test's own room, steered by its merchant over HTTP."""
+
+    def __init__(self, shop: Shop, room: str, *items: dict[str, Any], **terms: Any) -> None:
+        self.shop, self.id = shop, f"sale-{room}"[:64]
+        terms = {"hold_seconds": 120, **terms}
+        shop.call("POST", "/api/v1/sales", {"id": self.id, "room": room, "items": items, **terms})
+
+    def steer(self, act: str, **how: Any) -> None:
+        self.shop.call("POST", f"/api/v1/sales/{self.id}/{act}", how)
+
+    def open(self) -> Sale:
+        self.steer("arm")
+        self.steer("open")
+        return self
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order of the sale that the ledger holds."""
+        page = self.shop.call("GET", f"/api/v1/orders?sale={self.id}")
+        orders: list[dict[str, Any]] = page["orders"]
+        return orders
+
+    def wait_books(self, sku: str, **counts: int) -> None:
+        """Wait until store and ledger agree on these counters of a sku."""
+
+        def agree() -> bool:
+            books = self.shop.call("GET", f"/api/v1/sales/{self.id}/books")
+            if not books["agree"]:
+                return False
+            sides = (books["redis"]["items"], books["ledger"]["items"])
+            rows = [next(one for one in side if one["sku"] == sku) for side in sides]
+            return all(row[name] == count for row in rows for name, count in counts.items())
+
+        wait_until_sync(agree, 15, f"the books of {sku} say {counts}")
+
+
+def buyer(visit: Visit, shop: Shop, room: str, name: str, **options: Any) -> Person:
+    """Somebody with an account, in the room."""
+    person = visit(f"/r/{room}#token={shop.token(f'{name}-{room}', name=name)}", **options)
+    person.wait_connected()
+    return person
+
+
+def card(person: Person) -> Locator:
+    return person.page.locator(".sale-card")
+
+
+def sheet(person: Person) -> Locator:
+    return person.page.locator("dialog.sale-sheet")
+
+
+def open_sheet(person: Person) -> Locator:
+    card(person).locator(".sale-press").click()
+    expect(sheet(person)).to_be_visible()
+    return sheet(person)
+
+
+def buy(person: Person) -> Locator:
+    """Open the sheet and press its button; returns the sheet."""
+    open_sheet(person).locator(".sale-buy").click()
+    return sheet(person)
+
+
+def order_of(person: Person) -> Locator:
+    """The first order in the sheet that is open."""
+    return person.page.locator("dialog[open] .order").first
+
+
+def toast(person: Person) -> Locator:
+    return person.page.locator("#toast")
+
+
+def test_a_guest_buys_and_pays_and_everybody_sees_it(visit: Visit, shop: Shop, room: str) -> None:
+    sale = Sale(shop, room, WHITE, BLUE).open()
+    guest, other = visit(f"/r/{room}"), visit(f"/r/{room}", language="en-US", screen=DESK)
+    host = host_of(visit, shop, room)
+    for person in (guest, other):
+        person.wait_connected()
+        expect(card(person).locator(".sale-stock")).to_have_text(re.compile("剩 8 件|8 left"))
+        expect(card(person).locator(".price")).to_contain_text("¥59")
+
+    form = open_sheet(guest)
+    form.get_by_role("button", name="增加一件").click()
+    expect(form.locator(".sale-buy")).to_have_text("立即抢购 · ¥118")
+    form.locator(".sale-buy").click()
+    guest.page.locator("#name-text").fill("小雨")  # a guest is asked for a name, and then goes on
+    guest.page.locator("#name-send").click()
+    expect(toast(guest)).to_have_text(re.compile(r"抢到了！请在 0[12]:\d\d 内付款"))
+    expect(order_of(guest)).to_have_attribute("data-state", "reserved")
+    expect(order_of(guest).locator(".order-title")).to_contain_text("白色 White × 2")
+    expect(order_of(guest)).to_be_focused()
+
+    for person in (guest, other):
+        expect(card(person).locator(".sale-stock")).to_have_text(re.compile("剩 6 件|6 left"))
+    expect(other.page.locator("#ticker")).to_contain_text("just ordered")
+    row = host.page.locator(".sale-table tbody tr").first
+    expect(row.locator(".count-left")).to_have_text("3")
+    expect(row.locator(".count-taken")).to_have_text("2")
+
+    order_of(guest).locator(".order-pay").click()
+    expect(order_of(guest)).to_have_attribute("data-state", "paid")
+    expect(toast(guest)).to_have_text("付款成功")
+    expect(form.locator(".sale-buy")).to_have_text("已达限购数量")
+    expect(guest.page.locator(".sale-due")).to_be_hidden()
+    sale.wait_books("mug-white", initial=5, available=3, reserved=0, sold=2)
+    (order,) = sale.orders()
+    assert (order["state"], order["amount_minor"], order["qty"]) == ("paid", 11_800, 2)
+    for person in (guest, other, host):
+        person.check_clean()
+
+
+def test_a_countdown_ends_for_everybody_at_the_same_instant(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    sale = Sale(shop, room, WHITE)
+    sale.steer("arm")
+    person = buyer(visit, shop, room, "小雨")
+    wrong = buyer(visit, shop, room, "小满")
+    wrong.page.clock.install(time=0)  # a phone whose clock is decades behind
+    wrong.page.reload()
+    expect(card(person)).to_have_attribute("data-phase", "armed")
+    go = open_sheet(person).locator(".sale-buy")
+    expect(go).to_have_text("等待主播开抢")
+    sale.steer("open", countdown_seconds=3)
+    expect(go).to_have_text(re.compile(r"00:0[123] 后开抢"))
+    expect(card(wrong).locator(".sale-left")).to_have_text(re.compile(r"^00:0[123]$"))
+    assert go.get_attribute("aria-disabled") == "true"
+    expect(go).to_have_text("立即抢购 · ¥59")
+    go.click()
+    expect(order_of(person)).to_have_attribute("data-state", "reserved")
+    expect(card(wrong)).to_have_attribute("data-phase", "open")
+    expect(person.page.locator("#sale-news")).to_have_text(re.compile("开抢了"))
+    person.check_clean()
+
+
+def test_a_hold_that_runs_out_goes_to_who_waits(visit: Visit, shop: Shop, room: str) -> None:
+    sale = Sale(shop, room, ONE, hold_seconds=4, offer_seconds=120).open()
+    first, second = buyer(visit, shop, room, "小雨"), buyer(visit, shop, room, "小满")
+    buy(first)
+    expect(order_of(first)).to_have_attribute("data-state", "reserved")
+    expect(card(second)).to_have_attribute("data-phase", "sold_out")
+    form = open_sheet(second)
+    expect(form.locator(".notes")).to_contain_text("未付款和退款的会重新放出")
+    expect(form.locator(".sale-buy")).to_have_text("加入候补")
+    form.locator(".sale-buy").click()
+    expect(order_of(second)).to_have_attribute("data-state", "queued")
+    expect(order_of(second).locator(".order-line")).to_have_text("加入时排在第 1 位")
+
+    expect(order_of(second)).to_have_attribute("data-state", "reserved")  # the first never pays
+    expect(toast(second)).to_have_text(re.compile("轮到您了！请在 0[12]:"))
+    expect(toast(first)).to_have_text("超时未付款，已释放")
+    order_of(second).locator(".order-pay").click()
+    expect(order_of(second)).to_have_attribute("data-state", "paid")
+    sale.wait_books("mug-white", available=0, reserved=0, sold=1, waiting=0)
+    for person in (first, second):
+        person.check_clean()
+
+
+def test_who_gives_up_a_hold_or_a_place_in_the_waitlist_is_asked_once_more(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    sale = Sale(shop, room, ONE).open()
+    first, second = buyer(visit, shop, room, "小雨"), buyer(visit, shop, room, "小满")
+    buy(first)
+    expect(order_of(first)).to_have_attribute("data-state", "reserved")
+    expect(card(second)).to_have_attribute("data-phase", "sold_out")
+    buy(second)
+    leave = order_of(second).locator(".order-cancel")
+    leave.click()
+    expect(leave).to_have_text("再按一次退出")
+    leave.click()
+    expect(second.page.locator("dialog[open] .order")).to_have_count(0)
+    cancel = order_of(first).locator(".order-cancel")
+    cancel.click()
+    expect(cancel).to_have_text("再按一次取消")
+    cancel.click()
+    expect(toast(first)).to_have_text("订单已取消")
+    expect(card(second)).to_have_attribute("data-phase", "open")
+    sale.wait_books("mug-white", available=1, reserved=0, sold=0, waiting=0)
+
+
+def test_a_purchase_without_an_answer_is_decided_once(
+    visit: Visit, shop: Shop, room: str, line: Line
+) -> None:
+    sale = Sale(shop, room, {**WHITE, "stock": 50, "per_user_max": 50}).open()
+    person = buyer(visit, shop, room, "小雨", by=line.url)
+    form = open_sheet(person)
+    go = form.locator(".sale-buy")
+    for number in range(1, 6):
+        go.click()
+        line.blink()  # sometimes before the request left, sometimes before its answer came
+        held = person.page.locator("dialog[open] .order[data-state=reserved]")
+        expect(held).to_have_count(number)
+        expect(go).to_have_attribute("aria-disabled", "false")
+    sale.wait_books("mug-white", available=45, reserved=5)
+    assert len(sale.orders()) == 5
+
+
+def test_a_purchase_survives_a_dead_line_and_a_reload(
+    visit: Visit, shop: Shop, room: str, line: Line
+) -> None:
+    sale = Sale(shop, room, WHITE).open()
+    person = buyer(visit, shop, room, "小雨", by=line.url)
+    form = open_sheet(person)
+    line.cut()
+    person.wait_connection("waiting")
+    form.locator(".sale-buy").click()
+    expect(form.locator(".sale-message")).to_contain_text("网络断开了")
+    assert sale.orders() == []
+    line.mend()
+    person.page.reload()
+    person.wait_connected()
+    expect(person.page.locator(".sale-due")).to_have_text(re.compile("待付款"))
+    sale.wait_books("mug-white", available=4, reserved=1)
+    person.page.keyboard.press("o")
+    expect(order_of(person)).to_have_attribute("data-state", "reserved")
+
+
+def test_orders_are_listed_with_what_is_due_first_and_kept_over_a_reload(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    Sale(shop, room, WHITE, BLUE).open()
+    nobody = visit(f"/r/{room}")
+    nobody.wait_connected()
+    nobody.page.keyboard.press("o")
+    expect(nobody.page.locator("dialog.orders-sheet")).to_contain_text("登录后可以看到您的订单")
+
+    person = buyer(visit, shop, room, "小雨")
+    person.page.locator("#bag").click()
+    person.page.locator("#my-orders").click()
+    expect(person.page.locator("dialog.orders-sheet")).to_contain_text("还没有订单")
+    person.page.keyboard.press("Escape")
+    form = buy(person)
+    order_of(person).locator(".order-pay").click()
+    expect(order_of(person)).to_have_attribute("data-state", "paid")
+    form.get_by_role("radio", name=re.compile("青色")).check()
+    form.locator(".sale-buy").click()
+    expect(order_of(person)).to_have_attribute("data-state", "reserved")
+
+    person.page.reload()
+    person.wait_connected()
+    expect(person.page.locator(".sale-due")).to_be_visible()
+    person.page.locator(".sale-due").click()
+    states = person.page.locator("dialog.orders-sheet .order-state")
+    expect(states).to_have_text(["待付款", "已付款"])
+    titles = person.page.locator("dialog.orders-sheet .order-title")
+    expect(titles.first).to_contain_text("青色 Celadon × 1")
+    person.check_clean()
+
+
+def test_the_host_runs_a_sale_and_is_asked_before_each_step(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    sale = Sale(shop, room, WHITE, BLUE)
+    person = buyer(visit, shop, room, "小雨")
+    expect(card(person)).to_be_hidden()
+    host = host_of(visit, shop, room, role="merchant")
+
+    def act(name: str) -> Locator:
+        host.page.locator(f".host-sale [data-act={name}]").click()
+        dialog = host.page.locator("dialog[open] .ask")
+        expect(dialog).to_be_visible()
+        return dialog
+
+    dialog = act("arm")
+    dialog.locator("input").first.fill("9")
+    dialog.locator("[type=submit]").click()
+    expect(dialog.locator(".field-error")).to_have_text("请填写 0 到 5 的整数")
+    dialog.locator("input").first.fill("2")
+    dialog.locator("[type=submit]").click()
+    expect(card(person)).to_have_attribute("data-phase", "armed")
+    expect(card(person).locator(".sale-stock")).to_have_text("共 5 件")
+
+    act("start").locator("[type=submit]").click()
+    expect(card(person)).to_have_attribute("data-phase", "open")
+    dialog = act("pause")
+    dialog.locator("input").fill("主播喝口水")
+    dialog.locator("[type=submit]").click()
+    expect(card(person)).to_have_attribute("data-phase", "paused")
+    expect(open_sheet(person).locator(".notes")).to_contain_text("主播喝口水")
+    expect(sheet(person).locator(".sale-buy")).to_have_text("抢购暂停中")
+    act("resume").locator("[type=submit]").click()
+    expect(sheet(person).locator(".sale-buy")).to_have_text("立即抢购 · ¥59")
+
+    dialog = act("restock")
+    dialog.locator("[inputmode=numeric]").fill("3")
+    expect(dialog.locator("[type=submit]")).to_have_text("补货 3 件")
+    dialog.locator("[type=submit]").click()
+    expect(host.page.locator(".count-on").first).to_have_text("5")
+    expect(card(person).locator(".sale-stock")).to_have_text("剩 8 件")
+
+    dialog = act("close")
+    dialog.get_by_role("button", name="取消").click()
+    expect(dialog).to_have_count(0)
+    expect(card(person)).to_have_attribute("data-phase", "open")
+    act("close").locator("[type=submit]").click()
+    expect(sheet(person).locator(".sale-buy")).to_have_text("抢购已结束")
+    expect(host.page.locator(".host-sale [data-act]:visible")).to_have_count(0)
+    sale.wait_books("mug-white", initial=5, available=5)
+    for one in (person, host):
+        one.check_clean()
+
+
+def test_a_host_restocks_within_the_allocation_and_a_moderator_only_watches(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    sale = Sale(shop, room, ONE)
+    sale.steer("arm", on_sale={"mug-white": 0})
+    sale.steer("open")
+    host = host_of(visit, shop, room, screen=PHONE)
+    helper = host_of(visit, shop, room, role="moderator")
+    expect(helper.page.locator(".host-sale .count-on")).to_have_text("0")
+    expect(helper.page.locator(".host-sale [data-act]:visible")).to_have_count(0)
+    host.page.locator(".tabs [data-tab=sale]").click()
+    for units, error in (("2", True), ("1", False)):
+        host.page.locator("[data-act=restock]").click()
+        dialog = host.page.locator("dialog[open] .ask")
+        dialog.locator("[inputmode=numeric]").fill(units)
+        dialog.locator("[type=submit]").click()
+        if error:
+            expect(dialog.locator(".field-error")).to_be_visible()
+            host.page.keyboard.press("Escape")
+    expect(helper.page.locator(".host-sale .count-on")).to_have_text("1")
+
+
+def test_a_sale_can_be_bought_from_without_a_mouse(visit: Visit, shop: Shop, room: str) -> None:
+    Sale(shop, room, WHITE, BLUE).open()
+    person = buyer(visit, shop, room, "Keys", language="en-US", screen=DESK)
+    keys = person.page.keyboard
+    expect(card(person)).to_be_visible()
+    keys.press("b")
+    expect(sheet(person)).to_be_visible()
+    focus_on(person, sheet(person).get_by_role("radio").first)
+    keys.press("ArrowDown")
+    expect(sheet(person).get_by_role("radio", name=re.compile("Celadon"))).to_be_checked()
+    focus_on(person, sheet(person).locator(".sale-buy"))
+    keys.press("Enter")
+    expect(order_of(person)).to_be_focused()
+    keys.press("Enter")  # a second press of the same key does not pay
+    expect(order_of(person)).to_have_attribute("data-state", "reserved")
+    focus_on(person, order_of(person).locator(".order-pay"))
+    keys.press("Enter")
+    expect(order_of(person)).to_have_attribute("data-state", "paid")
+    keys.press("Escape")
+    expect(sheet(person)).to_have_count(0)
+    expect(card(person).locator(".sale-press")).to_be_attached()
+    person.check_clean()
+
+
+def focus_on(person: Person, wanted: Locator) -> None:
+    """Press Tab until it has the focus."""
+    for _ in range(30):
+        if wanted.evaluate("element => element === document.activeElement"):
+            return
+        person.page.keyboard.press("Tab")
+    raise AssertionError("Tab does not get there")
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
+@pytest.mark.parametrize("screen", [PHONE, DESK, SMALL])
+def test_a_sale_can_be_used_and_read_in_every_state(
+    visit: Visit, shop: Shop, language: str, screen: Any, room: str
+) -> None:
+    sale = Sale(shop, room, {**WHITE, "stock": 2}, {**BLUE, "stock": 1})
+    person = buyer(visit, shop, room, "小雨", language=language, screen=screen)
+    rival = buyer(visit, shop, room, "小满")
+    sale.steer("arm")
+    expect(card(person)).to_have_attribute("data-phase", "armed")
+    check_usable(person)
+    sale.steer("open")
+    expect(card(person)).to_have_attribute("data-phase", "open")
+    check_usable(person)
+    buy(rival)
+    expect(order_of(rival)).to_have_attribute("data-state", "reserved")
+    form = buy(person)
+    expect(order_of(person)).to_have_attribute("data-state", "reserved")
+    check_usable(person)
+    form.get_by_role("radio").first.check()
+    form.locator(".sale-buy").click()
+    expect(form.locator(".order[data-state=queued]")).to_have_count(1)
+    check_usable(person)
+    person.page.keyboard.press("Escape")
+    expect(person.page.locator(".sale-due")).to_be_visible()
+    check_usable(person)
+    sale.steer("pause", reason="稍等 one moment")
+    expect(card(person)).to_have_attribute("data-phase", "paused")
+    open_sheet(person)
+    check_usable(person)
+    person.check_clean()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", [PHONE, DESK])
+def test_the_sales_panel_can_be_used_and_read(
+    visit: Visit, shop: Shop, scheme: str, screen: Any, room: str
+) -> None:
+    Sale(shop, room, WHITE, BLUE).open()
+    options = {"language": "en-US", "screen": screen, "color_scheme": scheme}
+    host = host_of(visit, shop, room, role="merchant", **options)
+    if screen is PHONE:
+        host.page.locator(".tabs [data-tab=sale]").click()
+    expect(host.page.locator(".host-sale")).to_be_visible()
+    check_usable(host)
+    for act in ("restock", "pause", "close"):
+        host.page.locator(f"[data-act={act}]").click()
+        expect(host.page.locator("dialog[open] .ask")).to_be_visible()
+        check_usable(host)
+        host.page.keyboard.press("Escape")
+    host.check_clean()
+
+
+def test_pictures_of_a_sale(visit: Visit, shop: Shop, room: str) -> None:
+    """Screenshots for people to look at, kept with the run's artifacts."""
+    sale = Sale(shop, room, {**WHITE, "stock": 30}, {**BLUE, "stock": 1})
+    sale.steer("arm")
+    host, pocket = host_of(visit, shop, room), host_of(visit, shop, room, screen=PHONE)
+    phone = buyer(visit, shop, room, "小雨")
+    desk = buyer(visit, shop, room, "Emma", language="en-US", screen=DESK)
+    host.page.locator("[data-act=start]").click()
+    host.keep_picture("sale-host-confirms")
+    host.page.locator("dialog[open] [type=submit]").click()
+    expect(card(phone)).to_have_attribute("data-phase", "open")
+    open_sheet(phone)
+    phone.keep_picture("sale-phone-choose")
+    sheet(phone).locator(".sale-buy").click()
+    expect(order_of(phone)).to_have_attribute("data-state", "reserved")
+    phone.keep_picture("sale-phone-hold")
+    form = open_sheet(desk)
+    form.get_by_role("radio").last.check()
+    form.locator(".sale-buy").click()
+    expect(order_of(desk)).to_have_attribute("data-state", "reserved")
+    desk.keep_picture("sale-desk-hold")
+    order_of(desk).locator(".order-pay").click()
+    expect(order_of(desk)).to_have_attribute("data-state", "paid")
+    form.get_by_role("radio").last.check()
+    for person in (desk, phone):
+        person.page.locator("dialog[open] [data-close]").click()
+    expect(phone.page.locator("#ticker")).to_be_visible()
+    phone.keep_picture("sale-phone-card")
+    desk.keep_picture("sale-desk-card")
+    host.keep_picture("sale-host-desk")
+    pocket.page.locator(".tabs [data-tab=sale]").click()
+    pocket.keep_picture("sale-host-phone")
+    phone.page.keyboard.press("o")
+    phone.keep_picture("sale-phone-orders")
+    for person in (phone, desk, host, pocket):
+        person.check_clean()
