@@ -153,7 +153,7 @@ class SalesDesk:
         _check_texts(payment=payment.id, provider=payment.provider)
         if not payment.id or " " in payment.id + payment.currency + payment.provider:
             raise bad_field("payment", "must not be empty or contain spaces")
-        sale = await self.open(sale_of_order(payment.order_id))
+        sale = await self._open_of_order(payment.order_id)
         with faults():
             paid = await sale.pay(payment)
         if paid.outcome is PaymentOutcome.UNKNOWN_ORDER:
@@ -166,15 +166,14 @@ class SalesDesk:
         `user` None: staff, for anybody. 404 for another's order, 409 if it is paid or over.
         """
         _check_texts(reason=reason)
-        sale = await self.open(sale_of_order(order_id))
+        sale = await self._open_of_order(order_id)
         changed = await self._apart(self._stock.cancel(OrderId(order_id), user, reason))
         return self._changed(sale, order_id, changed, for_staff=user is None)
 
     async def order(self, order_id: str, *, user: str | None) -> dict[str, Any]:
         """One order as it is now; with its user and payment for staff (`user` None). 404."""
-        sale_id = sale_of_order(order_id)
         try:
-            sale = await self._open(sale_id)
+            sale = await self._sale_of(order_id)
         except SaleOver:
             return await self._stored_order(order_id, user)
         order = await self._apart(self._sales.order(OrderId(order_id)))
@@ -210,7 +209,7 @@ class SalesDesk:
     async def refund(self, order_id: str, act: Act, *, restock: bool) -> dict[str, Any]:
         """Pay a paid order back; its units return to stock or are written off. 404, 409."""
         _check_texts(reason=act.reason)
-        sale = await self.open(sale_of_order(order_id))
+        sale = await self._open_of_order(order_id)
         changed = await self._apart(self._refund(OrderId(order_id), act, restock))
         return self._changed(sale, order_id, changed, for_staff=True)
 
@@ -308,6 +307,18 @@ class SalesDesk:
             return await self._open(sale_id)
         except SaleOver:
             raise conflict("sale: it is over") from None
+
+    async def _open_of_order(self, order_id: str) -> LiveSale:
+        try:
+            return await self._sale_of(order_id)
+        except SaleOver:
+            raise conflict("order: its sale is over") from None
+
+    async def _sale_of(self, order_id: str) -> LiveSale:
+        try:
+            return await self._open(sale_of_order(order_id))
+        except Refused as refused:
+            raise unknown("order", order_id) if refused.code == 404 else refused from None
 
     async def _open(self, sale_id: str) -> LiveSale:
         sale = self.live.loaded(SaleId(sale_id))

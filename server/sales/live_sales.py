@@ -199,7 +199,8 @@ class LiveSales:
             self.look(sale)
 
     def look(self, sale: LiveSale) -> None:
-        """Make the sale's picture anew; its flags rest until that is done."""
+        """Make the sale's picture anew; its flags rest from now on until that is done."""
+        sale.flags.begin()
         if sale.looking:
             sale.look_again = True
             return
@@ -211,9 +212,9 @@ class LiveSales:
         try:
             while self._sales.get(sale.id) is sale:
                 sale.look_again = False
-                sale.flags.begin()
                 if await self._picture(sale) and not sale.look_again:
                     return
+                sale.flags.begin()
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _PAUSE_MAX_S)
         finally:

@@ -1,0 +1,136 @@
+"""The desk at its bounds, and while a store is away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+import orjson
+
+from flash_sale.model import Steering
+from server.database.engine import Database
+from server.replies import Refused
+from tests.support.redis_server import RedisServer
+from tests.support.sale_desk import (
+    LIMITS,
+    MUG,
+    SALE,
+    TEA,
+    WITHIN_S,
+    Desk,
+    act,
+    refused,
+)
+from tests.support.shop import Shop
+from tests.support.wait import wait_until
+
+pytest_plugins = ["tests.support.sale_desk_fixtures"]
+
+
+async def test_while_redis_hangs_orders_ask_for_patience_and_sold_out_is_still_said(
+    redis_of_its_own: RedisServer, database: Database
+) -> None:
+    desk = Desk(redis_of_its_own.url, database)
+    await desk.open()
+    shop = Shop(desk.clients[0], database)
+    await shop.furnish()
+    await shop.opened(SALE, {"tea": 1, "mug": 1})
+    await desk.outcome("ann")
+    await desk.knows_sold_out()
+    redis_of_its_own.pause()
+    try:
+        assert await desk.outcome("bob") == "sold_out"
+        with refused(503, "same request_id"):
+            await desk.ask("carl", sku=MUG)
+    finally:
+        redis_of_its_own.resume()
+    first = orjson.loads(await desk.ask("carl", sku=MUG))
+    assert first["outcome"] == "reserved", "the same request, asked again"
+    sale = await desk.sale()
+    await wait_until(lambda: sale.idle, WITHIN_S, "bob's answer is in the store")
+    await desk.close()
+    fresh = Desk(redis_of_its_own.url, database)
+    await fresh.open()
+    await fresh.desk.steer(SALE, Steering.RESTOCK, act(), units={TEA: 1}, allocate=True)
+    assert await fresh.outcome("bob") == "sold_out", "as he was told"
+    await fresh.close()
+
+
+async def test_a_killed_redis_loses_neither_orders_nor_the_way_back_to_selling(
+    redis_of_its_own: RedisServer, database: Database
+) -> None:
+    desk = Desk(redis_of_its_own.url, database)
+    await desk.open()
+    shop = Shop(desk.clients[0], database)
+    await shop.furnish()
+    await shop.opened(SALE, {"tea": 2})
+    first = await desk.ask("ann")
+    await asyncio.to_thread(redis_of_its_own.kill)
+    await asyncio.to_thread(redis_of_its_own.wait_until_up)
+
+    async def answered(ask: Callable[[], object]) -> bool:
+        with suppress(Refused):
+            return bool(await ask())  # type: ignore[misc]
+        return False
+
+    await wait_until(lambda: answered(lambda: desk.ask("bob")), WITHIN_S, "it sells again")
+    assert await desk.ask("ann") == first
+    assert orjson.loads(await desk.ask("bob"))["outcome"] == "reserved"
+    await desk.knows_sold_out()
+    await desk.close()
+
+
+async def test_at_the_bound_of_waiting_orders_the_next_is_refused_at_once(
+    redis_of_its_own: RedisServer, database: Database
+) -> None:
+    bounds = replace(LIMITS, orders_waiting_max=2, batch_orders_max=1, redis_within_ms=5_000)
+    desk = Desk(redis_of_its_own.url, database, bounds)
+    await desk.open()
+    shop = Shop(desk.clients[0], database)
+    await shop.furnish()
+    await shop.opened(SALE, {"tea": 9})
+    await desk.settled()
+    redis_of_its_own.pause()
+    asking = [asyncio.create_task(desk.outcome("ann"))]
+    await asyncio.sleep(0)
+    asking += [asyncio.create_task(desk.outcome(f"bob-{number}")) for number in range(9)]
+    await wait_until(
+        lambda: sum(task.done() for task in asking) == 7, WITHIN_S, "all others are refused"
+    )
+    done = [task for task in asking if task.done()]
+    waiting = [task for task in asking if not task.done()]
+    redis_of_its_own.resume()
+    assert len(waiting) == 3, "one is on its way, two may wait"
+    for task in done:
+        with refused(503, "bound"):
+            task.result()
+    assert [await task for task in waiting] == ["reserved"] * len(waiting)
+    await desk.close()
+
+
+async def test_a_buyer_who_goes_away_breaks_nothing_for_others(shop: Shop, one: Desk) -> None:
+    await shop.opened(SALE, {"tea": 20})
+    await one.settled()
+    asking = [asyncio.create_task(one.outcome(f"ann-{number}")) for number in range(10)]
+    await asyncio.sleep(0)
+    for task in asking[::2]:
+        task.cancel()
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert outcomes[1::2] == ["reserved"] * 5
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[::2])
+
+
+async def test_at_the_bound_of_open_sales_the_one_idle_longest_makes_place(
+    shop: Shop, redis_url: str, database: Database
+) -> None:
+    desk = Desk(redis_url, database, replace(LIMITS, sales_loaded_max=2))
+    await desk.open()
+    for name in ("first", "second", "third"):
+        await shop.opened(name, {"tea": 1})
+        sale = await desk.settled(name)
+        sale.used_at_s = time.monotonic()
+    assert {sale.id for sale in desk.live} == {"second", "third"}
+    await desk.close()
