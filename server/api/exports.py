@@ -14,7 +14,7 @@ import orjson
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from server.api.errors import documented
+from server.api.errors import Refused, documented
 from server.api.fields import SaleIdInPath
 from server.api.guard import KEY_OR_MERCHANT, Caller, CallerHere, MerchantRoute, described
 from server.api.sale_answers import find_sale
@@ -25,6 +25,7 @@ from server.database.sale_words import OrderRow, SaleRecord
 from server.sale_json import order_json
 
 ROWS_AT_ONCE = 500
+BYTES_AT_ONCE = 65_536
 T = TypeVar("T")
 K = TypeVar("K")
 Lines = AsyncIterator[bytes]
@@ -62,7 +63,13 @@ def _file(kind: str, description: str, *statuses: int) -> dict[int | str, dict[s
     operation_id="exportOrdersCsv",
     response_class=CsvFile,
     responses=_file(
-        "text/csv", "UTF-8 with a byte order mark; a row per line of an order.", 401, 403, 404, 503
+        "text/csv",
+        "UTF-8 with a byte order mark; a row per line of an order.",
+        401,
+        403,
+        404,
+        413,
+        503,
     ),
     openapi_extra=described("导出订单 CSV", KEY_OR_MERCHANT),
 )
@@ -84,7 +91,12 @@ async def export_orders_csv(
     operation_id="exportAll",
     response_class=NdjsonFile,
     responses=_file(
-        "application/x-ndjson", "One JSON object per line, each with its `kind`.", 401, 403, 503
+        "application/x-ndjson",
+        "One JSON object per line, each with its `kind`.",
+        401,
+        403,
+        413,
+        503,
     ),
     openapi_extra=described("导出全部数据", KEY_OR_MERCHANT),
 )
@@ -190,14 +202,17 @@ async def _bounded(lines: Lines, services: Services) -> Lines:
     async for line in lines:
         count += 1
         if count > most:
-            raise TooLong(f"export_rows_max: a file of more than {most} rows was broken off")
+            raise TooLong(f"the file has more than {most} rows (export_rows_max)")
         yield line
 
 
 async def _begun(lines: Lines) -> Lines:
     """The same lines, the first ones read already; gathered, for few large writes."""
     chunks = _chunks(lines)
-    first = await anext(chunks)
+    try:
+        first = await anext(chunks)
+    except TooLong as error:
+        raise Refused(413, str(error)) from error
 
     async def all_of_them() -> Lines:
         yield first
@@ -207,13 +222,13 @@ async def _begun(lines: Lines) -> Lines:
     return all_of_them()
 
 
-async def _chunks(lines: Lines, bytes_least: int = 65_536) -> Lines:
+async def _chunks(lines: Lines) -> Lines:
     gathered: list[bytes] = []
     size = 0
     async for line in lines:
         gathered.append(line)
         size += len(line)
-        if size >= bytes_least:
+        if size >= BYTES_AT_ONCE:
             yield b"".join(gathered)
             gathered, size = [], 0
     yield b"".join(gathered)

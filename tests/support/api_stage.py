@@ -44,7 +44,13 @@ async def opened_services(
     rooms, sales, orders = RoomRecords(database), SaleRecords(database), OrderRecords(database)
     store = sale_store(commands, settings)
     live = LiveSales(
-        store, store, sales, settings.limits, Clocks(lambda: NOW_MS), lambda _sale, _told: None
+        store,
+        store,
+        sales,
+        settings.limits,
+        Clocks(lambda: NOW_MS),
+        on_told=lambda _sale, _told: None,
+        tell_ledger=tell_sale,
     )
 
     def heard(channel: str, message: bytes) -> None:
@@ -67,7 +73,7 @@ async def opened_services(
             tokens=Tokens(settings.token_secret),
             realtime=realtime,
             acts=StoredActs(rooms),
-            desk=SalesDesk(live, store, store, sales, orders, settings.limits, tell_sale),
+            desk=SalesDesk(live, store, store, sales, orders, settings.limits),
             sales=sales,
             orders=orders,
             ledger=Ledger(database),

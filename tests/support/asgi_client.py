@@ -80,9 +80,11 @@ async def _exchange(
     app: ASGIApp, scope: dict[str, Any], chunks: list[bytes], may_raise: bool
 ) -> Answer:
     answers: list[Message] = []
+    complete = asyncio.Event()
 
     async def receive() -> Message:
         if not chunks:
+            await complete.wait()  # a client stays for the whole answer
             return {"type": "http.disconnect"}
         chunk = chunks.pop(0)
         if chunk is NEVER:
@@ -91,6 +93,8 @@ async def _exchange(
 
     async def send(message: Message) -> None:
         answers.append(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            complete.set()
 
     try:
         await app(scope, receive, send)

@@ -1,0 +1,396 @@
+"""Orders through the HTTP API: placed once, paid, cancelled, refunded, listed and taken home."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from flash_sale.model import SaleId
+from server.api import Services, build_api
+from server.api.exports import TooLong
+from server.csv_rows import ORDER_COLUMNS
+from tests.support.api_parts import API_KEY, MemoryRealtime
+from tests.support.api_sales import (
+    ITEM,
+    ORDERS,
+    PRICE_MINOR,
+    SALE,
+    SALES,
+    counters,
+    furnish,
+    open_sale,
+    paid,
+    place,
+    prepare,
+    reserved,
+    steer,
+)
+from tests.support.api_stage import opened_services, tell_nobody
+from tests.support.asgi_client import AsgiClient, check_error
+from tests.support.shop import Shop
+
+pytest_plugins = ["tests.support.databases", "tests.support.api_fixtures"]
+
+Bearer = Callable[..., AsgiClient]
+SPRING = SaleId(SALE)
+
+
+@pytest.fixture(autouse=True)
+async def furnished(key: AsgiClient) -> None:
+    await furnish(key)
+
+
+async def test_a_purchase_is_decided_and_told_in_whole(key: AsgiClient) -> None:
+    await open_sale(key, hold_seconds=60)
+    order = await reserved(key, name="Alice")
+    assert order["expires_at_ms"] - order["reserved_at_ms"] == 60_000
+    assert order == {
+        "id": order["id"],
+        "sale": SALE,
+        "room": "demo",
+        "sku": "tea-s",
+        "qty": 1,
+        "items": [{"sku": "tea-s", "qty": 1, "price_minor": PRICE_MINOR}],
+        "amount_minor": PRICE_MINOR,
+        "currency": "CNY",
+        "state": "reserved",
+        "request_id": "r-1",
+        "placed_at_ms": order["placed_at_ms"],
+        "reserved_at_ms": order["placed_at_ms"],
+        "expires_at_ms": order["expires_at_ms"],
+        "durability": "always",
+    }
+    assert await counters(key) == (3, 2, 1, 0)
+
+
+async def test_the_same_request_gets_the_same_bytes_from_every_worker(
+    key: AsgiClient, services: Services, redis_url: str
+) -> None:
+    await open_sale(key)
+    first = await place(key)
+    await paid(key, "bob")
+    assert (await place(key)).body == first.body
+    async with opened_services(
+        services.settings, services.database, redis_url, MemoryRealtime(), tell_nobody
+    ) as others:
+        worker = AsgiClient(build_api(others), {"x-api-key": API_KEY})
+        assert (await place(worker)).body == first.body
+        check_error(await place(worker, qty=2), 409, "request_id", "another order")
+    assert await counters(key) == (3, 1, 1, 1)
+
+
+async def test_every_reason_not_to_sell_is_an_outcome(key: AsgiClient) -> None:
+    async def outcome(user: str, request_id: str = "r-1", **more: Any) -> dict[str, Any]:
+        answer = await place(key, user, request_id, **more)
+        assert answer.status == 200, answer.body
+        told: dict[str, Any] = answer.json
+        return told
+
+    await prepare(key, items=[ITEM | {"stock": 1}])
+    await steer(key, "arm")
+    assert await outcome("early") == {"outcome": "not_started"}
+    await steer(key, "open")
+    assert (await outcome("alice"))["outcome"] == "reserved"
+    assert await outcome("bob") == {"outcome": "sold_out", "sku": "tea-s"}
+    queued = await outcome("carol", waitlist=True)
+    assert queued["outcome"] == "queued"
+    assert (queued["order"]["state"], queued["order"]["position"]) == ("queued", 1)
+    assert queued["order"]["expires_at_ms"] is None
+    await steer(key, "restock", {"sku": "tea-s", "units": 5})
+    assert await outcome("alice", "r-2") == {"outcome": "limit_reached"}
+    await steer(key, "pause")
+    assert await outcome("dave") == {"outcome": "paused"}
+    await steer(key, "close")
+    assert await outcome("erin") == {"outcome": "ended"}
+
+
+async def test_a_basket_is_bought_in_whole_or_not_at_all(key: AsgiClient) -> None:
+    mug = {"sku": "mug", "stock": 1, "price_minor": 100}
+    await open_sale(key, items=[ITEM | {"per_user_max": 3}, mug])
+    basket = [{"sku": "tea-s", "qty": 2}, {"sku": "mug", "qty": 1}]
+    order = await reserved(key, items=basket)
+    assert (order["sku"], order["qty"]) == (None, 3)
+    assert order["amount_minor"] == 2 * PRICE_MINOR + 100
+    refused = (await place(key, "bob", items=basket)).json
+    assert refused == {"outcome": "sold_out"}
+    assert await counters(key) == (3, 1, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "field"),
+    [
+        ({"sale": "nothing"}, 404, "sale"),
+        ({"sale": "a b"}, 400, "sale"),
+        ({"sku": "mug"}, 404, "sku"),
+        ({"sku": None}, 400, "sku"),
+        ({"qty": 0}, 400, "qty"),
+        ({"qty": -1}, 400, "qty"),
+        ({"qty": 1.0}, 400, "qty"),
+        ({"qty": "1"}, 400, "qty"),
+        ({"qty": 10**12}, 400, "qty"),
+        ({"user": ""}, 400, "user"),
+        ({"user": "a\nb"}, 400, "user"),
+        ({"request_id": ""}, 400, "request_id"),
+        ({"request_id": "x" * 65}, 400, "request_id"),
+        ({"request_id": "a\x1fb"}, 400, "request_id"),
+        ({"request_id": None}, 400, "request_id"),
+        ({"items": [{"sku": "tea-s", "qty": 1}], "sku": "tea-s"}, 400, "items"),
+        ({"items": [{"sku": "tea-s", "qty": 1}], "qty": 1}, 400, "items"),
+        ({"items": []}, 400, "items"),
+        ({"items": [{"sku": "tea-s", "qty": 1}] * 2}, 400, "items.1.sku"),
+        ({"items": [{"sku": f"s{n}", "qty": 1} for n in range(11)]}, 400, "items"),
+        ({"waitlist": True, "qty": 2}, 400, "waitlist"),
+        ({"waitlist": 1}, 400, "waitlist"),
+        ({"price_minor": 1}, 400, "price_minor"),
+    ],
+)
+async def test_a_purchase_that_makes_no_sense_is_refused_by_its_field(
+    key: AsgiClient, changes: dict[str, Any], status: int, field: str
+) -> None:
+    await open_sale(key)
+    check_error(await place(key, **changes), status, field)
+    assert await counters(key) == (3, 3, 0, 0)
+
+
+async def test_only_back_ends_buy_for_others(
+    key: AsgiClient, nobody: AsgiClient, bearer: Bearer
+) -> None:
+    await open_sale(key)
+    for client in (nobody, bearer("*"), bearer("*", role="host")):
+        check_error(await place(client), 401, None, "API key")
+
+
+async def test_an_order_is_read_as_it_is_now_with_its_payments(key: AsgiClient, shop: Shop) -> None:
+    await open_sale(key)
+    order = await paid(key)
+    told = (await key.call("GET", f"{ORDERS}/{order}")).json
+    assert (told["state"], told["user"], told["payment"]) == ("paid", "alice", "pay-1")
+    assert told["payments"] == []  # the ledger has not heard of it yet
+    await shop.drain(SPRING)
+    (payment,) = (await key.call("GET", f"{ORDERS}/{order}")).json["payments"]
+    assert payment == {
+        "id": "pay-1",
+        "provider": "webhook",
+        "amount_minor": PRICE_MINOR,
+        "currency": "CNY",
+        "outcome": "accepted",
+        "at_ms": told["paid_at_ms"],
+    }
+
+
+async def test_orders_are_listed_in_pages_and_found_by_what_is_asked_for(
+    key: AsgiClient, bearer: Bearer, shop: Shop
+) -> None:
+    await open_sale(key, items=[ITEM | {"stock": 10, "per_user_max": 5}])
+    other = await open_sale(key, id="autumn", room="other")
+    for number in range(3):
+        await reserved(key, f"u-{number}")
+    bought = await paid(key, "u-1", request_id="r-2")
+    elsewhere = (await reserved(key, "u-1", sale="autumn"))["id"]
+    for sale in (SPRING, SaleId(other)):
+        await shop.drain(sale)
+
+    async def ids(client: AsgiClient, query: str) -> list[str]:
+        found, after = [], ""
+        while True:
+            page = (await client.call("GET", f"{ORDERS}?limit=2{query}{after}")).json
+            assert len(page["orders"]) <= 2
+            found += [order["id"] for order in page["orders"]]
+            if page["next"] is None:
+                return found
+            after = f"&after={page['next']}"
+
+    everything = await ids(key, "")
+    assert len(set(everything)) == len(everything) == 5
+    assert everything == sorted(everything)
+    assert set(await ids(key, "&sale=spring")) == set(everything) - {elsewhere}
+    assert await ids(key, "&room=other") == [elsewhere]
+    assert set(await ids(key, "&user=u-1")) == {bought, elsewhere} | {
+        order for order in everything if order in await ids(key, "&user=u-1&state=reserved")
+    }
+    assert await ids(key, "&state=paid") == [bought]
+    assert await ids(bearer("other"), "") == [elsewhere]
+    assert await ids(bearer("other"), "&sale=spring") == []
+    check_error(await bearer("other").call("GET", f"{ORDERS}?room=demo"), 403, None)
+    check_error(await key.call("GET", f"{ORDERS}?state=gone"), 400, "state")
+    check_error(await key.call("GET", f"{ORDERS}?limit=5"), 400, "limit")
+    check_error(await key.call("GET", f"{ORDERS}?colour=red"), 400, "colour")
+
+
+@pytest.mark.parametrize("order", ["nothing", "spring.", "spring." + "0" * 24, "a b." + "0" * 24])
+async def test_an_order_that_does_not_exist_is_not_found(key: AsgiClient, order: str) -> None:
+    await open_sale(key)
+    path = f"{ORDERS}/{order.replace(' ', '%20')}"
+    for method, target, body in (
+        ("GET", path, None),
+        ("POST", f"{path}/cancel", {}),
+        ("POST", f"{path}/refund", {"restock": True}),
+    ):
+        answer = await key.call(method, target, body)
+        check_error(answer, 404, answer.json["error"]["field"])
+        assert answer.json["error"]["field"] in {"id", "order"}
+
+
+async def test_a_merchant_has_no_hand_on_orders_of_other_rooms(
+    key: AsgiClient, bearer: Bearer
+) -> None:
+    await open_sale(key)
+    order = await paid(key)
+    for merchant, found in ((bearer("demo"), True), (bearer("other"), False)):
+        answer = await merchant.call("GET", f"{ORDERS}/{order}")
+        if found:
+            assert answer.json["id"] == order
+            continue
+        check_error(answer, 404, "id")
+        for word, body in (("refund", {"restock": True}), ("cancel", {})):
+            check_error(await merchant.call("POST", f"{ORDERS}/{order}/{word}", body), 404, "id")
+    assert await counters(key) == (3, 2, 0, 1)
+
+
+async def test_a_cancelled_hold_gives_its_units_back_once(key: AsgiClient) -> None:
+    await open_sale(key)
+    order = (await reserved(key))["id"]
+    for _ in range(2):
+        answer = await key.call("POST", f"{ORDERS}/{order}/cancel", {"reason": "she called"})
+        assert (answer.status, answer.json["state"]) == (200, "cancelled")
+        assert await counters(key) == (3, 3, 0, 0)
+    bought = await paid(key, "bob")
+    check_error(await key.call("POST", f"{ORDERS}/{bought}/cancel", {}), 409, "order", "paid")
+
+
+@pytest.mark.parametrize(("restock", "expected"), [(True, (3, 3, 0, 0)), (False, (2, 2, 0, 0))])
+async def test_a_refund_returns_the_units_or_writes_them_off_once(
+    key: AsgiClient, shop: Shop, restock: bool, expected: tuple[int, ...]
+) -> None:
+    await open_sale(key)
+    order = await paid(key)
+    body = {"restock": restock, "reason": "broken", "request_id": "f-1"}
+    for _ in range(2):
+        answer = await key.call("POST", f"{ORDERS}/{order}/refund", body)
+        assert (answer.status, answer.json["state"]) == (200, "refunded")
+        assert await counters(key) == expected
+    again = await key.call("POST", f"{ORDERS}/{order}/refund", body | {"request_id": "f-2"})
+    check_error(again, 409, "order", "refunded")
+    await shop.drain(SPRING)
+    (owed,) = await shop.orders.refunds(SALE, None, 10)
+    assert (owed.order_id, owed.amount_minor, owed.reason) == (order, PRICE_MINOR, "refunded")
+    assert (await key.call("GET", f"{SALES}/{SALE}/books")).json["agree"] is True
+
+
+async def test_what_is_not_paid_cannot_be_refunded(key: AsgiClient) -> None:
+    await open_sale(key)
+    order = (await reserved(key))["id"]
+    path = f"{ORDERS}/{order}/refund"
+    check_error(await key.call("POST", path, {"restock": True}), 409, "order", "reserved")
+    check_error(await key.call("POST", path, {}), 400, "restock")
+    check_error(await key.call("POST", path, {"restock": 1}), 400, "restock")
+    assert await counters(key) == (3, 2, 1, 0)
+
+
+async def test_the_csv_has_a_row_for_each_line_and_nothing_a_spreadsheet_would_run(
+    key: AsgiClient, shop: Shop
+) -> None:
+    mug = {"sku": "mug", "stock": 5, "price_minor": 100}
+    await open_sale(key, items=[ITEM, mug])
+    basket = [{"sku": "tea-s", "qty": 1}, {"sku": "mug", "qty": 1}]
+    await reserved(key, '=HYPERLINK("http://evil.example")', items=basket)
+    bought = await paid(key, '小明, "the buyer"', request_id="+1")
+    await shop.drain(SPRING)
+    answer = await key.call("GET", f"{SALES}/{SALE}/orders.csv")
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="orders-spring.csv"'
+    assert answer.body.startswith(b"\xef\xbb\xbforder,line,")
+    text = answer.body.decode("utf-8-sig")
+    assert text.count("\r\n") == text.count("\n") == 4
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    assert tuple(rows[0]) == ORDER_COLUMNS
+    assert sorted(row["user"] for row in rows) == [
+        '\'=HYPERLINK("http://evil.example")',
+        '\'=HYPERLINK("http://evil.example")',
+        '小明, "the buyer"',
+    ]
+    (row,) = (row for row in rows if row["order"] == bought)
+    assert (row["request_id"], row["state"], row["payment"]) == ("'+1", "paid", "pay-1")
+
+
+async def test_more_orders_than_one_piece_are_all_in_the_csv(
+    key: AsgiClient, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.api.exports.ROWS_AT_ONCE", 3)
+    await open_sale(key, items=[ITEM | {"stock": 10}])
+    placed = {(await reserved(key, f"u-{number}"))["id"] for number in range(7)}
+    await shop.drain(SPRING)
+    answer = await key.call("GET", f"{SALES}/{SALE}/orders.csv")
+    lines = answer.body.decode("utf-8-sig").splitlines()[1:]
+    assert sorted(line.partition(",")[0] for line in lines) == sorted(placed)
+
+
+async def test_the_export_has_everything_of_the_merchant_and_its_end(
+    key: AsgiClient, bearer: Bearer, shop: Shop
+) -> None:
+    await open_sale(key)
+    order = await paid(key)
+    body = {"restock": True, "request_id": "f-1"}
+    assert (await key.call("POST", f"{ORDERS}/{order}/refund", body)).status == 200
+    await key.call("PATCH", "/api/v1/rooms/demo", {"state": "live"})
+    await prepare(key, id="autumn", room="other")
+    await shop.drain(SPRING)
+
+    async def export(client: AsgiClient) -> list[dict[str, Any]]:
+        answer = await client.call("GET", "/api/v1/export")
+        assert answer.headers["content-type"] == "application/x-ndjson"
+        lines = [json.loads(line) for line in answer.body.splitlines()]
+        assert lines[-1] == {"kind": "end", "rows": len(lines) - 1}
+        return lines[:-1]
+
+    lines = await export(key)
+    kinds = [line["kind"] for line in lines]
+    assert {kind: kinds.count(kind) for kind in kinds if kind != "move"} == {
+        "room": 2,
+        "act": 1,
+        "product": 2,
+        "sale": 2,
+        "order": 1,
+        "payment": 1,
+        "refund": 1,
+    }
+    (told,) = (line["order"] for line in lines if line["kind"] == "order")
+    assert (told["id"], told["state"], told["user"]) == (order, "refunded", "alice")
+    moves = [line["move"] for line in lines if line["kind"] == "move"]
+    assert [move["seq"] for move in moves] == list(range(1, len(moves) + 1))
+    assert {move["kind"] for move in moves} >= {"sale", "stock", "reserved", "paid", "refunded"}
+    theirs = await export(bearer("other"))
+    assert [line["sale"]["terms"]["id"] for line in theirs if line["kind"] == "sale"] == ["autumn"]
+    assert not [line for line in theirs if line["kind"] in {"order", "move", "payment", "act"}]
+
+
+async def test_a_file_of_too_many_rows_breaks_off_instead_of_looking_whole(
+    key: AsgiClient, services: Services, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await open_sale(key)
+    await reserved(key)
+    await shop.drain(SPRING)
+    limits = replace(services.settings.limits, export_rows_max=3)
+    settings = replace(services.settings, limits=limits)
+    api = build_api(replace(services, settings=settings))
+    client = AsgiClient(api, {"x-api-key": API_KEY})
+    whole = await client.call("GET", f"{SALES}/{SALE}/orders.csv")
+    assert (whole.status, whole.body.count(b"\r\n")) == (200, 2)
+    check_error(await client.call("GET", "/api/v1/export"), 413, None, "more than 3 rows")
+    monkeypatch.setattr("server.api.exports.BYTES_AT_ONCE", 1)
+    with pytest.raises(TooLong):
+        await client.call("GET", "/api/v1/export")
+
+
+async def test_without_a_database_a_file_is_not_begun(key: AsgiClient, services: Services) -> None:
+    await open_sale(key)
+    await services.database.close()
+    for path in (f"{SALES}/{SALE}/orders.csv", "/api/v1/export", ORDERS, f"{SALES}/{SALE}/books"):
+        check_error(await key.call("GET", path), 503, None)
