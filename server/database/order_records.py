@@ -5,7 +5,7 @@ What stands here follows the store by the ledger's lag; only the ledger writes i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,16 +13,15 @@ import sqlalchemy as sa
 from flash_sale.catalog import SkuId, is_id
 from flash_sale.model import (
     Move,
-    Order,
     OrderId,
     OrderState,
     Payment,
     PaymentOutcome,
-    PricedLine,
     SaleId,
 )
 from server.database.engine import Database
 from server.database.move_json import read_move
+from server.database.order_pages import Filters, newest, read_orders
 from server.database.sale_tables import (
     order_lines,
     orders,
@@ -37,7 +36,6 @@ from server.database.sale_words import LedgerBooks, LedgerPosition, OrderRow, Pa
 from server.database.words import is_storable
 
 T = TypeVar("T")
-LINES_AT_ONCE = 500  # orders whose lines one query asks for
 
 
 class OrderRecords:
@@ -54,7 +52,7 @@ class OrderRecords:
         if not is_storable(order_id):
             return None
         query = sa.select(orders).where(orders.c.id == order_id)
-        found = await self._run(lambda one: _rows(one, query), f"read order {order_id}")
+        found = await self._run(lambda one: read_orders(one, query), f"read order {order_id}")
         return found[0] if found else None
 
     async def page(
@@ -68,34 +66,19 @@ class OrderRecords:
         *,
         among: Collection[str] | None = None,
     ) -> list[OrderRow]:
-        """Up to `limit` orders by id, those after `after_id`; None starts at the first.
+        """Up to `limit` orders, newest first: those behind order `after_id`; None: the newest.
 
         Each filter leaves out all others; `among` are the only rooms whose orders are wanted.
         """
-        rooms = None if among is None else set(among)
+        rooms = None if among is None else frozenset(among)
         if room is not None:
-            rooms = {room} if rooms is None else rooms & {room}
-        if not all(is_storable(text) for text in (after_id or "", user or "")):
+            rooms = frozenset({room}) if rooms is None else rooms & {room}
+        filters = Filters(sale, rooms, user, state)
+        if not all(is_storable(text) for text in (after_id or "", sale or "", user or "")):
             return []
-
-        def work(connection: sa.Connection) -> list[OrderRow]:
-            query = sa.select(orders).order_by(orders.c.id)
-            if user is not None:
-                query = query.where(orders.c.user_id == user)
-            if state is not None:
-                query = query.where(orders.c.state == state.value)
-            if sale is None and rooms is None:
-                return _rows(connection, _after(query, after_id).limit(limit))
-            found: list[OrderRow] = []
-            for sale_id in _sales_of(connection, sale, rooms, after_id):
-                of_sale = query.where(*_of_sale(orders.c.id, sale_id))
-                left = limit - len(found)
-                found += _rows(connection, _after(of_sale, after_id).limit(left))
-                if len(found) == limit:
-                    break
-            return found
-
-        return await self._run(work, "list orders")
+        return await self._run(
+            lambda connection: newest(connection, filters, after_id, limit), "list orders"
+        )
 
     async def of_user(self, user: str, limit: int) -> list[OrderRow]:
         """Up to `limit` orders of one user, newest first."""
@@ -107,11 +90,20 @@ class OrderRecords:
             .order_by(orders.c.placed_at_ms.desc(), orders.c.id)
             .limit(limit)
         )
-        return await self._run(lambda connection: _rows(connection, query), "list a user's orders")
+        return await self._run(
+            lambda connection: read_orders(connection, query), "list a user's orders"
+        )
 
     async def rows(self, sale: str, after_id: str | None, limit: int) -> list[OrderRow]:
         """The orders of one sale in pieces, by id, those after `after_id`. For files."""
-        return await self.page(after_id, limit, sale=sale)
+        if not is_id(sale) or not is_storable(after_id or ""):
+            return []
+        query = sa.select(orders).where(*_of_sale(orders.c.id, sale))
+        if after_id:
+            query = query.where(orders.c.id > after_id)
+        query = query.order_by(orders.c.id).limit(limit)
+        attempt = f"list the orders of sale {sale}"
+        return await self._run(lambda connection: read_orders(connection, query), attempt)
 
     async def books(self, sale: str) -> dict[SkuId, LedgerBooks]:
         """The units of every sku of a sale, counted anew; empty if there is no such sale."""
@@ -199,61 +191,6 @@ class OrderRecords:
 def _of_sale(column: sa.ColumnElement[str], sale_id: str) -> list[sa.ColumnElement[bool]]:
     """The ids of a sale's orders: `<sale>.` and what follows; `/` comes next after the dot."""
     return [column > f"{sale_id}.", column < f"{sale_id}/"]
-
-
-def _after(query: sa.Select[Any], after_id: str | None) -> sa.Select[Any]:
-    return query.where(orders.c.id > after_id) if after_id else query
-
-
-def _sales_of(
-    connection: sa.Connection, sale: str | None, rooms: set[str] | None, after_id: str | None
-) -> Sequence[str]:
-    """The sales whose orders are wanted, in the order of their orders' ids."""
-    if sale is not None and rooms is None:
-        return [sale] if is_id(sale) else []
-    query = sa.select(sales.c.id).where(sales.c.room_id.in_(sorted(filter(is_id, rooms or ()))))
-    if sale is not None:
-        query = query.where(sales.c.id == (sale if is_id(sale) else ""))
-    found = sorted(f"{sale_id}." for sale_id in connection.execute(query).scalars())
-    first = (after_id or "").rpartition(".")[0] + "." if after_id else ""
-    return [prefix[:-1] for prefix in found if prefix >= first]
-
-
-def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[OrderRow]:
-    rows = connection.execute(query).all()
-    lines: dict[str, list[PricedLine]] = {row.id: [] for row in rows}
-    ids = list(lines)
-    for start in range(0, len(ids), LINES_AT_ONCE):
-        stored = connection.execute(
-            sa.select(order_lines)
-            .where(order_lines.c.order_id.in_(ids[start : start + LINES_AT_ONCE]))
-            .order_by(order_lines.c.order_id, order_lines.c.position)
-        )
-        for line in stored:
-            lines[line.order_id].append(PricedLine(SkuId(line.sku), line.qty, line.price_minor))
-    return [_order_row(row, lines[row.id]) for row in rows]
-
-
-def _order_row(row: Any, lines: Iterable[PricedLine]) -> OrderRow:
-    order = Order(
-        id=OrderId(row.id),
-        sale=SaleId(row.sale_id),
-        user=row.user_id,
-        request_id=row.request_id,
-        lines=tuple(lines),
-        amount_minor=row.amount_minor,
-        state=OrderState(row.state),
-        placed_at_ms=row.placed_at_ms,
-        reserved_at_ms=row.reserved_at_ms,
-        expires_at_ms=row.expires_at_ms,
-        paid_at_ms=row.paid_at_ms,
-        changed_at_ms=row.changed_at_ms,
-        position=row.position,
-        durability=row.durability,
-        payment_id=row.payment_id,
-        name=row.name,
-    )
-    return OrderRow(order, row.room_id, row.currency, row.epoch, row.seq)
 
 
 def _position(connection: sa.Connection, sale: str) -> LedgerPosition:

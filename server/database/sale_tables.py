@@ -96,6 +96,8 @@ orders = sa.Table(
     sa.CheckConstraint("amount_minor >= 0", name="amount_minor"),
     sa.CheckConstraint("position >= 0", name="position"),
     sa.Index(None, "user_id", "placed_at_ms"),
+    sa.Index(None, "sale_id", "placed_at_ms"),
+    sa.Index(None, "placed_at_ms"),
 )
 
 order_lines = sa.Table(

@@ -51,7 +51,7 @@ PRICES = {SKUS[0]: 100, SKUS[1]: 250}
 
 def item(sku: str = "red", **changes: object) -> Item:
     """An item of the product that `make_goods` makes."""
-    made = Item(SkuId(sku), ProductId("tea"), f"Tea {sku} 茶", 1_000, PRICES[SkuId(sku)], 5)
+    made = Item(SkuId(sku), ProductId("tea"), f"Tea {sku} 茶", 1_000, PRICES.get(SkuId(sku), 1), 5)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

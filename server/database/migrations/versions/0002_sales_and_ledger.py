@@ -138,7 +138,8 @@ def _make_orders() -> None:
         sa.CheckConstraint("amount_minor >= 0", name="ck_orders_amount_minor"),
         sa.CheckConstraint("position >= 0", name="ck_orders_position"),
     )
-    op.create_index("ix_orders_user_id_placed_at_ms", "orders", ["user_id", "placed_at_ms"])
+    for columns in (["user_id", "placed_at_ms"], ["sale_id", "placed_at_ms"], ["placed_at_ms"]):
+        op.create_index("_".join(["ix_orders", *columns]), "orders", columns)
     op.create_table(
         "order_lines",
         _text("order_id", ORDER),
