@@ -13,13 +13,15 @@ import signal
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import redis.asyncio
 
 from server.redis_socket import socket_path, socket_url
+from server.supervisor import DATABASE_NAME
 from tests.support.sale_crowd import Crowd
 from tests.support.sale_history import Verdict
-from tests.support.sale_stage import Stage, shop
+from tests.support.sale_stage import Stage, staged
 from tests.support.wait import wait_until
 
 
@@ -31,10 +33,9 @@ def check(verdict: Verdict, seed: int) -> None:
 async def test_redis_killed_in_the_middle_of_a_spike_loses_nothing(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "kill redis", seed)
+    async with staged(tmp_path, "kill redis", seed) as stage:
         await stage.open()
-        server.kill_redis()
+        stage.server.kill_redis()
         stage.over()
         check(await stage.judged(), seed)
 
@@ -42,9 +43,9 @@ async def test_redis_killed_in_the_middle_of_a_spike_loses_nothing(
 async def test_a_web_worker_killed_with_batches_in_flight_is_made_up_for_by_another(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path, ONAIR_WORKERS="2") as server:
-        stage = Stage(server, "kill web worker", seed)
+    async with staged(tmp_path, "kill web worker", seed, ONAIR_WORKERS="2") as stage:
         await stage.open()
+        server = stage.server
         server.kill_worker(random.Random(seed).choice(server.worker_pids()))
         stage.over()
         check(await stage.judged(), seed)
@@ -53,8 +54,7 @@ async def test_a_web_worker_killed_with_batches_in_flight_is_made_up_for_by_anot
 async def test_a_ledger_worker_killed_while_it_writes_writes_everything_once(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "kill ledger worker", seed)
+    async with staged(tmp_path, "kill ledger worker", seed) as stage:
         await stage.open()
         for _ in range(3):
             (pid,) = stage.ledger_pids()
@@ -68,10 +68,9 @@ async def test_a_ledger_worker_killed_while_it_writes_writes_everything_once(
 async def test_redis_that_hangs_for_five_seconds_decides_nothing_twice(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "redis paused 5 s", seed)
+    async with staged(tmp_path, "redis paused 5 s", seed) as stage:
         await stage.open()
-        pid = server.redis_pid()
+        pid = stage.server.redis_pid()
         os.kill(pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(5)  # the fault itself lasts this long
@@ -84,10 +83,9 @@ async def test_redis_that_hangs_for_five_seconds_decides_nothing_twice(
 async def test_sql_locked_for_half_a_minute_stops_no_sale_and_loses_no_order(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "sql locked 30 s", seed)
+    async with staged(tmp_path, "sql locked 30 s", seed) as stage:
         await stage.open()
-        (path,) = server.data_dir.glob("*.sqlite3")
+        path = stage.server.data_dir / DATABASE_NAME
         writer = sqlite3.connect(path, isolation_level=None, timeout=20)
         writer.execute("BEGIN IMMEDIATE")
         try:
@@ -104,8 +102,7 @@ async def test_sql_locked_for_half_a_minute_stops_no_sale_and_loses_no_order(
 async def test_scripts_flushed_again_and_again_are_noticed_by_nobody(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "script flush loop", seed)
+    async with staged(tmp_path, "script flush loop", seed) as stage:
         await stage.open()
         flushes = 0
         async with _redis_of(stage) as client:
@@ -124,14 +121,15 @@ async def test_scripts_flushed_again_and_again_are_noticed_by_nobody(
 async def test_a_key_of_another_type_is_an_error_and_no_half_batch(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "wrongtype", seed)
+    async with staged(tmp_path, "wrongtype", seed) as stage:
         await stage.open()
         async with _redis_of(stage) as client:
             for name in ("deadlines", "buyers", "orders", "ledger"):
                 key = f"{{sale:{stage.sale}}}:{name}"
-                await client.rename(key, f"{key}:kept")
-                await client.set(key, "somebody else's")
+                both: Any = client.pipeline(transaction=True)  # never absent in between
+                both.rename(key, f"{key}:kept")
+                both.set(key, "another's")
+                await both.execute()
                 await wait_until(lambda: _refused(stage), 20, "buyers are refused")
                 await client.rename(f"{key}:kept", key)
                 await stage.crowd.progress(20)
@@ -140,8 +138,7 @@ async def test_a_key_of_another_type_is_an_error_and_no_half_batch(
 
 
 async def test_a_redis_without_memory_refuses_whole_batches(tmp_path: Path, seed: int) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "maxmemory", seed)
+    async with staged(tmp_path, "maxmemory", seed) as stage:
         await stage.open()
         async with _redis_of(stage) as client:
             await client.config_set("maxmemory", "1mb")
@@ -154,14 +151,15 @@ async def test_a_redis_without_memory_refuses_whole_batches(tmp_path: Path, seed
 async def test_a_redis_lost_with_its_disk_is_rebuilt_from_the_ledger(
     tmp_path: Path, seed: int
 ) -> None:
-    async with shop(tmp_path) as server:
-        stage = Stage(server, "redis lost, rebuilt", seed)
+    async with staged(tmp_path, "redis lost and rebuilt", seed) as stage:
         await stage.open()
         await stage.crowd.stop()
         before = await stage.balanced()
         async with _redis_of(stage) as client:
             await client.flushall()  # as a server whose disk is gone
-        rebuilt = await asyncio.to_thread(server.cli, "rebuild", "--sale", stage.sale, "--yes")
+        rebuilt = await asyncio.to_thread(
+            stage.server.cli, "rebuild", "--sale", stage.sale, "--yes"
+        )
         assert rebuilt.returncode == 0, rebuilt
         stage.over()
         after = await stage.balanced()

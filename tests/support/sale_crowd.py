@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -38,12 +39,14 @@ class Crowd:
         pays: float = 0.4,
         cancels: float = 0.1,
         waits: float = 0.0,
+        at_deadline: bool = False,
     ) -> None:
         self.history = History()
         self.answered_at_s: list[float] = []
         self._server, self._sale, self._skus = server, sale, skus
         self._seed, self._buyers = seed, buyers
         self._pays, self._cancels, self._waits = pays, cancels, waits
+        self._at_deadline = at_deadline  # they pay within milliseconds of the end of their hold
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -66,10 +69,15 @@ class Crowd:
         self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GIVE_UP_AFTER_S + 30)
+        await self.leave()
+        self._raise()
+
+    async def leave(self) -> None:
+        """Go at once, wherever everybody stands."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._raise()
 
     def _failed(self) -> bool:
         return any(t.done() and not t.cancelled() and t.exception() for t in self._tasks)
@@ -126,6 +134,9 @@ class Crowd:
         if order is None:
             return
         if order["state"] == "reserved" and word < self._pays:
+            if self._at_deadline:
+                at_s = order["expires_at_ms"] / 1000 + chance.uniform(-0.02, 0.02)
+                await asyncio.sleep(max(0.0, at_s - time.time()))
             with suppress(WireError):  # it may be over by now
                 paid = await line.ask("order.pay", {"order": order["id"]}, lambda: None)
                 request.paid = paid is not None

@@ -37,7 +37,9 @@ class Stage:
         self.verdict: Verdict | None = None
         self._ended_at_s = 0.0
 
-    async def open(self, *, stock: int = 5_000, hold_seconds: int = 600, buyers: int = 24) -> None:
+    async def open(
+        self, *, stock: int = 5_000, hold_seconds: int = 600, buyers: int = 24, **habits: Any
+    ) -> None:
         """Put a sale on air and let the crowd in."""
         call = self.server.acall
         with suppress(AssertionError):  # another seed has made the room and the goods
@@ -54,7 +56,7 @@ class Stage:
         await call("POST", f"/api/v1/sales/{self.sale}/arm", {})
         await call("POST", f"/api/v1/sales/{self.sale}/open", {})
         self.crowd = Crowd(
-            self.server, self.sale, list(SKUS), seed=self.seed, buyers=buyers, waits=0.05
+            self.server, self.sale, list(SKUS), seed=self.seed, buyers=buyers, waits=0.05, **habits
         )
         self.crowd.start()
         await self.crowd.progress(60)
@@ -134,15 +136,20 @@ def write_row(fault: str, seed: int, verdict: Verdict, recovered_s: float) -> No
 
 
 @asynccontextmanager
-async def shop(directory: Path, **settings: str) -> AsyncIterator[LiveServer]:
-    """`onair serve` with payments without money; ended at the end whatever happened."""
+async def staged(directory: Path, fault: str, seed: int, **settings: str) -> AsyncIterator[Stage]:
+    """A stage on `onair serve` with payments without money; ended whatever happened."""
     server = LiveServer(
         directory,
         command="serve",
         **{"ONAIR_PAYMENT_PROVIDER": "demo", "ONAIR_LOG_LEVEL": "warning", **settings},
     )
     await asyncio.to_thread(server.start)
+    stage = Stage(server, fault, seed)
     try:
-        yield server
+        yield stage
+    except BaseException:
+        server.keep_errors(stage.sale)
+        raise
     finally:
+        await stage.crowd.leave()
         await asyncio.to_thread(server.end)

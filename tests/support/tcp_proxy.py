@@ -6,6 +6,7 @@ Bytes are passed on as they are. Everything runs in the test's own event loop.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +18,8 @@ class TcpProxy:
         self.port = 0
         self.server_side_ports: list[int] = []  # of our connections to the server, in order
         self.up = True
+        self.loses_reply: Callable[[], bool] = lambda: False  # asked for each piece of a reply
+        self.replies_lost = 0
         self._target_port = target_port
         self._server: asyncio.Server | None = None
         self._pipes: set[asyncio.Transport] = set()
@@ -61,7 +64,7 @@ class TcpProxy:
 
     async def _reach(self, near: _End) -> None:
         assert near.transport is not None
-        far = _End(self)
+        far = _Far(self)
         far.other = near.transport
         loop = asyncio.get_running_loop()
         try:
@@ -107,6 +110,20 @@ class _End(asyncio.Protocol):
         self.proxy.discard(self.transport)
         if self.other is not None:
             self.other.close()
+
+
+class _Far(_End):
+    """The server's side. A reply may be lost: the request was done, and nobody is told."""
+
+    def data_received(self, data: bytes) -> None:
+        if self.proxy.loses_reply():
+            self.proxy.replies_lost += 1
+            assert self.transport is not None
+            assert self.other is not None
+            self.transport.abort()
+            self.other.abort()
+            return
+        super().data_received(data)
 
 
 class _Near(_End):
