@@ -29,6 +29,14 @@ def card(view: SaleView, record: SaleRecord) -> dict[str, Any]:
     return sale_json(view, record.terms.items)
 
 
+def has_run(record: SaleRecord) -> bool:
+    """Whether the store must have a sale that is not settled: a move of it was stored once.
+
+    Without one it may just be on its way there.
+    """
+    return record.seq > 0 or record.terms.epoch > 1
+
+
 def view_of_ledger(
     record: SaleRecord,
     books: Mapping[SkuId, LedgerBooks],
@@ -96,7 +104,7 @@ class SaleCards:
             return await self._sales.view(record.terms.id)
         except (NotOnSale, SaleFrozen) as error:
             books = await self._orders.books(record.terms.id)
-            if isinstance(error, NotOnSale) and not record.seq:
+            if isinstance(error, NotOnSale) and not has_run(record):
                 return view_of_ledger(record, books)  # it is being armed: nothing can be lost yet
             reason = LOST if isinstance(error, NotOnSale) else str(error)
             return view_of_ledger(record, books, state=SaleState.FROZEN, reason=reason)

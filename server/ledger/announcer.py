@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
@@ -107,8 +108,9 @@ class Announcer:
             )
             if stored:
                 await self._remember(sale, now)
-            else:  # the clock of another node had been ahead: go beyond it the next time
-                self._announced[sale] = _unsaid(now, version + _STEP_MS)
+            else:  # the clock of another node had been ahead, or nothing is known: go beyond it
+                at_ms = max(version, time.time_ns() // 1_000_000) + _STEP_MS
+                self._announced[sale] = _unsaid(now, at_ms)
                 raise RoomLogUnavailable(f"room {room} has a newer list of sales than {version}")
 
     async def farewell(self, sale: SaleId, of_room: Collection[SaleRecord]) -> None:

@@ -16,6 +16,7 @@ from flash_sale.store import LedgerStream, Sales
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
 from server.database.sale_words import LedgerBooks, LedgerPosition, SaleRecord
+from server.sale_cards import has_run
 
 COUNTERS = ("initial", "reserved", "sold", "refunded", "written_off", "waiting")
 _ATTEMPTS = 3
@@ -86,7 +87,7 @@ def _possible(
 ) -> tuple[bool | None, str]:
     """What can be said without comparing counters; (None, "") if they must be compared."""
     if after is None or before is None:
-        if record.seq and record.settled_at_ms is None:
+        if has_run(record) and record.settled_at_ms is None:
             return False, "the store has lost this sale: rebuild it"
         return None, "the store does not hold this sale"
     if after.state is SaleState.FROZEN:

@@ -38,7 +38,7 @@ from server.ledger.announcer import Announcer
 from server.ledger.audit import Audit, Auditor
 from server.ledger.lease import Lease
 from server.ledger.report import Audits
-from server.sale_cards import SaleCards
+from server.sale_cards import SaleCards, has_run
 from server.settings import Limits, Settings
 
 _LOG = logging.getLogger("onair.keeper")
@@ -62,6 +62,7 @@ class _Kept:
     task: asyncio.Task[None] | None = None
     complained: str = ""
     disagreed: str = ""
+    over_at: tuple[int, int] | None = None  # epoch and seq at which the last audit found it over
 
     @property
     def sale(self) -> SaleId:
@@ -235,8 +236,9 @@ class Keeper:
         """Sweep, announce; returns how long nothing will be due by the clock."""
         swept = await self._sweep(kept)
         if swept is None or self._has_moved(kept, swept):
-            kept.view = await self._cards.view(kept.record)
+            seen = await self._cards.view(kept.record)
             await self._announcer.announce(kept.sale, self._sales_of(kept.record.terms.room))
+            kept.view = seen  # not before: what could not be told is told at the next look
         view = kept.view
         assert view is not None
         if swept is None:
@@ -257,7 +259,7 @@ class Keeper:
             while swept.more:
                 swept = await self._stock.sweep(kept.sale, self._limits.sweep_holds_max)
         except (SaleFrozen, NotOnSale) as error:
-            if kept.record.seq:
+            if has_run(kept.record):
                 self._complain(kept, f"{error}: nothing is sold until it is rebuilt")
             return None
         return swept
@@ -297,22 +299,30 @@ class Keeper:
         if audit.agree is False and audit.why != kept.disagreed:
             _LOG.error("the books of sale %s do not agree: %s", kept.sale, audit.why)
         kept.disagreed = audit.why if audit.agree is False else ""
-        if self._is_over(audit):
+        over_at = _over_at(audit)
+        if over_at is not None and over_at == kept.over_at:
             await self._settle(kept)
-
-    @staticmethod
-    def _is_over(audit: Audit) -> bool:
-        view = audit.view
-        if view is None or view.state is not SaleState.CLOSED or not audit.agree:
-            return False
-        return not any(item.reserved or item.waiting for item in view.items)
+        kept.over_at = over_at
 
     async def _settle(self, kept: _Kept) -> None:
-        """The sale is over and the ledger has all of it: it leaves its room."""
+        """The sale is over and the ledger has all of it: it leaves its room.
+
+        It was over one audit before, too: a refund that has stirred it has had its time.
+        """
         await self._announcer.farewell(kept.sale, self._sales_of(kept.record.terms.room))
         if await self._records.settle(kept.sale, self._now_ms()):
             await self._let_go({kept.sale})
             _LOG.info("sale %s is settled", kept.sale)
+
+
+def _over_at(audit: Audit) -> tuple[int, int] | None:
+    """Where a sale stands that is closed, without holds and waiters, and whole in the ledger."""
+    view = audit.view
+    if view is None or view.state is not SaleState.CLOSED or not audit.agree:
+        return None
+    if any(item.reserved or item.waiting for item in view.items):
+        return None
+    return view.at.epoch, view.at.seq
 
 
 async def _whole(work: Coroutine[Any, Any, None]) -> None:

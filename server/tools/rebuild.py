@@ -32,7 +32,7 @@ from flash_sale.model import (
 )
 from server.control import CHANNEL
 from server.database.sale_words import LedgerBooks, SaleRecord
-from server.sale_cards import view_of_ledger
+from server.sale_cards import has_run, view_of_ledger
 from server.tools.progress import Progress
 from server.tools.stores import Stores
 
@@ -107,7 +107,7 @@ class Rebuilder:
         last = await self._freeze(sale)
         if last is not None:
             await self._drain(sale)
-        elif not record.seq and record.terms.epoch == 1:
+        elif not has_run(record):
             raise NotRebuilt(f"sale {sale}: {why}, and the ledger has no move of it: arm it again")
         record = await self._found(sale)
         missing = await self._missing(record, last)
@@ -115,6 +115,7 @@ class Rebuilder:
         state, reason = await self._state_before(record)
         _check_books(sale, books)
         terms = await self._new_epoch(record, last)
+        await self._stores.records.stir(sale)  # the ledger must read its stream again
         orders = await self._load(terms)
         record = replace(record, terms=terms)
         picture = view_of_ledger(record, books, state=state, reason=reason)

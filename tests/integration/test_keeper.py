@@ -16,7 +16,7 @@ import pytest
 from flash_sale.adapters.script import key_of
 from flash_sale.catalog import SkuId
 from flash_sale.model import OrderState, Outcome, SaleId, Steering
-from rooms.adapters.redis_log import LogLimits, RedisRoomLog
+from rooms.adapters.redis_log import LogLimits, RedisRoomLog, room_key
 from rooms.log import Entry, Seed
 from rooms.model import RoomId
 from server.database.engine import Database
@@ -324,6 +324,18 @@ async def test_a_closed_sale_is_settled_when_the_ledger_has_all_of_it(stage: Sta
         await shop.drain(sale)
         await wait_until(is_settled, SOON_S, "the sale is settled again")
     assert len(await stage.told()) == told
+
+
+async def test_a_clock_that_was_ahead_holds_an_announcement_up_but_not_back(stage: Stage) -> None:
+    shop = stage.shop
+    sale = await shop.opened("s1", {"tea": 3})
+    ahead_ms = (await shop.store.view(sale)).at.now_ms + 2_500
+    await shop.client.hset(room_key(RoomId(ROOM), "fields"), "version:sales", ahead_ms)
+    async with stage.kept():
+        await stage.hears("s1", "open")
+        await shop.steer(sale, Steering.PAUSE)
+        await stage.hears("s1", "open", "paused")
+    assert (await stage.listed())["s1"]["state"] == "paused"
 
 
 async def test_a_sale_that_the_store_has_lost_is_shown_frozen(stage: Stage) -> None:
