@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from server.api import Services, build_api
+from server.api import build_api
+from server.api.models import ROOM, TEA
+from server.api.order_models import PLACE
+from server.api.sale_models import SALE_REQUEST
 from server.database.engine import Database, sqlite_url
 from server.database.migrate import migrate
-from server.database.records import CatalogRecords, RoomRecords
+from server.payments.signature import HEADER, sign
 from server.settings import Settings
-from server.tokens import Tokens
-from tests.support.api_parts import API_KEY, MemoryRealtime, StoredActs
+from tests.support.api_parts import API_KEY, PAYMENT_SECRET, MemoryRealtime
+from tests.support.api_stage import NOW_MS, opened_services, tell_nobody
 from tests.support.asgi_client import AsgiClient, check_error
+from tests.support.redis_server import RedisServer
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=200)
 JSON = st.recursive(
@@ -42,31 +47,46 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(tmp_path_factory: pytest.TempPathFactory, redis_server: RedisServer) -> Iterator[Api]:
     url = sqlite_url(tmp_path_factory.mktemp("api") / "api.sqlite3")
     migrate(url)
     with asyncio.Runner() as runner:
-        database, client = runner.run(_open(url))
+        stack = contextlib.AsyncExitStack()
+        client = runner.run(_open(url, redis_server.url, stack))
         document = runner.run(client.call("GET", "/openapi.json")).json
-        yield Api(runner, client, document)
-        runner.run(database.close())
+        api = Api(runner, client, document)
+        yield api
+        books = api.call("GET", f"/api/v1/sales/{SALE_REQUEST['id']}/books").json["redis"]
+        assert all(item["balanced"] for item in books["items"]), books
+        runner.run(stack.aclose())
 
 
-async def _open(url: str) -> tuple[Database, AsgiClient]:
+async def _open(url: str, redis_url: str, stack: contextlib.AsyncExitStack) -> AsgiClient:
+    """A shop whose names are those of the document's examples, with a sale that is open."""
     database = Database(url, threads_max=1, within_s=5)
-    rooms = RoomRecords(database)
-    services = Services(
-        settings=Settings(api_key=API_KEY, guests_may_speak=True, data_dir=Path("unused")),
-        database=database,
-        rooms=rooms,
-        catalog=CatalogRecords(database),
-        tokens=Tokens("a secret that is long enough: 0123456789"),
-        realtime=MemoryRealtime("demo"),
-        acts=StoredActs(rooms),
-        now_ms=lambda: 1_800_000_000_000,
+    stack.push_async_callback(database.close)
+    settings = Settings(
+        api_key=API_KEY,
+        token_secret="a secret that is long enough: 0123456789",
+        guests_may_speak=True,
+        payment_provider="webhook",
+        payment_secret=PAYMENT_SECRET,
     )
-    await rooms.create("demo", "Demo", "")
-    return database, AsgiClient(build_api(services), {"x-api-key": API_KEY})
+    services = await stack.enter_async_context(
+        opened_services(settings, database, redis_url, MemoryRealtime("demo"), tell_nobody)
+    )
+    client = AsgiClient(build_api(services), {"x-api-key": API_KEY})
+    for path, body in (
+        ("rooms", ROOM),
+        ("products", TEA),
+        ("sales", SALE_REQUEST),
+        (f"sales/{SALE_REQUEST['id']}/arm", {}),
+        (f"sales/{SALE_REQUEST['id']}/open", {}),
+        ("orders", PLACE),
+    ):
+        answer = await client.call("POST", f"/api/v1/{path}", body)
+        assert answer.status in {200, 201}, answer.body
+    return client
 
 
 @st.composite
@@ -99,7 +119,12 @@ def test_any_body_gets_a_documented_answer(api: Api, data: st.DataObject) -> Non
     name = schema.rpartition("/")[2]
     example = api.document["components"]["schemas"][name]["examples"][0]
     body = data.draw(bodies(example))
-    answer = api.call(method.upper(), path.replace("{id}", "demo"), body=body)
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            path = path.replace("{id}", parameter["schema"]["examples"][0])
+    raw = json.dumps(body).encode()
+    signature = sign(PAYMENT_SECRET, raw, NOW_MS // 1000)
+    answer = api.call(method.upper(), path, raw=raw, headers={HEADER: signature})
     assert str(answer.status) in operation["responses"], answer.body
     if answer.status >= 400:
         check_error(answer, answer.status, answer.json["error"]["field"])
@@ -115,7 +140,15 @@ def test_any_bytes_get_a_refusal_or_are_json(api: Api, raw: bytes) -> None:
 @settings(max_examples=200, deadline=None)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="#?"), max_size=80))
 def test_any_id_in_an_address_is_found_or_not(api: Api, text: str) -> None:
-    for path in (f"/api/v1/rooms/{text}", f"/api/v1/products/{text}", f"/api/v1/rooms/{text}/acts"):
+    for path in (
+        f"/api/v1/rooms/{text}",
+        f"/api/v1/products/{text}",
+        f"/api/v1/rooms/{text}/acts",
+        f"/api/v1/sales/{text}",
+        f"/api/v1/sales/{text}/books",
+        f"/api/v1/orders/{text}",
+        f"/api/v1/orders/spring-sale.{text}",
+    ):
         answer = api.call("GET", path)
         assert answer.status in {200, 400, 404, 405}
         if answer.status != 200:
