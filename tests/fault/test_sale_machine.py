@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from server.redis_client import connect
-from server.settings import Limits
+from tests.support.mortal_redis import MortalRedis
 from tests.support.redis_server import RedisServer
 from tests.support.sale_machine import SaleMachine
 from tests.support.sale_on_redis import RedisBackend
@@ -34,18 +34,16 @@ class MachineOnRedis(SaleMachine):
 class MachineOnMortalRedis(SaleMachine):
     """Its Redis is killed in the middle of the sale, and comes back with what it has on disk."""
 
-    server: ClassVar[RedisServer]
-    kills: ClassVar[int] = 0
+    server: ClassVar[MortalRedis]
 
     async def backend(self) -> Backend:
-        client = connect(self.server.url, Limits(redis_within_ms=5_000))
+        client = connect(self.server.url)
         await client.execute_command("FLUSHALL")
         return RedisBackend(client, self.kill)
 
     async def kill(self) -> None:
         self.server.kill()
-        self.server.wait_until_up()
-        type(self).kills += 1
+        self.server.start()
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def test_the_store_and_its_twin_agree_whatever_happens(fast_redis: RedisServer):
     run_state_machine_as_test(
         MachineOnRedis,
         settings=settings(
-            max_examples=120,
+            max_examples=80,
             stateful_step_count=50,
             deadline=None,
             print_blob=True,
@@ -71,17 +69,24 @@ def test_the_store_and_its_twin_agree_whatever_happens(fast_redis: RedisServer):
     )
 
 
-def test_the_store_and_its_twin_agree_also_when_redis_is_killed_in_between(own_redis: RedisServer):
-    MachineOnMortalRedis.server = own_redis
+@pytest.fixture
+def mortal_redis(tmp_path: Path) -> Iterator[MortalRedis]:
+    server = MortalRedis(tmp_path)
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_the_store_and_its_twin_agree_when_redis_is_killed_in_between(mortal_redis: MortalRedis):
+    MachineOnMortalRedis.server = mortal_redis
     run_state_machine_as_test(
         MachineOnMortalRedis,
         settings=settings(
-            max_examples=12,
+            max_examples=25,
             stateful_step_count=40,
             deadline=None,
             print_blob=True,
-            phases=[Phase.explicit, Phase.generate],
             suppress_health_check=CHECKS,
         ),
     )
-    assert MachineOnMortalRedis.kills > 3
+    assert mortal_redis.kills > 5
