@@ -16,7 +16,6 @@ from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.script import RedisClient
 from rooms.errors import RoomLogUnavailable
 from server.control import CHANNEL
-from server.endings import end_tasks
 from server.ledger.writer import Writer
 
 _LOG = logging.getLogger("onair.ledger")
@@ -24,12 +23,15 @@ _INTERVAL_S = 1.0
 
 
 class Hints:
-    """Gives the writer a hint whenever one of the sales that it follows announces something."""
+    """Gives the writer a hint whenever one of the sales that it follows announces something.
+
+    Start it with `run`, and `feed.run` beside it.
+    """
 
     def __init__(self, listener: RedisClient, writer: Writer, *, subscribe_within_s: float) -> None:
         self._writer = writer
         self._heard: set[SaleId] = set()
-        self._feed = RedisFeed(
+        self.feed = RedisFeed(
             listener,
             on_message=self._take,
             on_resumed=self._resumed,
@@ -37,27 +39,23 @@ class Hints:
         )
 
     async def run(self) -> None:
-        """Listen until cancelled."""
-        reading = asyncio.create_task(self._feed.run(), name="ledger feed")
-        try:
-            while True:
-                try:
-                    await self._feed.subscribe(CHANNEL)
-                    await self._listen_to_what_is_followed()
-                except RoomLogUnavailable as error:  # the feed keeps trying by itself
-                    _LOG.debug("no hints: %s", error)
-                await asyncio.sleep(_INTERVAL_S)
-        finally:
-            await end_tasks([reading])
+        """Listen to what is followed, until cancelled."""
+        while True:
+            try:
+                await self.feed.subscribe(CHANNEL)
+                await self._listen_to_what_is_followed()
+            except RoomLogUnavailable as error:  # the feed keeps trying by itself
+                _LOG.debug("no hints: %s", error)
+            await asyncio.sleep(_INTERVAL_S)
 
     async def _listen_to_what_is_followed(self) -> None:
         followed = set(self._writer.followed)
         for sale in self._heard - followed:
             self._heard.discard(sale)
-            await self._feed.unsubscribe(channel_of(sale))
+            await self.feed.unsubscribe(channel_of(sale))
         for sale in followed - self._heard:
             self._heard.add(sale)
-            await self._feed.subscribe(channel_of(sale))
+            await self.feed.subscribe(channel_of(sale))
 
     def _take(self, channel: str, message: bytes) -> None:
         sale = sale_of_channel(channel)

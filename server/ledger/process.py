@@ -109,8 +109,10 @@ async def open_ledger_worker(
         now_ms=wall_clock_ms,
     )
     works = {
+        "feed": hints.feed.run(),
         "hints": hints.run(),
         "report": reporter.run(),
+        "counts": reporter.count(),
         "refunds": refunds.run(),
         "keeper": keeper.run(),
     }

@@ -105,7 +105,7 @@ class Audits:
 
 
 class Reporter:
-    """Says every second how the writer of this process is doing."""
+    """Says every second how the writer of this process is doing. Start `run` and `count`."""
 
     def __init__(
         self,
@@ -130,16 +130,24 @@ class Reporter:
 
     async def run(self) -> None:
         """Report until cancelled. While Redis is away there is nobody to tell."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._count(), name="ledger counts")
-            both.create_task(self._publish(), name="ledger report")
-
-    async def _publish(self) -> None:
         while True:
             try:
                 await publish(self._client, await self._report())
             except (RedisError, OSError, SaleStoreUnavailable) as error:
                 _LOG.debug("no report: %s", error)
+            await asyncio.sleep(INTERVAL_S)
+
+    async def count(self) -> None:
+        """Count what the reports say of SQL, until cancelled.
+
+        Beside `run`: SQL may take long to answer, and the reports must say so meanwhile.
+        """
+        while True:
+            try:
+                self._set_aside = await self._ledger.set_aside_count()
+                self._refunds_due = await self._ledger.refunds_due_count()
+            except DatabaseUnavailable as error:  # the writer says it
+                _LOG.debug("nothing was counted: %s", error)
             await asyncio.sleep(INTERVAL_S)
 
     async def _report(self) -> LedgerReport:
@@ -155,16 +163,6 @@ class Reporter:
             waiting_for=self._writer.waiting_for,
             sales=sales,
         )
-
-    async def _count(self) -> None:
-        """On its own: SQL may take long to answer, and the report must say so meanwhile."""
-        while True:
-            try:
-                self._set_aside = await self._ledger.set_aside_count()
-                self._refunds_due = await self._ledger.refunds_due_count()
-            except DatabaseUnavailable as error:  # the writer says it
-                _LOG.debug("nothing was counted: %s", error)
-            await asyncio.sleep(INTERVAL_S)
 
 
 async def publish(client: RedisClient, report: LedgerReport) -> None:

@@ -74,7 +74,7 @@ async def test_a_worker_reports_what_its_writer_has_and_has_not_written(
     reporter = Reporter(
         redis_client, shop.stream, writer, ledger, Audits(), "ledger-1", now_ms=lambda: NOW_MS
     )
-    reporting = asyncio.create_task(reporter.run())
+    reporting = [asyncio.create_task(work) for work in (reporter.run(), reporter.count())]
 
     async def says(lag: int) -> bool:
         reports = await read_reports(redis_client, ["ledger-1"])
@@ -85,7 +85,7 @@ async def test_a_worker_reports_what_its_writer_has_and_has_not_written(
         await wait_until(lambda: says(0), WITHIN_S, "it reports a sale without lag")
     await buy_many(shop, sale, 1)
     await wait_until(lambda: says(1), WITHIN_S, "it reports what the writer left")
-    await end_tasks([reporting])
+    await end_tasks(reporting)
 
 
 def test_metrics_show_lag_alarms_units_and_agreement() -> None:

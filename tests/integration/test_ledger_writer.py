@@ -92,7 +92,8 @@ async def test_what_a_sale_announces_makes_the_writer_look_there(
     sale = await shop.opened("s1", {"tea": 50})
     writer = writer_of(shop)
     listener = connect(redis_url, role=ClientRole.LISTENER)
-    hints = asyncio.create_task(Hints(listener, writer, subscribe_within_s=5).run())
+    hints = Hints(listener, writer, subscribe_within_s=5)
+    listening = [asyncio.create_task(work) for work in (hints.run(), hints.feed.run())]
 
     async def heard() -> bool:
         channels = await shop.client.execute_command("PUBSUB", "SHARDCHANNELS")
@@ -104,7 +105,7 @@ async def test_what_a_sale_announces_makes_the_writer_look_there(
         await buy_many(shop, sale, 3)
         await wait_until_written(shop, sale)
     await assert_books_agree(shop, sale)
-    await end_tasks([hints])
+    await end_tasks(listening)
     await listener.aclose()
 
 
@@ -114,7 +115,8 @@ async def test_a_word_of_another_worker_makes_it_look_for_a_new_sale(
     monkeypatch.setattr("server.ledger.writer.DISCOVER_EVERY_S", 3_600)
     listener = connect(redis_url, role=ClientRole.LISTENER)
     writer = writer_of(shop)
-    hints = asyncio.create_task(Hints(listener, writer, subscribe_within_s=5).run())
+    hints = Hints(listener, writer, subscribe_within_s=5)
+    listening = [asyncio.create_task(work) for work in (hints.run(), hints.feed.run())]
 
     async def told() -> bool:
         word = orjson.dumps({"kind": "sale", "sale": "s1"})
@@ -126,7 +128,7 @@ async def test_a_word_of_another_worker_makes_it_look_for_a_new_sale(
         await told()
         await wait_until_written(shop, sale)
     await assert_books_agree(shop, sale)
-    await end_tasks([hints])
+    await end_tasks(listening)
     await listener.aclose()
 
 

@@ -131,6 +131,12 @@ class WorkerApp:
         with urllib.request.urlopen(request, timeout=20) as response:
             return json.load(response)
 
+    def text(self, path: str) -> str:
+        """The body of one page that anybody may read."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=20) as response:
+            return str(response.read().decode())
+
     def is_ready(self) -> bool:
         """Whether its parts say that traffic may come."""
         try:
