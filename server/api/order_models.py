@@ -151,8 +151,9 @@ class RefundRequest(Strict):
 
 
 class CancelRequest(Strict):
-    model_config = _example({"reason": "the customer called"})
+    model_config = _example({"reason": "the customer called", "request_id": "c-1"})
     reason: Line = Field("", description="Kept in the audit trail.")
+    request_id: TheirId | None = Field(None, description=REQUEST_ID)
 
 
 class PaymentEvent(BaseModel):

@@ -88,8 +88,8 @@ async def place_order(body: PlaceRequest, services: ServicesHere) -> Response:
 async def list_orders(
     wanted: OrdersWanted, caller: CallerHere, services: ServicesHere
 ) -> OrderPage:
-    """Orders by id, a page at a time, as the ledger has them: it follows what is decided by
-    moments. With a merchant's token those of the rooms that it holds.
+    """The newest orders first, a page at a time, as the ledger has them: it follows what is
+    decided by moments. With a merchant's token those of the rooms that it holds.
     """
     limit = rows(wanted, services)
     if wanted.room:
@@ -161,7 +161,7 @@ async def cancel_order(
     it is. What is paid can be refunded instead.
     """
     record = await _sale_of(id, caller, services)
-    act = act_of("cancel", None, body.reason, record, caller, services)
+    act = act_of("cancel", body.request_id, body.reason, record, caller, services)
     told = await services.desk.cancel(id, user=None, reason=act.reason)
     return OrderBody.model_validate(told)
 

@@ -81,22 +81,22 @@ async def create_sale(
         raise Refused(409, f"{draft.id!r} exists and is different", "id") from error
 
 
-@routes.get(
+@staff_routes.get(
     "/api/v1/sales",
     summary="List sales",
     operation_id="listSales",
     responses=documented(400, 401, 403, 503),
-    openapi_extra=described("秒杀列表", KEY_OR_MERCHANT),
+    openapi_extra=described("秒杀列表", KEY_OR_STAFF),
 )
 async def list_sales(wanted: SalesWanted, caller: CallerHere, services: ServicesHere) -> SalePage:
-    """The sales by id, a page at a time, as they are now; with a merchant's token those of the
+    """The sales by id, a page at a time, as they are now, drafts too; with a token those of the
     rooms that it holds.
     """
     limit = rows(wanted, services)
     if wanted.after and not is_id(wanted.after):
         raise Refused(400, "is not the `next` of a page", "after")
-    if wanted.room:
-        caller.check_room(wanted.room)
+    if wanted.room and not caller.hosts(wanted.room):
+        raise Refused(403, f"this token is not for room {wanted.room!r}")
     found = await services.sales.page(
         wanted.after or None,
         limit + 1,

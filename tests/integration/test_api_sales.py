@@ -235,9 +235,11 @@ async def test_a_host_steers_the_own_room_only_and_prepares_nothing(
     await prepare(key)
     host = bearer("demo", role="host")
     assert (await host.call("GET", f"{SALES}/{SALE}")).status == 200
+    drafts = (await host.call("GET", f"{SALES}?room=demo&state=draft")).json["sales"]
+    assert [(sale["id"], sale["items"][0]["stock"]) for sale in drafts] == [(SALE, 3)]
+    check_error(await host.call("GET", f"{SALES}?room=other"), 403, None, "not for room 'other'")
     for method, path in (
         ("POST", SALES),
-        ("GET", SALES),
         ("PATCH", f"{SALES}/{SALE}"),
         ("GET", f"{SALES}/{SALE}/books"),
         ("GET", f"{SALES}/{SALE}/orders.csv"),
@@ -246,6 +248,7 @@ async def test_a_host_steers_the_own_room_only_and_prepares_nothing(
     ):
         check_error(await host.call(method, path, DRAFT), 403, None, "role merchant")
     other = bearer("other", role="host")
+    assert (await other.call("GET", SALES)).json["sales"] == []
     for word in ACTS:
         check_error(await steer(other, word), 404, "id", f"there is no sale {SALE!r}")
 
