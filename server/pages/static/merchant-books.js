@@ -9,7 +9,7 @@ import { formatSecond } from './merchant-numbers.js';
 import { code, filterBar, pageHead, saleBadge, units } from './merchant-parts.js';
 import { booksBySku, booksVerdict, hashOf, isRunning } from './merchant-rules.js';
 
-const AGAIN_MS = 2000;
+const AGAIN_MS = 3000;
 const QUIET_AGAIN_MS = 15_000;
 
 /** The view of books; without an id those of the first sale that runs. Returns `{close}`. */

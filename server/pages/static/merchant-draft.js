@@ -8,7 +8,7 @@ import { goodsFields } from './merchant-draft-goods.js';
 import { instantField, selectField, textField, zoneNote } from './merchant-fields.js';
 import { emptyCard, mountLoaded } from './merchant-load.js';
 import { formatSpan } from './merchant-numbers.js';
-import { money, pageHead, units } from './merchant-parts.js';
+import { money, pageHead, unitsOf, variantsOf } from './merchant-parts.js';
 import { goodsOf, hashOf } from './merchant-rules.js';
 import { roomOptions } from './merchant-sales.js';
 import { newId } from './outbox.js';
@@ -78,7 +78,7 @@ function draftForm({ rooms, products, sale, roomWanted, desk }) {
     onChange: () => {
       const { skus, units: all, worth } = goodsOf(goods.peek());
       total.classList.toggle('soft', !skus);
-      total.textContent = skus ? t('merchant.sale.total', { skus: units(skus), n: units(all), worth: money(worth, goods.currency()) }) : t('merchant.draft.nogoods');
+      total.textContent = skus ? t('merchant.sale.total', { variants: variantsOf(skus), n: unitsOf(all), worth: money(worth, goods.currency()) }) : t('merchant.draft.nogoods');
     },
     act: () => save(fields, goods, sale, desk),
     onDone: (saved) => {

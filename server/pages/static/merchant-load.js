@@ -44,7 +44,7 @@ export function mountLoaded(place, { load, draw, empty, again = () => 0 }) {
     }
   };
   const schedule = (afterMs) => {
-    if (afterMs > 0) timer = setTimeout(refresh, afterMs);
+    if (afterMs > 0) timer = setTimeout(() => document.hidden || refresh(), afterMs); // see wake
   };
   const sayFailed = (error) => {
     if (typeof error.status !== 'number') console.error(error); // a mistake of ours, not of the line

@@ -7,7 +7,7 @@ import { ask } from './merchant-ask.js';
 import { choiceField, textField } from './merchant-fields.js';
 import { mountLoaded, table } from './merchant-load.js';
 import { formatUnits } from './merchant-numbers.js';
-import { code, facts, instant, money, orderBadge, units } from './merchant-parts.js';
+import { code, facts, instant, money, orderBadge, units, unitsOf } from './merchant-parts.js';
 import { orderActsOf } from './merchant-rules.js';
 import { makeSheet } from './sheet.js';
 
@@ -15,7 +15,7 @@ const REASON_CHARS_MAX = 200;
 
 /** Show an order in a dialog. `changed()` after an act, `closed()` when it is gone; returns `close`. */
 export function openOrder(id, desk, { changed, closed }) {
-  const place = make('div');
+  const place = make('div', { class: 'order', tabindex: '-1' });
   const dialog = makeSheet({ title: t('merchant.order.title'), look: 'wide' }, place);
   const loaded = mountLoaded(place, {
     load: () => desk.api.get(apiPath('orders', id)),
@@ -27,6 +27,7 @@ export function openOrder(id, desk, { changed, closed }) {
       }),
     empty: () => make('p'),
   });
+  place.focus();
   dialog.addEventListener('close', () => {
     loaded.close();
     closed();
@@ -78,16 +79,16 @@ const orderLines = (order) =>
 function paymentTable({ payments }) {
   if (!payments?.length) return [];
   const columns = [
-    { name: t('merchant.order.when'), cell: (payment) => instant(payment.at_ms) },
+    { name: t('merchant.order.when'), look: 'fixed', cell: (payment) => instant(payment.at_ms) },
     { name: t('merchant.order.payment'), cell: (payment) => code(payment.id) },
     { name: t('merchant.order.amount'), look: 'number', cell: (payment) => money(payment.amount_minor, payment.currency) },
-    { name: t('merchant.state'), cell: (payment) => t(`merchant.payment.${payment.outcome}`) },
+    { name: t('merchant.state'), look: 'fixed', cell: (payment) => t(`merchant.payment.${payment.outcome}`) },
   ];
   return [make('h3', { class: 'section', text: t('merchant.order.payments') }), table(t('merchant.order.payments'), columns, payments)];
 }
 
 function refund(order, desk) {
-  const about = { amount: money(order.amount_minor, order.currency), n: units(order.qty), user: order.user };
+  const about = { amount: money(order.amount_minor, order.currency), n: unitsOf(order.qty), user: order.user };
   const options = [['yes', t('merchant.refund.restock')], ['no', t('merchant.refund.writeoff')]];
   const restock = choiceField({ name: 'restock', label: t('merchant.refund.units', about), value: 'yes', options });
   const reason = textField({ name: 'reason', label: t('merchant.reason'), required: true, maxlength: REASON_CHARS_MAX });
@@ -104,7 +105,7 @@ function refund(order, desk) {
 }
 
 function cancel(order, desk) {
-  const about = { amount: money(order.amount_minor, order.currency), n: units(order.qty), user: order.user };
+  const about = { amount: money(order.amount_minor, order.currency), n: unitsOf(order.qty), user: order.user };
   const reason = textField({ name: 'reason', label: t('merchant.reason'), maxlength: REASON_CHARS_MAX });
   const question = order.state === 'queued' ? 'merchant.ask.cancel.queued' : 'merchant.ask.cancel';
   return ask({

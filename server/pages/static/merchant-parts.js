@@ -8,6 +8,10 @@ import { hashOf } from './merchant-rules.js';
 export const money = (minor, currency) => formatMoney(minor, currency, language);
 export const units = (count) => formatUnits(count, language);
 
+/** So many units, and so many variants, in words for a sentence. */
+export const unitsOf = (n) => t(n === 1 ? 'merchant.units.one' : 'merchant.units', { n: units(n) });
+export const variantsOf = (n) => t(n === 1 ? 'merchant.variants.one' : 'merchant.variants', { n: units(n) });
+
 /** A price or two with a dash between. */
 export const moneyRange = ({ from, to }, currency) =>
   from === to ? money(from, currency) : `${money(from, currency)} – ${money(to, currency)}`;

@@ -5,7 +5,7 @@ import { t } from './i18n.js';
 import { ask, FieldProblem } from './merchant-ask.js';
 import { moneyField, textField } from './merchant-fields.js';
 import { emptyCard, mountList } from './merchant-load.js';
-import { code, money, moneyRange, pageHead, units } from './merchant-parts.js';
+import { code, money, moneyRange, pageHead, variantsOf } from './merchant-parts.js';
 import { pricesOf } from './merchant-rules.js';
 import { newId } from './outbox.js';
 import { recall, remember } from './storage.js';
@@ -44,9 +44,9 @@ const productName = (product) =>
 const hasVariants = ({ id, skus }) => skus.length > 1 || skus[0].sku !== id;
 
 const variantList = (product) =>
-  hasVariants(product) ? variantsOf(product) : make('span', { class: 'soft', text: '–' });
+  hasVariants(product) ? variantRows(product) : make('span', { class: 'soft', text: '–' });
 
-const variantsOf = (product) =>
+const variantRows = (product) =>
   make(
     'ul',
     { class: 'variant-list' },
@@ -70,7 +70,7 @@ function createProduct(desk) {
     const prices = variants.peek() ?? (price.peek() === null ? null : [price.peek()]);
     if (prices === null || !prices.length || prices.includes(null)) return t('merchant.product.unfinished');
     const range = moneyRange({ from: Math.min(...prices), to: Math.max(...prices) }, currencyNow());
-    return t('merchant.product.question', { title: title.input.value.trim() || '…', n: units(prices.length), price: range });
+    return t('merchant.product.question', { title: title.input.value.trim() || '…', variants: variantsOf(prices.length), price: range });
   };
   return ask({
     title: t('merchant.product.new'),

@@ -5,7 +5,7 @@ import { t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
 import { ask, FieldProblem } from './merchant-ask.js';
 import { choiceField, instantField, selectField, textField, wholeField, zoneNote } from './merchant-fields.js';
-import { money, units } from './merchant-parts.js';
+import { money, units, unitsOf, variantsOf } from './merchant-parts.js';
 import { goodsOf } from './merchant-rules.js';
 
 const UNITS_MAX = 1_000_000_000;
@@ -52,7 +52,7 @@ function arm({ sale, desk }) {
     question: () => {
       showStart();
       const { units: all, worth } = goods() ?? {};
-      return all ? t('merchant.ask.arm', { skus: units(sale.items.length), n: units(all), worth: money(worth, sale.currency), room: sale.room }) : null;
+      return all ? t('merchant.ask.arm', { variants: variantsOf(sale.items.length), n: unitsOf(all), worth: money(worth, sale.currency), room: sale.room }) : null;
     },
     fields: [...onSale.map(({ root }) => root), start.root, seconds.root, at.root, make('p', { class: 'help', text: t('merchant.arm.after') })],
     go: () => t('merchant.act.arm'),
@@ -75,7 +75,7 @@ function open({ sale, counts, desk }) {
   const wait = () => Number(countdown.read());
   return ask({
     title: t('merchant.act.open'),
-    question: () => t(wait() ? 'merchant.ask.open.in' : 'merchant.ask.open', { n: units(goods.units), worth: money(goods.worth, sale.currency), seconds: wait() }),
+    question: () => t(wait() ? 'merchant.ask.open.in' : 'merchant.ask.open', { n: unitsOf(goods.units), worth: money(goods.worth, sale.currency), seconds: wait() }),
     fields: [countdown.root],
     go: () => t(wait() ? 'merchant.open.go.in' : 'merchant.open.go', { n: wait() }),
     act: (requestId) => send(desk, sale, 'open', { ...(wait() ? { countdown_seconds: wait() } : {}), request_id: requestId }),
@@ -133,10 +133,10 @@ function restock({ sale, counts, desk }) {
       const n = more.peek();
       if (n === null) return null;
       const worth = money(BigInt(n) * BigInt(item().price_minor), sale.currency);
-      return t('merchant.ask.restock', { n: units(n), title: item().title, worth, before: units(before()), after: units(before() + n) });
+      return t('merchant.ask.restock', { n: unitsOf(n), title: item().title, worth, before: units(before()), after: units(before() + n) });
     },
     fields: [sku.root, more.root, reason.root],
-    go: () => (more.peek() === null ? t('merchant.act.restock') : t('merchant.restock.go', { n: units(more.peek()) })),
+    go: () => (more.peek() === null ? t('merchant.act.restock') : t('merchant.restock.go', { n: unitsOf(more.peek()) })),
     act: (requestId) => send(desk, sale, 'restock', { sku: sku.read(), units: more.read(), ...withReason(reason), request_id: requestId }),
     done: toastOf,
   });
@@ -146,5 +146,5 @@ function restock({ sale, counts, desk }) {
 function sumsOf(sale, counts) {
   const left = goodsOf(sale.items, (item) => counts.get(item.sku)?.available ?? item.available);
   const held = goodsOf(sale.items, (item) => counts.get(item.sku)?.reserved);
-  return { left: units(left.units), held: units(held.units), worth: money(held.worth, sale.currency) };
+  return { left: unitsOf(left.units), held: unitsOf(held.units), worth: money(held.worth, sale.currency) };
 }

@@ -5,11 +5,11 @@ import { language, t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
 import { mountLoaded } from './merchant-load.js';
 import { formatSpan } from './merchant-numbers.js';
-import { code, deskLink, facts, instant, money, outLink, pageHead, saleBadge, shareBar, units } from './merchant-parts.js';
+import { code, deskLink, facts, instant, money, outLink, pageHead, saleBadge, shareBar, units, unitsOf, variantsOf } from './merchant-parts.js';
 import { actsOf, goodsOf, hashOf, isRunning } from './merchant-rules.js';
 import { SALE_ACTS } from './merchant-sale-acts.js';
 
-const AGAIN_MS = 2000;
+const AGAIN_MS = 3000;
 const SHOWS_REASON = new Set(['paused', 'closed', 'frozen']);
 
 /** The view of one sale. Returns `{close}`. */
@@ -107,5 +107,5 @@ function goodsWords(item, isDraft, count, waiting) {
 
 function totalLine(sale) {
   const { skus, units: all, worth } = goodsOf(sale.items);
-  return make('p', { class: 'total soft', text: t('merchant.sale.total', { skus: units(skus), n: units(all), worth: money(worth, sale.currency) }) });
+  return make('p', { class: 'total soft', text: t('merchant.sale.total', { variants: variantsOf(skus), n: unitsOf(all), worth: money(worth, sale.currency) }) });
 }
