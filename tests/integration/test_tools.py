@@ -454,6 +454,39 @@ async def test_without_a_server_a_rebuild_leaves_ledger_and_store_in_agreement(
     assert await onair("reconcile") == 0
 
 
+async def test_a_rebuild_that_was_cut_short_is_begun_anew(instance: Instance, capsys) -> None:
+    shop = instance.shop
+    sale = SaleId("s1")
+    orders = await a_busy_sale(shop)
+    await shop.drain(sale)
+    await shop.client.flushall()
+    await shop.records.bump_epoch(sale)
+    instance.write()
+    assert await onair("reconcile") == 1
+    assert await onair("rebuild", "--all", "--yes") == 0
+    assert "rebuilt under epoch 3 (the store has lost it)" in capsys.readouterr().out
+    assert await shop.store.order(orders["ann"].id) is not None
+    assert await onair("reconcile") == 0
+
+
+async def test_a_settled_sale_can_be_rebuilt_for_a_late_refund(instance: Instance) -> None:
+    shop = instance.shop
+    sale = SaleId("s1")
+    orders = await a_busy_sale(shop)
+    await shop.steer(sale, Steering.CLOSE)
+    await shop.drain(sale)
+    await shop.records.settle(sale, 1)
+    await shop.client.flushall()
+    instance.write()
+    assert await onair("rebuild", "--sale", "s1", "--yes") == 0
+    changed = await shop.store.refund(orders["ann"].id, shop.act(), restock=False)
+    assert changed.change == "done"
+    assert await onair("reconcile", "--sale", "s1") == 0
+    row = await shop.orders.find(orders["ann"].id)
+    assert row is not None
+    assert row.order.state is OrderState.REFUNDED
+
+
 async def test_a_draft_or_an_unknown_sale_cannot_be_rebuilt(instance: Instance, capsys) -> None:
     await instance.shop.draft("s1", {"tea": 1})
     assert await onair("rebuild", "--sale", "s1", "--yes") == 1
