@@ -25,9 +25,9 @@ class Sale:
     """A sale of the test's own room, steered by its merchant over HTTP."""
 
     def __init__(self, shop: Shop, room: str, *items: dict[str, Any], **terms: Any) -> None:
-        self.shop, self.id = shop, f"sale-{room}"[:64]
-        terms = {"hold_seconds": 120, **terms}
-        shop.call("POST", "/api/v1/sales", {"id": self.id, "room": room, "items": items, **terms})
+        terms = {"id": f"sale-{room}"[:64], "hold_seconds": 120, **terms}
+        self.shop, self.id = shop, terms["id"]
+        shop.call("POST", "/api/v1/sales", {"room": room, "items": items, **terms})
 
     def steer(self, act: str, **how: Any) -> None:
         self.shop.call("POST", f"/api/v1/sales/{self.id}/{act}", how)
@@ -322,6 +322,26 @@ def test_the_host_runs_a_sale_and_is_asked_before_each_step(
     sale.wait_books("mug-white", initial=5, available=5)
     for one in (person, host):
         one.check_clean()
+
+
+def test_a_room_with_several_sales_shows_them_one_at_a_time(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    first = Sale(shop, room, WHITE).open()
+    second = Sale(shop, room, BLUE, id=f"later-{room}"[:64])
+    second.steer("arm")
+    person = buyer(visit, shop, room, "小雨")
+    expect(card(person)).to_have_attribute("data-sale", first.id)  # it can be bought now
+    following = person.page.locator(".sale-next")
+    expect(following).to_have_text("1/2")
+    following.click()
+    expect(card(person)).to_have_attribute("data-sale", second.id)
+    expect(following).to_have_text("2/2")
+    check_usable(person)
+    second.steer("close")
+    expect(card(person)).to_have_attribute("data-sale", first.id)
+    expect(following).to_be_hidden()
+    person.check_clean()
 
 
 def test_a_host_restocks_within_the_allocation_and_a_moderator_only_watches(

@@ -24,7 +24,12 @@ export function mountHostSales({ client, state, steer, drafts, maySteer, reasonM
 
   const draw = () => {
     const known = new Set(state.sales.map(({ id }) => id));
-    const sales = [...state.sales, ...waiting.filter(({ id }) => !known.has(id))];
+    const isOver = (sale) => sale.state === 'closed';
+    const sales = [
+      ...state.sales.filter((sale) => !isOver(sale)),
+      ...waiting.filter(({ id }) => !known.has(id)),
+      ...state.sales.filter(isOver),
+    ];
     for (const [id, card] of cards) {
       if (sales.some((sale) => sale.id === id)) continue;
       card.element.remove();

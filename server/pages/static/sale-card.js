@@ -4,14 +4,14 @@ import { byId, icon, make, picture, show, write } from './dom.js';
 import { formatCount, formatTimeLeft } from './format.js';
 import { language, t } from './i18n.js';
 import { priceTag } from './products.js';
-import { byUrgency, phaseOf, unitsLeft, unitsOnSale } from './sale-rules.js';
+import { phaseOf, unitsLeft, unitsOnSale, worthShowing } from './sale-rules.js';
 import { phaseWords, pictureOf, saleTitle } from './sale-words.js';
 
 const TICKER_SHOWN_MS = 4000;
 const LOW_SHARE = 0.2;
 
 /**
- * The card in `#sale-place`. `parts`: `state`, `clock`, `orders`, `onOpen(sale)`,
+ * The card in `#sale-place`. `parts`: `state`, `clock`, `orders`, `purchases`, `onOpen(sale)`,
  * `onOrders()`. Call `draw` whenever anything may have changed; it patches.
  */
 export class SaleCard {
@@ -29,8 +29,13 @@ export class SaleCard {
 
   /** The sale that is on the card now, or undefined. */
   get sale() {
+    const shown = this.#shown();
+    return shown.find(({ id }) => id === this.#chosen) ?? shown[0];
+  }
+
+  #shown() {
     const { state, clock } = this.parts;
-    return state.sale(this.#chosen) ?? byUrgency(state.sales, clock.now())[0];
+    return worthShowing(state.sales, clock.now());
   }
 
   draw() {
@@ -53,11 +58,12 @@ export class SaleCard {
     write(this.title, saleTitle(state, sale));
     this.#drawPrice(sale);
     this.#drawStock(sale, phase);
-    write(this.go, t(`sale.go.${phase}`));
-    show(this.next, state.sales.length > 1);
-    const i = state.sales.indexOf(sale) + 1;
-    this.next.setAttribute('aria-label', t('sale.next', { i, n: state.sales.length }));
-    write(this.next.firstElementChild, `${i}/${state.sales.length}`);
+    write(this.go, this.parts.purchases.of(sale.id) ? t('sale.buy.busy') : t(`sale.go.${phase}`));
+    const shown = this.#shown();
+    show(this.next, shown.length > 1);
+    const i = shown.indexOf(sale) + 1;
+    this.next.setAttribute('aria-label', t('sale.next', { i, n: shown.length }));
+    write(this.next.firstElementChild, `${i}/${shown.length}`);
   }
 
   /** Somebody has bought: say so for a moment, to eyes only. */
@@ -111,9 +117,9 @@ export class SaleCard {
   }
 
   #showNext() {
-    const { sales } = this.parts.state;
-    const at = sales.indexOf(this.sale);
-    this.#chosen = sales[(at + 1) % sales.length].id;
+    const shown = this.#shown();
+    const at = shown.indexOf(this.sale);
+    this.#chosen = shown[(at + 1) % shown.length].id;
     this.draw();
   }
 

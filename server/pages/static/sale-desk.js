@@ -48,6 +48,7 @@ class SaleDesk {
       state: this.state,
       clock: this.clock,
       orders: this.orders,
+      purchases: this.purchases,
       onOpen: (sale) => this.openSale(sale.id),
       onOrders: () => this.openOrders(),
     });

@@ -31,10 +31,16 @@ export function deadlineOf(sale, phase) {
   return ['open', 'sold_out', 'paused'].includes(phase) ? sale.ends_at_ms : null;
 }
 
-/** Sales in the order in which they matter to somebody who enters. */
+/** Sales in the order in which they matter to somebody who enters: those that are over last. */
 export function byUrgency(sales, nowMs) {
   const rank = (sale) => BY_URGENCY.indexOf(phaseOf(sale, nowMs));
   return [...sales].sort((a, b) => rank(a) - rank(b));
+}
+
+/** The sales worth showing to buyers, as they matter: one that is over only if there is no other. */
+export function worthShowing(sales, nowMs) {
+  const running = byUrgency(sales, nowMs).filter((sale) => phaseOf(sale, nowMs) !== 'closed');
+  return running.length ? running : sales.slice(-1);
 }
 
 /** How many units of an item may be asked for at once by somebody who has `taken` units of it. */

@@ -10,6 +10,7 @@ import {
   unitsAllowed,
   unitsLeft,
   unitsOnSale,
+  worthShowing,
 } from '../../../server/pages/static/sale-rules.js';
 
 const item = (more = {}) => ({ sku: 'a', product: 'p', title: 'A', price_minor: 100, per_user_max: 2, stock: 10, available: 10, waiting: 0, ...more });
@@ -61,6 +62,13 @@ test('who enters sees first what can be bought first', () => {
   const sales = ['closed', 'armed', 'paused', 'countdown', 'open'].map((state) => sale({ id: state, state, starts_at_ms: 9 }));
   assert.deepEqual(byUrgency(sales, 0).map(({ id }) => id), ['open', 'countdown', 'paused', 'armed', 'closed']);
   assert.equal(sales[0].id, 'closed', 'the list itself stays as it is');
+});
+
+test('a sale that is over is shown only when there is no other', () => {
+  const over = [sale({ id: 'a', state: 'closed' }), sale({ id: 'b', ends_at_ms: 5 })];
+  assert.deepEqual(worthShowing(over, 9).map(({ id }) => id), ['b']);
+  assert.deepEqual(worthShowing([...over, sale({ id: 'c', state: 'armed' }), sale({ id: 'd' })], 9).map(({ id }) => id), ['d', 'c']);
+  assert.deepEqual(worthShowing([], 9), []);
 });
 
 test('an item is offered, waited for or refused as its state, its stock and the limit say', () => {
