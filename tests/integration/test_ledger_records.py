@@ -159,14 +159,14 @@ async def test_books_and_position_are_of_one_instant_while_moves_are_stored(
             await ledger.apply("s1", [moves[start : start + 20]])
         done.set()
 
-    writer = asyncio.create_task(write())
     seen = set()
-    while not done.is_set():
-        position, books = await orders.books_at("s1")
-        assert position.moves == position.seq
-        assert books == books_of(moves[: position.seq])
-        seen.add(position.seq)
-    await writer
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write())
+        while not done.is_set():
+            position, books = await orders.books_at("s1")
+            assert position.moves == position.seq
+            assert books == books_of(moves[: position.seq])
+            seen.add(position.seq)
     assert len(seen) > 1
 
 
