@@ -134,8 +134,24 @@ class PaymentBody(BaseModel):
     at_ms: int
 
 
+class RefundBody(BaseModel):
+    id: str
+    payment: str = Field(description="The provider's id of the payment that is given back.")
+    amount_minor: int
+    currency: str
+    reason: Literal["refunded", "late", "surplus", "mismatch"]
+    state: Literal["due", "done", "failed"] = Field(
+        description="`failed`: the provider refused it, see `last_error`."
+    )
+    attempts: int
+    last_error: str = Field(description="What the provider said last, or empty.")
+    created_at_ms: int
+    done_at_ms: int | None
+
+
 class OrderDetail(OrderBody):
     payments: list[PaymentBody] = Field(description="Every payment that came for it.")
+    refunds: list[RefundBody] = Field(description="Money that is owed back, or was given back.")
 
 
 class OrderPage(BaseModel):

@@ -33,7 +33,8 @@ from server.api.order_models import (
 from server.api.paging import PAGE_ROWS, Paging, rows
 from server.api.sale_answers import act_of, check_request_id, find_sale
 from server.api.services import Services, ServicesHere
-from server.database.sale_words import PaymentRow, SaleRecord
+from server.database.order_refunds import refunds_of_order
+from server.database.sale_words import PaymentRow, Refund, SaleRecord
 from server.sale_json import order_json
 
 key_routes = APIRouter(route_class=KeyRoute, tags=["orders"])
@@ -120,11 +121,12 @@ async def list_orders(
     openapi_extra=described("查询订单", KEY_OR_MERCHANT),
 )
 async def get_order(id: OrderIdInPath, caller: CallerHere, services: ServicesHere) -> OrderDetail:
-    """One order as it is now, with every payment that the ledger has for it."""
+    """One order as it is now, with every payment and refund that the ledger has for it."""
     await _sale_of(id, caller, services)
     told = await services.desk.order(id, user=None)
     payments = [_payment(row) for row in await services.orders.payments(id)]
-    return OrderDetail.model_validate(told | {"payments": payments})
+    refunds = [_refund(row) for row in await refunds_of_order(services.database, id)]
+    return OrderDetail.model_validate(told | {"payments": payments, "refunds": refunds})
 
 
 @routes.post(
@@ -200,4 +202,19 @@ def _payment(row: PaymentRow) -> dict[str, Any]:
         "currency": payment.currency,
         "outcome": row.outcome.value,
         "at_ms": row.at_ms,
+    }
+
+
+def _refund(row: Refund) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "payment": row.payment_id,
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
+        "reason": row.reason,
+        "state": row.state,
+        "attempts": row.attempts,
+        "last_error": row.last_error,
+        "created_at_ms": row.created_at_ms,
+        "done_at_ms": row.done_at_ms,
     }

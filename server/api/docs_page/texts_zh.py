@@ -44,7 +44,7 @@ TEXTS_ZH: dict[str, str] = {
     "同一个 `request_id` 用于不同请求则返回 409。",
     "listOrders": "分页返回账本中的订单，最新的在前；账本比判定稍晚片刻。"
     "使用商家令牌时只返回其持有的直播间的订单。",
-    "getOrder": "返回订单的当前状态，以及账本中它的每一笔付款。",
+    "getOrder": "返回订单的当前状态，以及账本中它的每一笔付款与退款。",
     "refundOrder": "已支付订单的款项经支付服务方退回。`restock` 为 true 时库存先给候补者，"
     "再重新上架；否则予以核销。",
     "cancelOrder": "结束未支付的占用或候补位置。已取消的订单原样返回；已支付的订单请改用退款。",
@@ -136,6 +136,12 @@ TEXTS_ZH: dict[str, str] = {
     "Place in the waitlist, if it was queued.": "候补时的名次。",
     "The provider's id of the payment that paid it.": "支付该订单的付款在服务方的标识。",
     "Every payment that came for it.": "该订单收到的每一笔付款。",
+    "The provider's id of the payment that is given back.": "所退付款在服务方的标识。",
+    "`failed`: the provider refused it, see `last_error`.": (
+        "`failed`：服务方拒绝退款，见 `last_error`。"
+    ),
+    "What the provider said last, or empty.": "服务方最近一次的答复，可为空。",
+    "Money that is owed back, or was given back.": "应退或已退的款项。",
     "All but `accepted` are given back.": "除 `accepted` 外均退回。",
     "All but `accepted` are given back; `ignored`: another type of event.": (
         "除 `accepted` 外均退回；`ignored`：其他类型的事件。"
