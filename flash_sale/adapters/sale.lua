@@ -263,9 +263,11 @@ local function view()
   local rows = answer(sale.state, sale.version, sale.starts_at_ms, sale.ends_at_ms, sale.hold_ms, sale.room, sale.currency, sale.reason)
   for sku in string.gmatch(sale.skus, '[^,]+') do
     local unit = units(sku)
-    rows[#rows + 1] = sku
-    rows[#rows + 1] = counters_of(unit)
-    rows[#rows + 1] = waiting_count(unit)
+    if unit then -- it has none while the sale is being rebuilt
+      rows[#rows + 1] = sku
+      rows[#rows + 1] = counters_of(unit)
+      rows[#rows + 1] = waiting_count(unit)
+    end
   end
   return rows
 end

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flash_sale.adapters.redis_rebuild import RedisRebuild
 from flash_sale.adapters.script import key_of
 from flash_sale.adapters.wire import tail_of
 from flash_sale.model import Order, OrderState, Outcome, SaleId, SaleState, Steering
@@ -461,10 +462,14 @@ async def test_a_rebuild_that_was_cut_short_is_begun_anew(instance: Instance, ca
     await shop.drain(sale)
     await shop.client.flushall()
     await shop.records.bump_epoch(sale)
+    record = await shop.records.find(sale)
+    assert record is not None
     instance.write()
     assert await onair("reconcile") == 1
+    await RedisRebuild(shop.client, 1).begin(record.terms)  # and not one order was loaded
+    assert await onair("reconcile") == 1
     assert await onair("rebuild", "--all", "--yes") == 0
-    assert "rebuilt under epoch 3 (the store has lost it)" in capsys.readouterr().out
+    assert "rebuilt under epoch 3 (frozen: rebuilding)" in capsys.readouterr().out
     assert await shop.store.order(orders["ann"].id) is not None
     assert await onair("reconcile") == 0
 
