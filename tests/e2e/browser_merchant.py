@@ -1,18 +1,16 @@
-"""What tests of the merchant desk stand on: a merchant at it, a sale to work on, and buyers.
+"""What tests of the merchant desk stand on: goods, buyers, and what a merchant does there.
 
-Name it as a pytest plugin: it has fixtures.
+The fixtures that bring a merchant and a sale are in `tests.e2e.browser_merchant_fixtures`.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.browser_support import DESK, Person, Shop, Visit
+from tests.e2e.browser_support import Person, Shop, Visit
 
 MUG = {
     "id": "desk-mug",
@@ -40,38 +38,9 @@ BUY = """async ([token, sale, sku, qty, pays]) => {
 Desk = Callable[..., Person]
 
 
-@pytest.fixture
-def desk(visit: Visit, shop: Shop) -> Desk:
-    """A merchant at the desk, signed in by a link, at a view."""
-
-    def sit_down(view: str = "#/sales", **options: Any) -> Person:
-        by, rooms = options.pop("by", ""), options.pop("rooms", ["*"])
-        token = shop.token("merchant-1", role="merchant", rooms=rooms, name="青岚")
-        person = visit(f"/merchant#token={token}", by=by, **{"screen": DESK, **options})
-        expect(person.page.locator("#desk")).to_be_visible()
-        go(person, view)
-        return person
-
-    return sit_down
-
-
 def go(person: Person, view: str) -> None:
     """Follow a link inside the desk."""
     person.page.evaluate("(view) => { location.hash = view; }", view)
-
-
-@pytest.fixture
-def sale(shop: Shop, room: str) -> str:
-    """A draft of ten white and five blue mugs in a room of the test's own."""
-    shop.call("POST", "/api/v1/products", MUG)
-    name = f"s-{uuid.uuid4().hex[:12]}"
-    items = [
-        {"sku": "desk-mug-white", "stock": 10, "price_minor": 5900, "per_user_max": 3},
-        {"sku": "desk-mug-blue", "stock": 5, "price_minor": 6900},
-    ]
-    body = {"id": name, "room": room, "hold_seconds": 600, "items": items}
-    shop.call("POST", "/api/v1/sales", body)
-    return name
 
 
 def open_sale(shop: Shop, sale: str) -> None:

@@ -15,7 +15,7 @@ from tests.e2e.browser_merchant import Desk, answer, buy, counter, go, open_sale
 from tests.e2e.browser_support import DESK, Shop, Visit
 
 pytestmark = pytest.mark.needs_chromium
-pytest_plugins = ["tests.e2e.browser_fixtures", "tests.e2e.browser_merchant"]
+pytest_plugins = ["tests.e2e.browser_fixtures", "tests.e2e.browser_merchant_fixtures"]
 
 # signing in
 

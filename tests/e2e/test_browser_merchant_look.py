@@ -13,7 +13,7 @@ from tests.e2e.browser_merchant import Desk, answer, buy, go, open_sale, press
 from tests.e2e.browser_support import DESK, PHONE, Line, Shop, Visit
 
 pytestmark = pytest.mark.needs_chromium
-pytest_plugins = ["tests.e2e.browser_fixtures", "tests.e2e.browser_merchant"]
+pytest_plugins = ["tests.e2e.browser_fixtures", "tests.e2e.browser_merchant_fixtures"]
 
 # what may go wrong
 
