@@ -277,7 +277,7 @@ def test_the_host_runs_a_sale_and_is_asked_before_each_step(
     sale = Sale(shop, room, WHITE, BLUE)
     person = buyer(visit, shop, room, "小雨")
     expect(card(person)).to_be_hidden()
-    host = host_of(visit, shop, room, role="merchant")
+    host = host_of(visit, shop, room)
 
     def act(name: str) -> Locator:
         host.page.locator(f".host-sale [data-act={name}]").click()
@@ -293,6 +293,7 @@ def test_the_host_runs_a_sale_and_is_asked_before_each_step(
     dialog.locator("[type=submit]").click()
     expect(card(person)).to_have_attribute("data-phase", "armed")
     expect(card(person).locator(".sale-stock")).to_have_text("共 5 件")
+    expect(host.page.locator(".host-sale")).to_have_count(1)
 
     act("start").locator("[type=submit]").click()
     expect(card(person)).to_have_attribute("data-phase", "open")

@@ -4,11 +4,12 @@ import { byId, button, make, show, write } from './dom.js';
 import { formatCount } from './format.js';
 import { ACTS_IN, hostSaleActs } from './host-sale-acts.js';
 import { language, onLanguage, t } from './i18n.js';
-import { phaseOf } from './sale-rules.js';
+import { phaseOf, reasonOf } from './sale-rules.js';
 import { itemTitle, phaseWords, saleTitle } from './sale-words.js';
 import { ServerClock, Ticker } from './server-clock.js';
 
 const SYNC_EVERY_MS = 60_000;
+const DRAFTS_EVERY_MS = 15_000;
 const LOOKS = { start: 'button', resume: 'button', arm: 'button', close: 'button quiet bad' };
 
 /**
@@ -64,6 +65,7 @@ export function mountHostSales({ client, state, steer, drafts, maySteer, reasonM
   state.on('ordered', (event) => cards.get(event.sale)?.tell(event));
   client.on('connected', () => clock.sync());
   setInterval(() => client.state === 'connected' && clock.sync(), SYNC_EVERY_MS);
+  setInterval(() => !document.hidden && client.state === 'connected' && fetchDrafts(), DRAFTS_EVERY_MS);
   onLanguage(changed);
   return changed;
 }
@@ -113,8 +115,9 @@ class HostSale {
     write(this.left, left);
     show(this.left, left !== '');
     this.#drawTable(sale);
-    write(this.reason, sale.reason ? t('sale.reason', { reason: sale.reason }) : '');
-    show(this.reason, Boolean(sale.reason));
+    const reason = reasonOf(sale, phase);
+    write(this.reason, reason ? t('sale.reason', { reason }) : '');
+    show(this.reason, reason !== '');
     const may = maySteer() ? (ACTS_IN[phase] ?? []) : [];
     for (const [name, press] of this.#buttons) {
       write(press.firstElementChild, t(`desk.${name}`));

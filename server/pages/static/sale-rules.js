@@ -3,6 +3,10 @@
 const OPENING_ERROR_MS_MAX = 250;
 const BY_URGENCY = ['open', 'countdown', 'paused', 'sold_out', 'frozen', 'armed', 'closed'];
 
+/** What staff say about a sale that does not go on, '' while it does. */
+export const reasonOf = (sale, phase) =>
+  ['paused', 'closed', 'frozen'].includes(phase) ? sale.reason : '';
+
 /** Units that can be had now, over all items. */
 export const unitsLeft = (sale) => sale.items.reduce((sum, item) => sum + item.available, 0);
 

@@ -4,8 +4,8 @@ import { button, make, picture, show, write } from './dom.js';
 import { formatCount, formatTimeLeft } from './format.js';
 import { language, t } from './i18n.js';
 import { OrderCards } from './order-cards.js';
-import { offerOf, phaseOf, unitsAllowed } from './sale-rules.js';
-import { itemTitle, money, phaseWords, pictureOf, saleTitle } from './sale-words.js';
+import { offerOf, phaseOf, reasonOf, unitsAllowed } from './sale-rules.js';
+import { itemTitle, money, phaseWords, pictureOf } from './sale-words.js';
 import { makeSheet } from './sheet.js';
 
 /**
@@ -105,7 +105,7 @@ export class SaleSheet {
     write(this.words, words);
     write(this.left, left);
     show(this.left, left !== '');
-    write(this.title, saleTitle(state, sale));
+    write(this.title, item.title);
     write(this.price, money(item.price_minor, sale.currency));
   }
 
@@ -164,11 +164,12 @@ export class SaleSheet {
 
   #drawNotes(sale, item, phase, taken, offer) {
     const limit = { n: item.per_user_max, taken };
+    const reason = reasonOf(sale, phase);
     const lines = [
       t(taken ? 'sale.limit.taken' : 'sale.limit', limit),
       phase === 'closed' ? '' : t('sale.hold', { time: spanWords(sale.hold_seconds) }),
       offer === 'wait' ? t('sale.back') : '',
-      sale.reason ? t('sale.reason', { reason: sale.reason }) : '',
+      reason ? t('sale.reason', { reason }) : '',
     ].filter(Boolean);
     const drawn = [...this.notes.children].map(({ textContent }) => textContent);
     if (lines.join('\n') === drawn.join('\n')) return;

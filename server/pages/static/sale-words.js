@@ -14,25 +14,20 @@ export function saleTitle(state, sale) {
   const [first] = sale.items;
   const products = new Set(sale.items.map((item) => item.product));
   const product = productOf(state, first);
-  if (products.size === 1 && product) return product.title;
   if (sale.items.length === 1) return first.title;
+  if (products.size === 1 && product) return product.title;
   return t('sale.several', { title: product?.title ?? first.title, n: products.size });
 }
 
-/** An item within its sale: with its product's name only where the sale has several products. */
+/**
+ * An item within its sale. Its title says by itself what it is; where all items are of one product,
+ * whose name stands above them, that name is left out.
+ */
 export function itemTitle(state, sale, item) {
   const several = new Set(sale.items.map(({ product }) => product)).size > 1;
-  if (several) return wholeTitle(state, item);
   const product = productOf(state, item);
-  if (!product || !item.title.startsWith(product.title)) return item.title;
+  if (several || !product || !item.title.startsWith(product.title)) return item.title;
   return item.title.slice(product.title.length).replace(/^[\s·:：-]+/u, '') || item.title;
-}
-
-/** An item by itself: its product and which of them. */
-function wholeTitle(state, item) {
-  const product = productOf(state, item);
-  if (!product || item.title.includes(product.title)) return item.title;
-  return t('sale.item', { product: product.title, sku: item.title });
 }
 
 /** `White × 2`, and so on for every line of an order; skus of sales that we do not know stay codes. */
@@ -40,7 +35,7 @@ export function orderTitle(state, order) {
   const sale = state.sale(order.sale);
   const name = (sku) => {
     const item = sale?.items.find((each) => each.sku === sku);
-    return item ? wholeTitle(state, item) : titleOnShelf(state, sku);
+    return item ? item.title : titleOnShelf(state, sku);
   };
   return order.items.map(({ sku, qty }) => t('order.line', { title: name(sku), n: qty })).join(' · ');
 }

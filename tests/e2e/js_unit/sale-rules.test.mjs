@@ -7,6 +7,7 @@ import {
   deadlineOf,
   offerOf,
   phaseOf,
+  reasonOf,
   unitsAllowed,
   unitsLeft,
   unitsOnSale,
@@ -69,6 +70,11 @@ test('a sale that is over is shown only when there is no other', () => {
   assert.deepEqual(worthShowing(over, 9).map(({ id }) => id), ['b']);
   assert.deepEqual(worthShowing([...over, sale({ id: 'c', state: 'armed' }), sale({ id: 'd' })], 9).map(({ id }) => id), ['d', 'c']);
   assert.deepEqual(worthShowing([], 9), []);
+});
+
+test('a reason is told while a sale does not go on, and not after', () => {
+  const told = ['armed', 'open', 'paused', 'closed', 'frozen'].map((phase) => reasonOf(sale({ reason: 'r' }), phase));
+  assert.deepEqual(told, ['', '', 'r', 'r', 'r']);
 });
 
 test('an item is offered, waited for or refused as its state, its stock and the limit say', () => {
