@@ -245,13 +245,21 @@ def test_an_order_is_seen_paid_refunded_and_the_books_agree_all_the_way(
 @pytest.mark.parametrize(
     ("change", "verdict", "words"),
     [
-        ({"agree": False, "why": "sold differs"}, "differ", "sold differs"),
+        (
+            {"agree": False, "why": "sold differs"},
+            "differ",
+            re.compile("标出的数字.* sold differs$"),
+        ),
         ({"agree": None, "lag": 3, "why": ""}, "behind", "还有 3 条记录正在写入账本。"),
-        ({"agree": None, "lag": None, "redis": None, "why": "store away"}, "unknown", "store away"),
+        (
+            {"agree": None, "lag": None, "redis": None, "why": "store away"},
+            "unknown",
+            "稍后会自动再次核对。",
+        ),
     ],
 )
 def test_books_that_differ_lag_or_cannot_be_read_say_so_and_mark_the_numbers(
-    desk: Desk, shop: Shop, sale: str, change: dict[str, Any], verdict: str, words: str
+    desk: Desk, shop: Shop, sale: str, change: dict[str, Any], verdict: str, words: Any
 ) -> None:
     """The server's own answer, changed on its way: real books do not differ when asked to."""
     open_sale(shop, sale)
@@ -269,6 +277,8 @@ def test_books_that_differ_lag_or_cannot_be_read_say_so_and_mark_the_numbers(
     row = person.page.locator("[data-sku=desk-mug-white] tr[data-counter=sold]")
     marks = {"differ": "yes", "behind": "soon", "unknown": "no"}
     expect(row).to_have_attribute("data-differs", marks[verdict])
+    banner = ["暂时连不上实时库存：store away"] if verdict == "unknown" else []
+    expect(person.page.locator(".banner")).to_have_text(banner)
     check_usable(person)
     person.keep_picture(f"merchant-books-{verdict}")
 
@@ -290,18 +300,31 @@ def test_a_hold_is_cancelled_and_its_units_are_back_at_once(
     expect(free).to_have_text("10")
 
 
-def test_orders_of_a_sale_are_saved_as_a_table(
+def test_orders_are_filtered_and_saved_as_a_table(
     visit: Visit, desk: Desk, shop: Shop, sale: str
 ) -> None:
     open_sale(shop, sale)
     order = buy(visit, shop, sale, "dora")
-    person = desk(f"#/orders?sale={sale}")
-    expect(person.page.locator(".table tbody tr")).to_have_count(1)
+    buy(visit, shop, sale, "erin", pays=False)
+    person = desk("#/orders")
+    rows = person.page.locator(".table tbody tr")
+    person.page.get_by_label("场次").select_option(sale)
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("erin")  # the newest
+    person.page.get_by_label("买家", exact=True).fill("dora")
+    person.page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    person.page.get_by_label("状态").select_option("refunded")
+    expect(person.page.locator(".state-card h2")).to_have_text("没有符合条件的记录")
+    person.page.get_by_role("link", name="清除筛选").click()
+    person.page.get_by_label("场次").select_option(sale)
     with person.page.expect_download() as saving:
         press(person, "导出本场 CSV")
     table = saving.value.path().read_text(encoding="utf-8-sig")
     assert saving.value.suggested_filename.endswith(".csv")
-    assert [row["order"] for row in csv.DictReader(io.StringIO(table))] == [order]
+    found = {row["order"]: row["state"] for row in csv.DictReader(io.StringIO(table))}
+    assert found[order] == "paid"
+    assert sorted(found.values()) == ["paid", "reserved"]
     with person.page.expect_download() as saving:
         press(person, "导出全部数据")
     assert order in saving.value.path().read_text(encoding="utf-8")

@@ -92,6 +92,23 @@ def test_a_list_shows_its_bones_while_it_loads_and_says_when_it_is_empty(
     expect(person.page.locator(".state-card h2")).to_have_text("还没有抢购")
 
 
+def test_a_long_list_is_loaded_page_by_page_and_a_page_that_fails_is_asked_for_again(
+    desk: Desk, shop: Shop
+) -> None:
+    names = [f"many-{number:02}" for number in range(52)]
+    for name in names:
+        shop.call("POST", "/api/v1/rooms", {"id": name, "title": name, "stream_url": ""})
+    person = desk("#/rooms", rooms=names)
+    rows = person.page.locator(".table tbody tr")
+    expect(rows).to_have_count(50)
+    person.page.route("**/rooms?after=*", lambda route: route.abort(), times=1)
+    press(person, "显示更多")
+    expect(person.page.locator(".more")).to_contain_text("连不上服务器")
+    press(person, "显示更多")
+    expect(rows).to_have_count(52)
+    expect(person.page.locator(".more")).to_be_hidden()
+
+
 def test_a_merchant_sees_and_changes_only_rooms_that_the_token_holds(
     desk: Desk, shop: Shop, sale: str, room: str
 ) -> None:

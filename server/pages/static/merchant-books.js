@@ -54,7 +54,8 @@ const MARKS = { agree: 'check', behind: 'clock', differ: 'warn', unknown: 'help'
 function verdictCard(sale, books, rows) {
   const verdict = rows.some(({ balanced }) => balanced === false) ? 'differ' : booksVerdict(books);
   const lag = units(books.lag ?? 0);
-  const why = verdict === 'agree' || !books.why ? t(`merchant.books.${verdict}.text`, { n: lag }) : books.why;
+  const detail = books.redis && ['differ', 'unknown'].includes(verdict) ? books.why : '';
+  const why = [t(`merchant.books.${verdict}.text`, { n: lag }), detail].filter(Boolean).join(' ');
   return make(
     'section',
     { class: 'verdict', role: 'status', data: { verdict } },
