@@ -13,6 +13,7 @@ from flash_sale.adapters.wire import Told, parse_message
 from flash_sale.catalog import SkuId
 from flash_sale.model import Act, Line, OrderId, Payment, Purchase, Steering, order_id_of
 from rooms.adapters.redis_feed import RedisFeed
+from server.endings import end_tasks
 from server.redis_client import Client, ClientRole, connect
 from tests.support.sale_machine import OFFER_MS, SALE, SKUS
 from tests.support.sale_twins import GRACE_MS, Store, Twins
@@ -127,6 +128,5 @@ async def hearing(url: str) -> AsyncIterator[list[Told]]:
         await feed.subscribe(channel_of(SALE))
         yield told
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        await end_tasks([reading])
         await client.aclose()
