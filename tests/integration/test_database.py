@@ -12,20 +12,25 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from importlib import resources
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
 from server.database.engine import Database, DatabaseUnavailable, UnknownSchema, sqlite_url
 from server.database.migrate import migrate
-from server.database.sale_tables import METADATA
+from server.database.sale_tables import sales
 from server.database.tables import products
 from tests.support.sql import open_engine, url_of
 
 pytest_plugins = ["tests.support.databases"]
+
+METADATA = sales.metadata  # of every table: those of sales refer to all others
 
 
 def insert(product_id: str, connection: sa.Connection) -> None:
@@ -188,6 +193,23 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
         insert("kept", connection)
     migrate(database_url)
     assert stored_ids(database_url) == ["kept"]
+    engine.dispose()
+
+
+def test_a_database_of_the_version_before_keeps_what_it_holds(empty_database_url: str) -> None:
+    engine = open_engine(empty_database_url)
+    with engine.begin() as connection:
+        config = Config()
+        steps = resources.files("server.database") / "migrations"
+        config.set_main_option("script_location", str(steps).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        insert("kept", connection)
+    migrate(empty_database_url)
+    assert stored_ids(empty_database_url) == ["kept"]
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
     engine.dispose()
 
 
