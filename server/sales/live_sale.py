@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -58,7 +58,8 @@ class LiveSale:
 
     Answers given by a flag are written to the store afterwards (`drained`), so that the same
     request gets the same answer elsewhere and later. `on_late` is awaited when a payment is
-    owed back, which may be long after the sale; `on_frozen` is told when the store says so.
+    owed back, which may be long after the sale; `on_unsure` is told when the picture of the sale
+    must be made anew. `outcomes` counts the answers to purchases.
     """
 
     def __init__(
@@ -69,7 +70,8 @@ class LiveSale:
         clocks: Clocks,
         *,
         on_late: Callable[[SaleId], Awaitable[object]],
-        on_frozen: Callable[[LiveSale], None],
+        on_unsure: Callable[[LiveSale], None],
+        outcomes: Counter[Outcome],
     ) -> None:
         self.id: SaleId = terms.id
         self.terms = terms
@@ -84,7 +86,8 @@ class LiveSale:
         self._limits = limits
         self._clocks = clocks
         self._on_late = on_late
-        self._on_frozen = on_frozen
+        self._on_unsure = on_unsure
+        self._outcomes = outcomes
         self._ahead_ms = 0  # the store's clock against ours
         self._newest: Position | None = None
         bounds = BatchLimits(
@@ -129,6 +132,7 @@ class LiveSale:
         if len(self._unwritten) >= self._limits.refusals_kept_max:
             return None
         self._unwritten[order_id] = purchase
+        self._outcomes[Outcome.SOLD_OUT] += 1
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write())
         return sold_out(sku)
@@ -150,6 +154,9 @@ class LiveSale:
             for purchase, decision in zip(purchases, decided.decisions, strict=True)
             if decision.outcome is not Outcome.SOLD_OUT
         )
+        if not (self.flags.settled or self.looking):
+            self._on_unsure(self)
+        self._outcomes.update(decision.outcome for decision in decided.decisions)
         room, currency = self.terms.room, self.terms.currency
         return [
             placed(purchase, decision, room, currency)
@@ -171,7 +178,7 @@ class LiveSale:
                 self._newest = None
                 return await call()
         except SaleFrozen:
-            self._on_frozen(self)
+            self._on_unsure(self)
             raise
 
     async def _write(self) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 from flash_sale.adapters.script import channel_of, sale_of_channel
 from flash_sale.adapters.wire import Told, parse_message
-from flash_sale.errors import NotOnSale, SaleBusy, SaleFrozen, SaleStoreUnavailable
-from flash_sale.model import SaleId, SaleState, SaleView
+from flash_sale.errors import NotOnSale, SaleBusy, SaleStoreUnavailable
+from flash_sale.model import Outcome, SaleId, SaleState, SaleView
 from flash_sale.store import Sales, Stock
 from rooms.errors import RoomLogUnavailable
 from server.database.errors import UnknownSale
@@ -72,6 +73,7 @@ class LiveSales:
         self._clocks = clocks
         self._on_told = on_told
         self._tell_ledger = tell_ledger
+        self.outcomes: Counter[Outcome] = Counter()  # answers to purchases, for the metrics
         self._sales: dict[SaleId, LiveSale] = {}
         self._opening: dict[SaleId, asyncio.Future[LiveSale]] = {}
         self._listening: dict[SaleId, LiveSale] = {}  # those of `_sales` and on their way in
@@ -145,7 +147,8 @@ class LiveSales:
             self._limits,
             self._clocks,
             on_late=self.stirred,
-            on_frozen=self.look,
+            on_unsure=self.look,
+            outcomes=self.outcomes,
         )
         self._listening[sale_id] = sale
         try:
@@ -212,7 +215,12 @@ class LiveSales:
         try:
             while self._sales.get(sale.id) is sale:
                 sale.look_again = False
-                if await self._picture(sale) and not sale.look_again:
+                try:
+                    made = await self._picture(sale)
+                except NotOnSale:
+                    _LOG.warning("sale %s: the store has lost it", sale.id)
+                    return  # whoever hears of it, or buys in it, looks again
+                if made and not sale.look_again:
                     return
                 sale.flags.begin()
                 await asyncio.sleep(pause_s)
@@ -230,7 +238,7 @@ class LiveSales:
                 sale.flags.mark(ids)
                 if not cursor:
                     break
-        except (SaleStoreUnavailable, SaleFrozen, NotOnSale) as error:
+        except SaleStoreUnavailable as error:
             _LOG.warning("sale %s is not seen: %s", sale.id, error)
             return False
         sale.viewed(view)
@@ -245,7 +253,7 @@ class LiveSales:
     async def _viewed(self, sale: LiveSale) -> SaleView | None:
         try:
             return await self._store.view(sale.id)
-        except (SaleStoreUnavailable, SaleFrozen, NotOnSale):
+        except (SaleStoreUnavailable, NotOnSale):
             return None  # asked again soon
 
     # care

@@ -12,6 +12,7 @@ import orjson
 
 from flash_sale.model import Steering
 from server.database.engine import Database
+from server.redis_client import Client
 from server.replies import Refused
 from tests.support.redis_server import RedisServer
 from tests.support.sale_desk import (
@@ -134,3 +135,40 @@ async def test_at_the_bound_of_open_sales_the_one_idle_longest_makes_place(
         sale.used_at_s = time.monotonic()
     assert {sale.id for sale in desk.live} == {"second", "third"}
     await desk.close()
+
+
+async def test_after_the_store_lost_a_sale_and_has_it_again_sold_out_is_known_again(
+    shop: Shop, desks: list[Desk], redis_client: Client
+) -> None:
+    one, other = desks
+    await shop.opened(SALE, {"tea": 1})
+    await one.outcome("ann")
+    await other.knows_sold_out()
+    kept = {key: await redis_client.dump(key) for key in await redis_client.keys("{sale:*")}
+    await redis_client.flushall()
+    await redis_client.execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
+    sale = await other.sale()
+    await wait_until(
+        lambda: not sale.flags.settled and not sale.looking, WITHIN_S, "it was noticed"
+    )
+    with refused(503, "restored"):
+        await other.outcome("bob")
+    for key, value in kept.items():
+        await redis_client.restore(key, 0, value)
+    assert await other.outcome("bob", "r2") == "sold_out"
+    await other.knows_sold_out()
+    assert await other.outcome("ann") == "reserved"
+
+
+async def test_in_a_frozen_sale_nothing_is_said_not_even_sold_out(
+    shop: Shop, desks: list[Desk]
+) -> None:
+    one, other = desks
+    await shop.opened(SALE, {"tea": 1})
+    await one.outcome("ann")
+    await other.knows_sold_out()
+    await shop.steer(SALE, Steering.FREEZE)
+    sale = await other.sale()
+    await wait_until(lambda: not sale.flags.says_sold_out(TEA), WITHIN_S, "it was heard")
+    with refused(503, "frozen"):
+        await other.outcome("bob")
