@@ -144,7 +144,7 @@ async def test_after_the_store_lost_a_sale_and_has_it_again_sold_out_is_known_ag
     await shop.opened(SALE, {"tea": 1})
     await one.outcome("ann")
     await other.knows_sold_out()
-    kept = {key: await redis_client.dump(key) for key in await redis_client.keys("{sale:*")}
+    kept = {key: await redis_client.dump(key) or b"" for key in await redis_client.keys("{sale:*")}
     await redis_client.flushall()
     await redis_client.execute_command("CLIENT", "KILL", "TYPE", "PUBSUB")
     sale = await other.sale()
