@@ -68,9 +68,10 @@ class Refunds:
     async def send_due(self) -> int:
         """Send up to `AT_ONCE` refunds that are due; returns how many were tried."""
         due = await self._owed.due(self._now_ms(), AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for refund in due:
-                group.create_task(self._send(refund), name=f"refund {refund.id}")
+        sent = (self._send(refund) for refund in due)
+        for error in await asyncio.gather(*sent, return_exceptions=True):
+            if error is not None:  # the others were sent all the same
+                raise error
         return len(due)
 
     async def _send(self, refund: Refund) -> None:
@@ -84,9 +85,11 @@ class Refunds:
             )
         except ProviderRefused as error:
             await self._failed(refund, str(error), given_up=True)
-        except ProviderUnavailable as error:
+        except Exception as error:  # a bug with one refund must not end the ledger worker
+            if not isinstance(error, ProviderUnavailable):
+                _LOG.exception("refund %s stumbled", refund.id)
             given_up = refund.attempts + 1 >= self._attempts_max
-            await self._failed(refund, str(error), given_up=given_up)
+            await self._failed(refund, str(error) or type(error).__name__, given_up=given_up)
         else:
             await self._owed.refund_done(refund.id, self._now_ms())
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from flash_sale.model import MoveKind, OrderState, PaymentOutcome
 from server.database.engine import Database
+from server.database.errors import DatabaseUnavailable
 from server.database.records import Ledger
 from server.database.sale_tables import refunds as refund_rows
 from server.endings import end_tasks
@@ -185,6 +186,48 @@ async def test_two_that_send_at_the_same_time_give_each_payment_back_once(
         f"pay-{user}" for user in users
     }
     assert len(provider.given) == len(users)
+
+
+@pytest.mark.parametrize("mark", ["refund_done", "refund_failed"])
+async def test_sql_that_goes_away_after_the_provider_was_asked_costs_a_repetition_and_no_more(
+    ledger: Ledger,
+    database: Database,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    mark: str,
+) -> None:
+    await owe(ledger, ["ann", "bob"])
+    provider = MoodyProvider([ProviderUnavailable("no answer")] * (mark == "refund_failed"))
+    really = getattr(ledger, mark)
+    away = True
+
+    async def marked(*facts: object) -> None:
+        if away:
+            raise DatabaseUnavailable("mark a refund", "the server is stopping")
+        await really(*facts)
+
+    monkeypatch.setattr(ledger, mark, marked)
+    task = asyncio.create_task(refunds_of(ledger, provider, clock).run())
+    await wait_until(lambda: len(provider.asked) > 2 or task.done(), 10, "they are asked again")
+    away = False
+
+    async def all_done() -> bool:
+        clock.now_ms += 1_000
+        return {state for state, _attempts, _error in await stored(database)} == {"done"}
+
+    await wait_until(all_done, 10, "every refund is done")
+    await end_tasks([task])
+    assert len(provider.given) == 2
+
+
+async def test_a_bug_with_one_refund_holds_up_no_other(
+    database: Database, ledger: Ledger, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    await owe(ledger, ["ann", "bob"])
+    provider = MoodyProvider([ValueError("unknown url type")])
+    assert await refunds_of(ledger, provider, clock).send_due() == 2
+    assert sorted(await stored(database)) == [("done", 1, ""), ("due", 1, "unknown url type")]
+    assert "stumbled" in caplog.text
 
 
 async def test_the_demo_provider_gives_back_at_once(
