@@ -86,22 +86,23 @@ async def test_every_reason_not_to_sell_is_an_outcome(key: AsgiClient) -> None:
         told: dict[str, Any] = answer.json
         return told
 
-    await prepare(key, items=[ITEM | {"stock": 1}])
+    await prepare(key, items=[ITEM | {"stock": 2}])
     await steer(key, "arm")
     assert await outcome("early") == {"outcome": "not_started"}
     await steer(key, "open")
     assert (await outcome("alice"))["outcome"] == "reserved"
+    assert await outcome("alice", "r-2") == {"outcome": "limit_reached"}
+    assert (await outcome("frank"))["outcome"] == "reserved"
     assert await outcome("bob") == {"outcome": "sold_out", "sku": "tea-s"}
     queued = await outcome("carol", waitlist=True)
     assert queued["outcome"] == "queued"
     assert (queued["order"]["state"], queued["order"]["position"]) == ("queued", 1)
     assert queued["order"]["expires_at_ms"] is None
-    await steer(key, "restock", {"sku": "tea-s", "units": 5})
-    assert await outcome("alice", "r-2") == {"outcome": "limit_reached"}
-    await steer(key, "pause")
-    assert await outcome("dave") == {"outcome": "paused"}
-    await steer(key, "close")
-    assert await outcome("erin") == {"outcome": "ended"}
+    await open_sale(key, id="summer")
+    await steer(key, "pause", sale="summer")
+    assert await outcome("dave", sale="summer") == {"outcome": "paused"}
+    await steer(key, "close", sale="summer")
+    assert await outcome("erin", sale="summer") == {"outcome": "ended"}
 
 
 async def test_a_basket_is_bought_in_whole_or_not_at_all(key: AsgiClient) -> None:
