@@ -90,6 +90,10 @@ class RedisSales:
 
     # what happens to units
 
+    def expect(self, sale: SaleId, epoch: int, seq: int) -> None:
+        """A store that stands before this has lost moves, and freezes with the next call."""
+        self._note(sale, Position(epoch, seq, 0, 0))
+
     async def reserve(
         self, sale: SaleId, purchases: Sequence[Purchase], seen: Position | None = None
     ) -> Decided:

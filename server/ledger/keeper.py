@@ -190,6 +190,8 @@ class Keeper:
         running = {record.terms.id: record for record in records}
         await self._let_go(set(self._kept) - set(running))
         for sale, record in running.items():
+            # The ledger has no move that the store had not: after a restart it knows what was lost.
+            self._stock.expect(sale, record.terms.epoch, record.seq)
             kept = self._kept.get(sale)
             if kept is None:
                 kept = self._kept[sale] = _Kept(record)

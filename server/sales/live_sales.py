@@ -151,6 +151,8 @@ class LiveSales:
             outcomes=self.outcomes,
         )
         self._listening[sale_id] = sale
+        # The ledger has no move that the store had not: after a restart it knows what was lost.
+        self._stock.expect(sale_id, record.terms.epoch, record.seq)
         try:
             await self.feed.subscribe(channel_of(sale_id))
             view = await self._store.view(sale_id)

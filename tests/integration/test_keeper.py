@@ -351,6 +351,25 @@ async def test_a_sale_that_the_store_has_lost_is_shown_frozen(stage: Stage) -> N
     assert card["items"][0] == card["items"][0] | {"available": 2, "stock": 3}
 
 
+async def test_a_store_that_came_back_older_than_the_ledger_is_frozen_before_anything_happens(
+    stage: Stage,
+) -> None:
+    shop, client = stage.shop, stage.shop.client
+    sale = await shop.opened("s1", {"tea": 3}, hold_ms=1)
+    older = {key: await client.dump(key) async for key in client.scan_iter("{sale:s1}:*")}
+    await shop.buy(sale, "ann")
+    await shop.drain(sale)
+    await client.delete(*[key async for key in client.scan_iter("{sale:s1}:*")])
+    for key, value in older.items():
+        assert value is not None
+        await client.restore(key, 0, value)
+    stands = (await shop.store.view(sale)).at
+    async with stage.kept():
+        await stage.hears("s1", "frozen")
+    view = await shop.store.view(sale)
+    assert (view.at.seq, view.reason) == (stands.seq, "the store lost moves")
+
+
 async def test_a_keeper_outlives_a_redis_that_is_killed(tmp_path: Path, database: Database) -> None:
     server = RedisServer(tmp_path / "redis")
     await asyncio.to_thread(server.start)

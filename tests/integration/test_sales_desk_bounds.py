@@ -23,6 +23,7 @@ from tests.support.sale_desk import (
     WITHIN_S,
     Desk,
     act,
+    payment,
     refused,
 )
 from tests.support.shop import Shop
@@ -158,6 +159,24 @@ async def test_after_the_store_lost_a_sale_and_has_it_again_sold_out_is_known_ag
     assert await other.outcome("bob", "r2") == "sold_out"
     await other.knows_sold_out()
     assert await other.outcome("ann") == "reserved"
+
+
+async def test_a_worker_that_starts_beside_a_store_older_than_the_ledger_sells_nothing(
+    shop: Shop, desks: list[Desk], redis_client: Client
+) -> None:
+    """Power is lost: nobody is left who has seen the newest moves, but the ledger holds them."""
+    await shop.opened(SALE, {"tea": 1})
+    older = {key: await redis_client.dump(key) async for key in redis_client.scan_iter("{sale:*")}
+    await shop.buy(SALE, "ann")
+    await shop.drain(SALE)
+    await redis_client.delete(*[key async for key in redis_client.scan_iter("{sale:*")])
+    for key, value in older.items():
+        assert value is not None
+        await redis_client.restore(key, 0, value)
+    for desk, asked in zip(desks, ("buys", "pays"), strict=True):
+        with refused(503, "frozen"):
+            await (desk.outcome("bob") if asked == "buys" else desk.desk.pay(payment("ann")))
+    assert (await shop.store.view(SALE)).items[0].reserved == 0
 
 
 async def test_in_a_frozen_sale_nothing_is_said_not_even_sold_out(

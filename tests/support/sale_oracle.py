@@ -141,6 +141,9 @@ class OracleSales:
         sale.move(MoveKind(outcome), order)
         return order
 
+    def expect(self, sale: SaleId, epoch: int, seq: int) -> None:
+        """It never loses a move."""
+
     async def remember_sold_out(self, sale: SaleId, purchases: Sequence[Purchase]) -> None:
         with self._step(sale) as stored:
             for purchase in purchases:
