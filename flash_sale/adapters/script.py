@@ -11,8 +11,17 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.asyncio.cluster import PipelineCommand, RedisCluster
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    NoScriptError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import TimeoutError as TooLate
 
 from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import SaleId
@@ -25,6 +34,8 @@ _TROUBLE = (
     *("OOM", "WRONGTYPE", "NOREPLICAS", "LOADING", "MASTERDOWN", "READONLY", "MISCONF", "BUSY"),
     *("CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE", "NOAUTH", "NOPERM"),
 )
+# A node of a cluster that may not be the one to ask any more. MOVED is an AskError, too.
+_ELSEWHERE = (AskError, TryAgainError, ClusterDownError, ConnectionLost, TooLate)
 _NAMES = (
     *("sale", "stock", "orders", "states", "refused:0", "refused:1", "buyers", "deadlines"),
     *("waiting", "payments", "acts", "ledger"),
@@ -108,11 +119,13 @@ class Script:
     ) -> list[Any]:
         """Run it and wait, on the same connection, until its effects are on disk."""
         called: tuple[Argument, ...] = ("EVALSHA", self.digest)
-        for _ in range(2):
-            pipe: Any = client.pipeline(transaction=False)
-            pipe.execute_command(*called, *command)
-            pipe.execute_command("WAITAOF", durable.local, durable.replicas, durable.within_ms)
-            answer, confirmed = await pipe.execute(raise_on_error=False)
+        waiting = ("WAITAOF", durable.local, durable.replicas, durable.within_ms)
+        for _ in range(3):
+            answer, confirmed = await _both(client, (*called, *command), waiting)
+            if isinstance(client, RedisCluster) and isinstance(answer, _ELSEWHERE):
+                # Run once more where the client finds the slot now, then there with confirmation.
+                await client.execute_command("EVAL", self.text, *command)
+                continue
             if isinstance(answer, NoScriptError):
                 called = ("EVAL", self.text)
                 continue
@@ -125,7 +138,31 @@ class Script:
                     f"written, but confirmed by {local} disk and {replicas} replicas only"
                 )
             return list(answer)
-        raise NoScriptError("the script was forgotten while it was called")
+        raise TimeoutError("the script was forgotten, or its slot moved, while it was called")
+
+
+async def _both(
+    client: RedisClient, first: Sequence[Argument], second: Sequence[Argument]
+) -> tuple[Any, Any]:
+    """Answers, or errors, of two commands on one connection: that of `first`'s keys in a cluster.
+
+    A cluster's pipeline would send a command without keys, such as WAITAOF, to any node.
+    """
+    if not isinstance(client, RedisCluster):
+        pipe: Any = client.pipeline(transaction=False)
+        pipe.execute_command(*first)
+        pipe.execute_command(*second)
+        answer, confirmed = await pipe.execute(raise_on_error=False)
+        return answer, confirmed
+    await client.initialize()
+    node = client.get_node_from_key(str(first[3]))  # EVALSHA, digest, number of keys, the keys
+    assert node is not None
+    one, other = PipelineCommand(0, *first), PipelineCommand(1, *second)
+    try:
+        await node.execute_pipeline([one, other])
+    except _ELSEWHERE as error:
+        return error, error
+    return one.result, other.result
 
 
 def _fault(name: str, sale: SaleId, error: Exception) -> Exception:
