@@ -349,6 +349,7 @@ class SalesDesk:
         assert changed.order is not None
         if changed.change is Change.REFUSED:
             raise conflict(f"order: it is {changed.order.state}")
+        sale.flags.doubt(line.sku for line in changed.order.lines)
         return self._order_json(sale, changed.order, for_staff=for_staff)
 
     def _order_json(self, sale: LiveSale, order: Order, *, for_staff: bool) -> dict[str, Any]:

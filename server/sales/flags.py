@@ -28,6 +28,8 @@ class SaleFlags:
         self.told = -1
         self.available: dict[SkuId, int] = {}
         self._as_of: dict[SkuId, int] = {}  # sku -> the `told` its count belongs to
+        self._state_as_of = -1
+        self._doubted: set[SkuId] = set()
         self._marks: set[int] = set()
         self._marks_max = marks_max
         self._heard: list[tuple[Position, SaleState, Mapping[SkuId, int]]] | None = []
@@ -56,6 +58,8 @@ class SaleFlags:
         self.told = view.at.told
         self.available = {books.sku: books.available for books in view.items}
         self._as_of = dict.fromkeys(self.available, view.at.told)
+        self._state_as_of = view.at.told
+        self._doubted.clear()
         self._heard = None
         for index, (at, state, available) in enumerate(heard):
             if not self.hear(at, state, available):
@@ -80,24 +84,37 @@ class SaleFlags:
         if at.epoch != self.epoch or at.told != self.told + 1:
             return False
         self.told = at.told
-        self.state = state
+        if at.told > self._state_as_of:
+            self.state = state
         for sku, count in available.items():
             if at.told > self._as_of.get(sku, -1):
                 self.available[sku] = count
                 self._as_of[sku] = at.told
+                self._doubted.discard(sku)
         return True
 
-    def answered(self, at: Position, available: Mapping[SkuId, int]) -> None:
+    def answered(
+        self, at: Position, available: Mapping[SkuId, int], state: SaleState | None = None
+    ) -> None:
         """The store's own answer may be ahead of what was told: it takes flags away at once.
 
-        It sets none: what was decided before it may not have been told yet.
+        It sets none then: what was decided before it may not have been told yet.
         """
-        if at.epoch != self.epoch or at.told <= self.told:
+        if at.epoch != self.epoch or at.told < self.told or self._heard is not None:
             return
+        ahead = at.told > self.told
         for sku, count in available.items():
-            if count > 0 and at.told > self._as_of.get(sku, -1):
+            if at.told >= self._as_of.get(sku, -1) and (count > 0 or not ahead):
                 self.available[sku] = count
                 self._as_of[sku] = at.told
+                self._doubted.discard(sku)
+        if state is not None and state not in TAKES_ORDERS:
+            self.state = state
+            self._state_as_of = at.told
+
+    def doubt(self, skus: Iterable[SkuId]) -> None:
+        """Units of these were given back a moment ago: the store is asked until it is told."""
+        self._doubted.update(skus)
 
     def mark(self, order_ids: Iterable[OrderId]) -> None:
         """These were decided, and not as sold out: only the store may answer them again."""
@@ -113,6 +130,7 @@ class SaleFlags:
         return (
             self._heard is None
             and self.available.get(sku) == 0
+            and sku not in self._doubted
             and self.state in TAKES_ORDERS
             and len(self._marks) < self._marks_max
         )

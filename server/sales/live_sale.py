@@ -225,6 +225,8 @@ class LiveSale:
         self._stands(view.at)
         self._ahead_ms = view.at.now_ms - self._clocks.now_ms()
         self.ends_at_ms = view.ends_at_ms
+        available = {books.sku: books.available for books in view.items}
+        self.flags.answered(view.at, available, view.state)
         self._waiting.viewed(view)
 
     def _stands(self, at: Position) -> None:

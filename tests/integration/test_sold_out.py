@@ -153,6 +153,28 @@ async def test_close_to_its_end_only_the_store_says_what_a_sale_takes(
     assert await asking == b'{"outcome":"sold_out","sku":"tea"}'
 
 
+async def test_what_staff_and_buyers_were_answered_holds_for_the_next_purchase(
+    shop: Shop, one: Desk
+) -> None:
+    await shop.opened(SALE, {"tea": 1})
+    await one.outcome("ann")
+    await one.knows_sold_out()
+    one.holds = True  # announcements come late
+    await one.desk.steer(SALE, Steering.RESTOCK, act(), units={TEA: 1}, allocate=True)
+    assert await one.outcome("bob") == "reserved"
+    one.release()
+    await one.knows_sold_out()
+    one.holds = True
+    await one.desk.cancel(order_id("bob"), user="bob")
+    assert await one.outcome("carl") == "reserved"
+    one.release()
+    await one.knows_sold_out()
+    one.holds = True
+    await one.desk.steer(SALE, Steering.PAUSE, act())
+    assert await one.outcome("dora") == "paused"
+    one.release()
+
+
 # what is missed
 
 
@@ -166,7 +188,8 @@ async def test_after_a_lost_announcement_the_picture_is_made_anew(
     await one.desk.steer(SALE, Steering.RESTOCK, act(), units={TEA: 1}, allocate=True)
     await wait_until(lambda: other.to_drop == 0, WITHIN_S, "one was lost")
     assert await one.outcome("bob") == "reserved"  # its announcement shows the gap
-    await other.settled()
+    sale = await other.sale()
+    await wait_until(lambda: sale.flags.knows(order_id("bob")), WITHIN_S, "it is heard of")
     await other.knows_sold_out()
     assert await other.outcome("bob") == "reserved"
     assert await other.outcome("carl") == "sold_out"

@@ -50,12 +50,14 @@ async def nobody(_sale_id: str) -> None:
 
 @dataclass
 class Desk:
-    """One worker's desk with a feed of its own, in which messages can be lost."""
+    """One worker's desk with a feed of its own, in which messages can be lost or late."""
 
     redis_url: str
     database: Database
     limits: Limits = LIMITS
     to_drop: int = 0
+    holds: bool = False
+    held: list[tuple[str, bytes]] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
 
     async def open(self) -> None:
@@ -85,10 +87,18 @@ class Desk:
 
     def _heard(self, channel: str, message: bytes) -> None:
         assert sale_of_channel(channel) is not None
-        if self.to_drop:
+        if self.holds:
+            self.held.append((channel, message))
+        elif self.to_drop:
             self.to_drop -= 1
         else:
             self.live.announced(channel, message)
+
+    def release(self) -> None:
+        """Hear what was held back."""
+        self.holds = False
+        while self.held:
+            self._heard(*self.held.pop(0))
 
     async def _resumed(self) -> None:
         self.live.resumed()

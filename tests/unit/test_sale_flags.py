@@ -113,6 +113,38 @@ def test_the_stores_own_answer_sets_no_flag_for_its_neighbours_may_not_be_known_
     assert not flags.says_sold_out(TEA)
 
 
+def test_a_stores_answer_of_what_was_heard_already_sets_and_takes_flags(flags: SaleFlags) -> None:
+    flags.answered(at(10), {TEA: 0})
+    assert flags.says_sold_out(TEA)
+    flags.answered(at(9), {TEA: 3})
+    assert flags.says_sold_out(TEA), "it is an older answer"
+
+
+def test_a_pause_that_staff_were_answered_holds_before_it_is_told(flags: SaleFlags) -> None:
+    flags.hear(at(11), OPEN, {TEA: 0})
+    flags.answered(at(13), {TEA: 0}, SaleState.PAUSED)
+    assert not flags.says_sold_out(TEA)
+    flags.hear(at(12), OPEN, {MUG: 4})
+    assert not flags.says_sold_out(TEA), "what is told now was before the pause"
+    flags.hear(at(13), SaleState.PAUSED, {})
+    flags.hear(at(14), OPEN, {})
+    assert flags.says_sold_out(TEA)
+
+
+def test_what_was_given_back_is_asked_for_until_it_is_told(flags: SaleFlags) -> None:
+    flags.hear(at(11), OPEN, {TEA: 0})
+    flags.doubt([TEA])
+    assert not flags.says_sold_out(TEA)
+    assert flags.available[TEA] == 0, "for show it is as it was told"
+    flags.hear(at(12), OPEN, {MUG: 4})
+    assert not flags.says_sold_out(TEA)
+    flags.hear(at(13), OPEN, {TEA: 0})
+    assert flags.says_sold_out(TEA), "somebody had waited for it"
+    flags.doubt([TEA])
+    flags.answered(at(13), {TEA: 0})
+    assert flags.says_sold_out(TEA), "the store was asked"
+
+
 @pytest.mark.parametrize(
     "state", [state for state in SaleState if state not in (OPEN, SaleState.SOLD_OUT)]
 )
