@@ -7,13 +7,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any, cast
 
 import orjson
 
 from flash_sale.model import Steering
 from server.database.engine import Database
+from server.endings import end_tasks
+from server.live_rooms import LiveRooms
 from server.redis_client import Client
 from server.replies import Refused
+from server.sales.announce import SaleNews
+from server.sales.care import SaleCare
 from tests.support.redis_server import RedisServer
 from tests.support.sale_desk import (
     LIMITS,
@@ -191,3 +196,20 @@ async def test_in_a_frozen_sale_nothing_is_said_not_even_sold_out(
     await wait_until(lambda: not sale.flags.says_sold_out(TEA), WITHIN_S, "it was heard")
     with refused(503, "frozen"):
         await other.outcome("bob")
+
+
+async def test_a_sale_nobody_asks_for_and_no_room_shows_is_forgotten_and_found_again(
+    shop: Shop, redis_url: str, database: Database
+) -> None:
+    bounds = replace(LIMITS, room_idle_unload_s=1, pulse_interval_ms=50, vitals_interval_s=1)
+    desk = Desk(redis_url, database, bounds)
+    await desk.open()
+    rooms = LiveRooms(cast(Any, None), cast(Any, None), bounds)  # in which nobody is
+    care = SaleCare(desk.live, rooms, SaleNews(rooms, cast(Any, None), 100), bounds)
+    caring = asyncio.create_task(care.keep())
+    await shop.opened(SALE, {"tea": 1})
+    first = await desk.ask("ann")
+    await wait_until(lambda: desk.live.loaded(SALE) is None, WITHIN_S, "it is forgotten")
+    assert await desk.ask("ann") == first
+    await end_tasks([caring])
+    await desk.close()
