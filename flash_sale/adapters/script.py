@@ -15,7 +15,11 @@ from redis.asyncio.cluster import PipelineCommand, RedisCluster
 from redis.exceptions import (
     AskError,
     ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
     TryAgainError,
@@ -33,6 +37,11 @@ Argument = str | bytes | int
 _TROUBLE = (
     *("OOM", "WRONGTYPE", "NOREPLICAS", "LOADING", "MASTERDOWN", "READONLY", "MISCONF", "BUSY"),
     *("CLUSTERDOWN", "TRYAGAIN", "UNKILLABLE", "NOAUTH", "NOPERM"),
+)
+# The same, where redis-py has taken the word away and made a class of it.
+_IN_TROUBLE = (
+    *(OutOfMemoryError, ReadOnlyError, MasterDownError, NoPermissionError),
+    *(ClusterDownError, TryAgainError, AskError),
 )
 # A node of a cluster that may not be the one to ask any more. MOVED is an AskError, too.
 _ELSEWHERE = (AskError, TryAgainError, ClusterDownError, ConnectionLost, TooLate)
@@ -166,9 +175,10 @@ async def _both(
 
 
 def _fault(name: str, sale: SaleId, error: Exception) -> Exception:
-    if isinstance(error, ResponseError) and not isinstance(error, NoScriptError):
+    if isinstance(error, ResponseError) and not isinstance(error, (NoScriptError, *_IN_TROUBLE)):
         text = str(error)
-        known = any(word in text.split(":")[0].split()[:1] or word in text for word in _TROUBLE)
+        known = any(word in text for word in _TROUBLE)
         if not known:
             return error
-    return SaleStoreUnavailable(f"{name} of sale {sale}: {error or type(error).__name__}")
+    kind = type(error).__name__
+    return SaleStoreUnavailable(f"{name} of sale {sale}: {kind}: {error}")
