@@ -42,13 +42,15 @@ end
 for at = 4, #ARGV, 5 do
   local order = order_of(ARGV[at])
   local earlier = redis.call('HGET', PAYMENTS, ARGV[at + 1])
+  local outcome, tail = string.match(earlier or '', '^(%S+) (%S+)$')
   if not order then
     result('unknown_order', nil)
-  elseif earlier then
-    local outcome, tail = string.match(earlier, '^(%S+) (%S+)$')
-    result(tail == order.tail and outcome or 'mismatch', order)
-  elseif order.payment == ARGV[at + 1] then -- known from before a rebuild
+  elseif order.payment == ARGV[at + 1] then -- maybe known from before a rebuild only
     result('accepted', order)
+  elseif outcome and tail ~= order.tail then
+    result('mismatch', order)
+  elseif outcome and outcome ~= 'accepted' then
+    result(outcome, order)
   else
     result(pay(order, at), order)
   end

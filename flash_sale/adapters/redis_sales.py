@@ -181,6 +181,8 @@ class RedisSales:
     async def arm(self, terms: Terms, act: Act, on_sale: Mapping[SkuId, int]) -> SaleView:
         """Put a draft into the store. Raises `SteeringRefused`."""
         _check_act(act)
+        for sku in on_sale.keys() - {item.sku for item in terms.items}:
+            raise SteeringRefused("unknown_sku", sku)
         args: list[Argument] = [
             *(act.id, act.actor, act.role, act.reason),
             *(terms.epoch, terms.room, terms.currency, terms.hold_ms, terms.offer_ms),

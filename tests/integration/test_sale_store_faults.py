@@ -6,10 +6,12 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flash_sale.adapters.redis_rebuild import RedisRebuild
 from flash_sale.adapters.redis_sales import RedisSales
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import Durable, key_of, keys_of
@@ -99,7 +101,7 @@ async def test_a_store_without_memory_refuses_whole_batches_and_goes_on_when_it_
         before = await everything_stored(client)
         await client.config_set("maxmemory", "1")
         for call in calls(sales):
-            with pytest.raises(SaleStoreUnavailable, match="OutOfMemory|OOM"):
+            with pytest.raises(SaleStoreUnavailable, match=r"OutOfMemory|OOM"):
                 await call()
         assert (await sales.view(SALE)).state is SaleState.OPEN  # reading needs no memory
         assert await everything_stored(client) == before
@@ -267,6 +269,29 @@ async def test_a_worker_that_heard_of_more_than_the_store_knows_freezes_it_too(
         await sales_on(redis_client).reserve(
             SALE, [buying("ben", 1)], Position(heard.epoch, heard.seq + 1, heard.told, at.now_ms)
         )
+
+
+async def test_a_payment_that_a_rebuild_knows_nothing_of_is_taken_when_it_is_told_again(
+    redis_client: Client,
+):
+    """The move was set aside or lost; what the store remembers of the payment pays no order."""
+    sales, ann = sales_on(redis_client), buying("ann", 1)
+    await open_sale(sales)
+    await sales.reserve(SALE, [ann])
+    order, view = await sales.order(ann.order_id), await sales.view(SALE)
+    assert order is not None
+    first = await sales.pay(SALE, [paying(ann, "p1")])
+    assert first[0].outcome is PaymentOutcome.ACCEPTED
+    making, terms = RedisRebuild(redis_client, GRACE_MS), replace(TERMS, epoch=2)
+    await making.begin(terms)
+    await making.load(terms, [order])
+    await making.finish(terms, view)
+    assert await state_of(sales, ann.order_id) is OrderState.RESERVED
+    for _ in range(2):
+        paid = await sales.pay(SALE, [paying(ann, "p1")])
+        assert paid[0].outcome is PaymentOutcome.ACCEPTED
+        assert await state_of(sales, ann.order_id) is OrderState.PAID
+    assert (await sales.view(SALE)).items[0].sold == 1
 
 
 async def test_a_store_that_lost_everything_says_that_the_sale_is_not_there(
