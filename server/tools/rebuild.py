@@ -105,11 +105,10 @@ class Rebuilder:
         if why is None and not force:
             raise NotRebuilt(f"sale {sale} is well in the store; --force rebuilds it all the same")
         last = await self._freeze(sale)
-        if last is not None:
-            await self._drain(sale)
-        elif not has_run(record):
-            raise NotRebuilt(f"sale {sale}: {why}, and the ledger has no move of it: arm it again")
+        await self._drain(sale)  # the stream may be there though the sale is not
         record = await self._found(sale)
+        if last is None and not has_run(record):
+            raise NotRebuilt(f"sale {sale}: {why}, and the ledger has no move of it: arm it again")
         missing = await self._missing(record, last)
         books = await self._stores.orders.books(sale)
         state, reason = await self._state_before(record)

@@ -358,6 +358,21 @@ async def test_a_forced_rebuild_writes_what_the_stream_holds_first(instance: Ins
     assert await onair("reconcile") == 0
 
 
+async def test_a_store_that_lost_the_sale_but_not_its_stream_loses_no_order(
+    instance: Instance,
+) -> None:
+    shop = instance.shop
+    sale = await shop.opened("s1", {"tea": 4})
+    await shop.drain(sale)
+    order = (await shop.buy(sale, "ann")).order
+    assert order is not None
+    await shop.client.delete(key_of(sale, "sale"))
+    instance.write()
+    assert await onair("rebuild", "--sale", "s1", "--yes") == 0
+    assert await shop.store.order(order.id) == order
+    assert await onair("reconcile") == 0
+
+
 async def test_a_stream_that_nobody_writes_stops_the_rebuild(
     instance: Instance, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
