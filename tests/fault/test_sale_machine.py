@@ -8,14 +8,18 @@ from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from server.redis_client import connect
+from flash_sale.adapters.redis_rebuild import RedisRebuild
+from flash_sale.errors import NotOnSale
+from flash_sale.model import Steering
+from server.redis_client import Client, connect
 from tests.support.mortal_redis import MortalRedis
 from tests.support.redis_server import RedisServer
-from tests.support.sale_machine import SaleMachine
+from tests.support.sale_machine import SALE, SaleMachine
 from tests.support.sale_on_redis import RedisBackend
-from tests.support.sale_twins import Backend
+from tests.support.sale_twins import GRACE_MS, Backend
 
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
@@ -24,11 +28,29 @@ class MachineOnRedis(SaleMachine):
     """Its clock stands still between the steps, so every run of a seed is the same."""
 
     url = ""
+    client: Client
 
     async def backend(self) -> Backend:
-        client = connect(self.url)
-        await client.execute_command("FLUSHALL")
-        return RedisBackend(client, lambda: client.execute_command("SCRIPT", "FLUSH"))
+        self.client = connect(self.url)
+        await self.client.flushall()
+        return RedisBackend(self.client, self.client.script_flush)
+
+    @precondition(lambda self: self.steps > 20)
+    @rule(lost=st.booleans(), pieces=st.sampled_from([1, 3, 500]))
+    def rebuild(self, lost: bool, pieces: int) -> None:
+        """From the moves alone, after the store was frozen or has lost everything."""
+        self.run(self.make_anew(lost, pieces))
+
+    async def make_anew(self, lost: bool, pieces: int) -> None:
+        here = self.here
+        if lost:
+            await self.client.flushall()
+            with pytest.raises(NotOnSale):
+                await here.backend.sales.view(SALE)
+        else:
+            await here.steer(Steering.FREEZE, self.act())
+            await here.check()
+        await here.rebuild(RedisRebuild(self.client, GRACE_MS), pieces=pieces, lost=lost)
 
 
 class MachineOnMortalRedis(SaleMachine):

@@ -17,8 +17,10 @@ from flash_sale.model import (
     OrderId,
     OrderState,
     PaymentOutcome,
+    Position,
     SaleState,
     SaleView,
+    SkuBooks,
     Terms,
 )
 
@@ -53,7 +55,7 @@ class MemoryLedger:
 
     seq: int = 0
     at_ms: int = 0
-    state: str = ""
+    state: SaleState = SaleState.DRAFT  # before it was frozen
     times: tuple[int, int] = (0, 0)
     orders: dict[OrderId, Order] = field(default_factory=dict)
     skus: dict[SkuId, Stocked] = field(default_factory=dict)
@@ -65,13 +67,21 @@ class MemoryLedger:
         """An empty ledger of a sale that is about to be armed."""
         return cls(skus={item.sku: Stocked(allocated=item.stock) for item in terms.items})
 
+    def begin_epoch(self, *, forgotten: bool) -> None:
+        """Moves are counted anew. `forgotten`: so are payments that no order shows."""
+        self.seq = 0
+        if forgotten:
+            accepted = {order.payment_id for order in self.orders.values()}
+            self.payments = {one: what for one, what in self.payments.items() if one in accepted}
+
     def apply(self, move: Move) -> None:
         assert move.seq == self.seq + 1, f"move {move.seq} follows {self.seq}"
         assert move.at_ms >= self.at_ms, f"{move} is older than the move before"
         self.seq, self.at_ms = move.seq, move.at_ms
         self.kinds.add(move.kind)
         if move.kind is MoveKind.SALE:
-            self.state = move.facts["state"]
+            if move.facts["state"] != SaleState.FROZEN:
+                self.state = SaleState(move.facts["state"])
             self.times = int(move.facts["starts_at_ms"]), int(move.facts["ends_at_ms"])
         elif move.kind is MoveKind.STOCK:
             sku, _, delta = move.facts["units"].partition("=")
@@ -141,6 +151,27 @@ class MemoryLedger:
                 for line in order.lines:
                     units[line.sku, order.user] += line.qty
         return units
+
+    def picture(self, terms: Terms) -> SaleView:
+        """The sale as its moves alone tell it."""
+        reserved, sold = self.units(OrderState.RESERVED), self.units(OrderState.PAID)
+        starts_at_ms, ends_at_ms = self.times
+        items = []
+        for item in terms.items:
+            stocked = self.skus[item.sku]
+            held, gone = _of(item.sku, reserved), _of(item.sku, sold)
+            items.append(
+                SkuBooks(
+                    item.sku, stocked.initial, stocked.initial - held - gone, held, gone,
+                    stocked.refunded, stocked.written_off, stocked.allocated, len(stocked.queue),
+                    item.price_minor, item.per_user_max,
+                )
+            )  # fmt: skip
+        return SaleView(
+            terms.id, terms.room, terms.currency, self.state, starts_at_ms or None,
+            ends_at_ms or None, terms.hold_ms, 0, Position(terms.epoch, 0, 0, self.at_ms),
+            tuple(items), "rebuilt",
+        )  # fmt: skip
 
     def agrees(self, view: SaleView) -> None:
         """The store shows what its moves say, and the books balance. `AssertionError` if not."""

@@ -269,6 +269,9 @@ class OracleSales:
         ends_at_ms: int | None = None,
         cancel_holds: bool = False,
     ) -> SaleView:
+        if steering is Steering.FREEZE:
+            self._freeze(self._stored(sale), act)
+            return await self.view(sale)
         with self._step(sale) as stored:
             if act.id not in stored.acts:
                 steer(
@@ -277,6 +280,13 @@ class OracleSales:
                 )  # fmt: skip
                 stored.acts[act.id] = steering
         return await self.view(sale)
+
+    def _freeze(self, sale: StoredSale, act: Act) -> None:
+        """Nothing more is decided, also not what the clock would have."""
+        if sale.state is not SaleState.FROZEN:
+            sale.now_ms = self._now_ms(sale)
+            sale.become(SaleState.FROZEN, act.actor, act.reason)
+            sale.told += 1
 
     # anybody
 

@@ -66,7 +66,7 @@ def steer(
         case Steering.RESTOCK:
             _restock(sale, act, units, allocate=allocate)
         case Steering.FREEZE:
-            sale.become(SaleState.FROZEN, act.actor, act.reason)
+            raise AssertionError("a frozen sale is not steered")
 
 
 def demand(holds: bool, sale: StoredSale) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from flash_sale.catalog import SkuId
@@ -27,7 +28,7 @@ from flash_sale.model import (
     Swept,
     Terms,
 )
-from flash_sale.store import Sales, Stock
+from flash_sale.store import Rebuild, Sales, Stock
 from tests.support.sale_ledger import MemoryLedger
 from tests.support.sale_oracle import OracleSales
 
@@ -128,6 +129,26 @@ class Twins:
     async def pass_time(self, ms: int) -> None:
         self.now_ms += ms
         await self.backend.set_clock(self.sale, self.now_ms)
+
+    async def rebuild(self, rebuild: Rebuild, *, pieces: int, lost: bool) -> None:
+        """Make the real sale anew from its moves alone; the caller has frozen it, or lost it."""
+        stored, ledger = self.twin.sales[self.sale], self.ledger
+        self.terms = replace(self.terms, epoch=self.terms.epoch + 1)
+        await rebuild.begin(self.terms)
+        await self.backend.set_clock(self.sale, self.now_ms)
+        queued = [order for stock in ledger.skus.values() for order in stock.queue]
+        others = [order for order in ledger.orders if order not in queued]
+        orders = [ledger.orders[one] for one in others[::-1] + queued]
+        for first in range(0, len(orders), pieces):
+            piece = orders[first : first + pieces]
+            await rebuild.load(self.terms, piece)
+            await rebuild.load(self.terms, piece)  # repeated, as after a lost answer
+        await rebuild.begin(self.terms)
+        await rebuild.finish(self.terms, ledger.picture(self.terms))
+        stored.now_ms = self.now_ms
+        stored.rebuilt(self.terms, ledger.state, "rebuilt", forgotten=lost)
+        ledger.begin_epoch(forgotten=lost)
+        self._moves_compared = 0
 
     # and after every call
 
