@@ -6,12 +6,19 @@ if epoch >= tonumber(ARGV[4]) then
   if epoch == tonumber(ARGV[4]) and redis.call('HGET', SALE, 'state') == 'frozen' then return {'ok'} end
   return {'stale', whole(epoch)}
 end
+-- Refusals, payments, acts and the stream are never wrong for being old: they keep what is repeated from taking
+-- effect twice, and its answer as it was.
+local KEPT = {[5] = 'hash', [6] = 'hash', [10] = 'hash', [11] = 'hash', [12] = 'stream'}
+local newer, since = '0', whole(0)
+if typed(SALE, 'hash') then
+  newer = redis.call('HGET', SALE, 'refused_generation') or newer
+  since = redis.call('HGET', SALE, 'refused_since_ms') or since
+end
 for number, key in ipairs(KEYS) do
-  -- Payments, acts and the stream are never wrong for being old: they keep what is repeated from taking effect twice.
-  local kept = (number == 10 and typed(key, 'hash')) or (number == 11 and typed(key, 'hash')) or (number == 12 and typed(key, 'stream'))
-  if not kept then redis.call('UNLINK', key) end
+  if not (KEPT[number] and typed(key, KEPT[number])) then redis.call('UNLINK', key) end
 end
 redis.call('HSET', SALE, 'epoch', ARGV[4], 'seq', '0', 'told', '0', 'version', '0', 'clock_ms', '0', 'state', 'frozen',
   'reason', 'rebuilding', 'starts_at_ms', '0', 'ends_at_ms', '0', 'room', ARGV[5], 'currency', ARGV[6], 'hold_ms', ARGV[7],
-  'offer_ms', ARGV[8], 'grace_ms', ARGV[9], 'cancel_holds', '0', 'skus', ARGV[10])
+  'offer_ms', ARGV[8], 'grace_ms', ARGV[9], 'cancel_holds', '0', 'skus', ARGV[10],
+  'refused_generation', newer, 'refused_since_ms', since)
 return {'ok'}

@@ -294,6 +294,22 @@ async def test_a_payment_that_a_rebuild_knows_nothing_of_is_taken_when_it_is_tol
     assert (await sales.view(SALE)).items[0].sold == 1
 
 
+async def test_what_was_refused_before_a_rebuild_is_refused_after_it(redis_client: Client):
+    limits = replace(STORE_LIMITS, refusals_kept_max=2)  # some of them are in the older generation
+    sales = sales_on(redis_client, limits)
+    await open_sale(sales)
+    late = [buying(f"user-{number}", 1, Line(OIL, 3)) for number in range(3)]
+    for purchase in late:
+        await sales.reserve(SALE, [purchase])
+    view, terms = await sales.view(SALE), replace(TERMS, epoch=2)
+    making = RedisRebuild(redis_client, GRACE_MS)
+    await making.begin(terms)
+    await making.finish(terms, view)
+    await sales.steer(SALE, Steering.RESTOCK, act("more"), units={OIL: 9}, allocate=True)
+    again = await sales.reserve(SALE, [*late, buying("new", 1, Line(OIL, 2))])
+    assert [one.outcome for one in again.decisions] == [Outcome.SOLD_OUT] * 3 + [Outcome.RESERVED]
+
+
 async def test_a_store_that_lost_everything_says_that_the_sale_is_not_there(
     redis_client: Client,
 ):
