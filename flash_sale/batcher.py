@@ -31,11 +31,19 @@ class BatchLimits:
     within_s: float = 8
 
 
+@dataclass(slots=True)
+class _Entry(Generic[Asked, Answer]):
+    asked: Asked
+    answer: asyncio.Future[Answer]
+    give_up_s: float  # by the loop's clock
+
+
 class Batcher(Generic[Asked, Answer]):
     """`decide` answers a batch in order, and may be called again with the same batch.
 
-    A batch whose fate is unknown is sent again until the time is up; then its askers get
-    `SaleStoreUnavailable` and ask again with the same ids. Any other error goes to its askers.
+    A batch whose fate is unknown is sent again until `within_s` after its first request came; then
+    its askers, and whoever has waited as long behind it, get `SaleStoreUnavailable` and ask again
+    with the same ids. Any other error goes to the askers of its batch.
     """
 
     def __init__(
@@ -45,7 +53,7 @@ class Batcher(Generic[Asked, Answer]):
     ) -> None:
         self._decide = decide
         self._limits = limits
-        self._waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self._waiting: list[_Entry[Asked, Answer]] = []
         self._sender: asyncio.Task[None] | None = None
 
     @property
@@ -62,7 +70,7 @@ class Batcher(Generic[Asked, Answer]):
             raise SaleBusy("orders_waiting_max")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append((asked, answer))
+        self._waiting.append(_Entry(asked, answer, loop.time() + self._limits.within_s))
         if self._sender is None:
             self._sender = loop.create_task(self._send_all())
         return answer
@@ -71,6 +79,15 @@ class Batcher(Generic[Asked, Answer]):
         """Return when everything asked so far has its answer."""
         while self._sender is not None:
             await asyncio.wait([self._sender])
+
+    async def close(self) -> None:
+        """Stop asking. Who still waits gets `SaleStoreUnavailable`: it may have happened."""
+        sender = self._sender
+        while sender is not None and not sender.done():
+            sender.cancel()  # again if need be: Python 3.11 may swallow the first one
+            await asyncio.wait([sender], timeout=1)
+        self._fail(self._waiting, SaleStoreUnavailable("the server is stopping"))
+        self._waiting = []
 
     async def _send_all(self) -> None:
         try:
@@ -81,31 +98,43 @@ class Batcher(Generic[Asked, Answer]):
         finally:
             self._sender = None
 
-    async def _send(self, batch: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    async def _send(self, batch: list[_Entry[Asked, Answer]]) -> None:
         try:
-            answers = await self._decided([asked for asked, _ in batch])
+            answers = await self._decided(batch)
         except BaseException as error:
-            lost = SaleStoreUnavailable("the server is stopping")
-            told = error if isinstance(error, Exception) else lost
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(told)
-                    future.exception()  # whoever asked may be gone
+            stopping = SaleStoreUnavailable("the server is stopping")
+            self._fail(batch, error if isinstance(error, Exception) else stopping)
             if not isinstance(error, Exception):
                 raise
+            if isinstance(error, SaleStoreUnavailable):
+                self._give_up(error)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+        for entry, answer in zip(batch, answers, strict=True):
+            if not entry.answer.done():
+                entry.answer.set_result(answer)
 
-    async def _decided(self, batch: list[Asked]) -> Sequence[Answer]:
-        deadline_s = asyncio.get_running_loop().time() + self._limits.within_s
-        pause_s = _RETRY_FIRST_S
+    async def _decided(self, batch: list[_Entry[Asked, Answer]]) -> Sequence[Answer]:
+        loop = asyncio.get_running_loop()
+        asked, pause_s = [entry.asked for entry in batch], _RETRY_FIRST_S
         while True:
             try:
-                return await self._decide(batch)
+                return await self._decide(asked)
             except SaleStoreUnavailable:
-                if asyncio.get_running_loop().time() + pause_s > deadline_s:
+                if loop.time() + pause_s > batch[0].give_up_s:
                     raise
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _RETRY_MAX_S)
+
+    def _give_up(self, error: SaleStoreUnavailable) -> None:
+        """Who has waited as long fails too: batch after batch they would wait many times that."""
+        last_try_s = asyncio.get_running_loop().time() + _RETRY_MAX_S
+        over = [entry for entry in self._waiting if entry.give_up_s <= last_try_s]
+        self._waiting = self._waiting[len(over) :]  # they came in order
+        self._fail(over, error)
+
+    @staticmethod
+    def _fail(entries: Sequence[_Entry[Asked, Answer]], error: Exception) -> None:
+        for entry in entries:
+            if not entry.answer.done():
+                entry.answer.set_exception(error)
+                entry.answer.exception()  # whoever asked may be gone

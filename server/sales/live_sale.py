@@ -265,6 +265,11 @@ class LiveSale:
         while self._writer is not None:
             await asyncio.wait([self._writer])
 
+    async def close(self) -> None:
+        """Ask the store nothing more; who still waits is told to ask again."""
+        await self._purchases.close()
+        await self._payments.close()
+
     def tasks(self) -> list[asyncio.Task[None]]:
         """What still runs for the sale, to be ended with the worker."""
         return [] if self._writer is None else [self._writer]

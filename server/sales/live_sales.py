@@ -288,6 +288,8 @@ class LiveSales:
 
     async def close(self) -> None:
         """Let go of everything that still runs."""
+        for sale in self:
+            await sale.close()
         await end_tasks([*self._tasks, *(task for sale in self for task in sale.tasks())])
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
