@@ -197,7 +197,8 @@ class Steerings:
         reason = getattr(request, "reason", "")
         if reason.strip():
             reason = cleaned("reason", reason, self._limits.reason_chars_max)
-        act_id = f"{viewer.user_id}:{request.request_id or secrets.token_urlsafe(12)}"
+        # An id is the caller's own, for this procedure: to pause is never taken for to resume.
+        act_id = f"{what}:{viewer.user_id}:{request.request_id or secrets.token_urlsafe(12)}"
         return role, Act(act_id, viewer.user_id, role, reason)
 
 

@@ -235,6 +235,14 @@ async def test_a_host_steers_a_sale_of_their_room_from_arming_to_its_end(stage: 
         assert (await ann.rpc("order.get", {"order": order}))["order"]["state"] == "cancelled"
 
 
+async def test_a_request_id_means_one_act_of_each_procedure(stage: Stage) -> None:
+    await stage.open_sale(tea=5)
+    same = {"sale": stage.sale, "request_id": "mine"}
+    async with await stage.entered("ho", "host") as host:
+        for procedure, state in (("pause", "paused"), ("resume", "open"), ("pause", "open")):
+            assert (await host.rpc(f"sale.{procedure}", same))["sale"]["state"] == state
+
+
 async def test_only_a_merchant_goes_beyond_the_allocation(stage: Stage) -> None:
     await stage.open_sale(tea=5)
     restock = {"sale": stage.sale, "sku": "tea", "units": 1}
