@@ -188,6 +188,7 @@ async def open_worker(
             within_s=limits.redis_within_ms / 1000,
             embedded_in=None if settings.redis_url else settings.data_dir,
             ledger_workers=settings.ledger_workers,
+            outcomes=sales.outcomes,
         ),
         services=Services(
             settings=settings,

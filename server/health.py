@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from flash_sale.model import Outcome
 from rooms.adapters.script import RedisClient
 from server.database.engine import Database
 from server.database.records import DatabaseUnavailable
@@ -39,6 +40,7 @@ class Health:
         within_s: float,
         embedded_in: Path | None,
         ledger_workers: int = 1,
+        outcomes: Mapping[Outcome, int],
     ) -> None:
         self._consumers = [consumer_name(number) for number in range(1, ledger_workers + 1)]
         self._embedded_in = embedded_in
@@ -48,7 +50,7 @@ class Health:
         self._rooms = rooms
         self._within_s = within_s
         self._registry = CollectorRegistry()
-        self._registry.register(_WorkerCollector(gateway, rooms, worker))
+        self._registry.register(_WorkerCollector(gateway, rooms, outcomes, worker))
         ProcessCollector(registry=self._registry)
 
     def routes(self) -> list[Route]:
@@ -121,7 +123,10 @@ class Health:
 
 
 class _WorkerCollector(Collector):
-    def __init__(self, gateway: Gateway, rooms: LiveRooms, worker: str) -> None:
+    def __init__(
+        self, gateway: Gateway, rooms: LiveRooms, outcomes: Mapping[Outcome, int], worker: str
+    ) -> None:
+        self._outcomes = outcomes
         self._gateway = gateway
         self._rooms = rooms
         self._worker = worker
@@ -151,3 +156,9 @@ class _WorkerCollector(Collector):
         for code, number in counts.closed.items():
             closed.add_metric([self._worker, str(code)], number)
         yield closed
+        orders = CounterMetricFamily(
+            "onair_orders", "Purchases answered, by outcome", labels=["worker", "outcome"]
+        )
+        for outcome, number in self._outcomes.items():
+            orders.add_metric([self._worker, outcome], number)
+        yield orders

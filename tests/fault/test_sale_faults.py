@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import signal
 import sqlite3
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,10 @@ async def test_scripts_flushed_again_and_again_are_noticed_by_nobody(
                 flushes += 1
                 await asyncio.sleep(0.05)
         assert flushes > 1
+        metrics = await asyncio.to_thread(_metrics, stage)
+        counted = re.search(r'onair_orders_total\{outcome="reserved",.*\} (\d+)', metrics)
+        assert counted is not None, metrics
+        assert int(counted[1]) > 100
         stage.over()
         verdict = await stage.judged()
         check(verdict, seed)
@@ -181,6 +187,12 @@ async def stage_again(stage: Stage) -> None:
     """Another crowd in the same sale: it goes on selling."""
     stage.crowd = Crowd(stage.server, stage.sale, ["mug", "tea"], seed=stage.seed + 1_000)
     stage.crowd.start()
+
+
+def _metrics(stage: Stage) -> str:
+    with urllib.request.urlopen(f"{stage.server.base_url}/metrics", timeout=20) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def _redis_of(stage: Stage) -> redis.asyncio.Redis:

@@ -66,7 +66,7 @@ async def test_a_batch_whose_fate_is_unknown_is_sent_again_as_it_was() -> None:
     store = Store()
     store.away = 2
     batcher = Batcher(store.decide, BatchLimits())
-    assert await asyncio.gather(batcher.put(1), batcher.put(2)) == [10, 20]
+    assert list(await asyncio.gather(batcher.put(1), batcher.put(2))) == [10, 20]
     assert store.batches == [[1, 2], [1, 2], [1, 2]]
 
 
