@@ -42,6 +42,7 @@ from server.sale_json import order_json, sale_json
 from server.sales.answers import (
     BUSY,
     ENDED,
+    LOST,
     again,
     faults,
     masked,
@@ -153,7 +154,7 @@ class SalesDesk:
         _check_texts(payment=payment.id, provider=payment.provider)
         if not payment.id or " " in payment.id + payment.currency + payment.provider:
             raise bad_field("payment", "must not be empty or contain spaces")
-        sale = await self._open_of_order(payment.order_id)
+        sale = await self._open_of_order(payment.order_id, again(LOST))  # money is not sent away
         with faults():
             paid = await sale.pay(payment)
         if paid.outcome is PaymentOutcome.UNKNOWN_ORDER:
@@ -308,11 +309,11 @@ class SalesDesk:
         except SaleOver:
             raise conflict("sale: it is over") from None
 
-    async def _open_of_order(self, order_id: str) -> LiveSale:
+    async def _open_of_order(self, order_id: str, over: Refused | None = None) -> LiveSale:
         try:
             return await self._sale_of(order_id)
         except SaleOver:
-            raise conflict("order: its sale is over") from None
+            raise over or conflict("order: its sale is over") from None
 
     async def _sale_of(self, order_id: str) -> LiveSale:
         try:

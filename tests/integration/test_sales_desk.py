@@ -199,6 +199,20 @@ async def test_a_payment_that_is_owed_back_long_after_a_sale_is_read_by_the_ledg
     assert [record.terms.id for record in await one.records.running()] == [SALE]
 
 
+async def test_a_payment_of_a_sale_that_is_over_and_lost_is_asked_for_again(
+    shop: Shop, one: Desk, redis_client: Client
+) -> None:
+    await shop.opened(SALE, {"tea": 1})
+    await shop.buy(SALE, "ann")
+    await shop.steer(SALE, Steering.CLOSE, cancel_holds=True)
+    await shop.store.sweep(SALE, 10)
+    await shop.drain(SALE)
+    assert await shop.records.settle(SALE, 1)
+    await redis_client.flushall()
+    with refused(503, "restored"):
+        await one.desk.pay(payment("ann"))
+
+
 async def test_a_buyer_lists_orders_of_the_ledger_and_those_on_their_way_to_it(
     shop: Shop, one: Desk
 ) -> None:
