@@ -170,7 +170,8 @@ class Settings:
                 continue
             name = variable.removeprefix("ONAIR_").lower()
             if name in known_limits:
-                value = _whole_number(variable, text, least=0 if name == "viewers_max" else 1)
+                least = 0 if name == "viewers_max" else 1
+                value = _whole_number(variable, text, least=least, most=_MOST.get(name))
                 settings = replace(settings, limits=replace(settings.limits, **{name: value}))
             elif name in _PARSERS:
                 settings = replace(settings, **{name: _PARSERS[name](variable, text)})
@@ -212,6 +213,10 @@ class Settings:
         soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         room_for_viewers = max(64, soft - 256)
         return min(self.limits.viewers_max or room_for_viewers, room_for_viewers)
+
+
+# A script answers for a whole batch at once; beyond about 2,600 payments it cannot any more.
+_MOST = {"batch_orders_max": 1_000, "skus_per_sale_max": 1_000, "request_id_chars_max": 255}
 
 
 def is_loopback(host: str) -> bool:

@@ -28,6 +28,7 @@ from flash_sale.model import (
 )
 from server.endings import end_tasks
 from server.redis_client import Client, connect
+from server.settings import BadSetting, Settings
 from tests.support.mortal_redis import MortalRedis
 from tests.support.proxy import UnixProxy
 from tests.support.sale_ledger import MemoryLedger
@@ -86,6 +87,24 @@ async def test_with_a_key_of_another_type_nothing_is_decided_and_nothing_is_writ
         with pytest.raises(SaleStoreUnavailable, match="WRONGTYPE"):
             await call()
     assert await everything_stored(redis_client) == before
+
+
+# size
+
+
+async def test_the_largest_batch_that_can_be_set_is_decided_and_paid(redis_client: Client):
+    sales = sales_on(redis_client)
+    most = 1_000
+    with pytest.raises(BadSetting):
+        Settings.from_env({"ONAIR_BATCH_ORDERS_MAX": str(most + 1)})
+    terms = terms_of([most, 2, 1], [3, 2, 1], starts_at_ms=None, ends_at_ms=None)
+    await sales.arm(terms, act("arm"), {})
+    await sales.steer(SALE, Steering.OPEN, act("open"))
+    batch = [buying(f"user-{number}", 1) for number in range(most)]
+    decided = await sales.reserve(SALE, batch)
+    paid = await sales.pay(SALE, [paying(one, f"pay-{one.user}") for one in batch])
+    assert {one.outcome for one in decided.decisions} == {Outcome.RESERVED}
+    assert {one.outcome for one in paid} == {PaymentOutcome.ACCEPTED}
 
 
 # memory
