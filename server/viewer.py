@@ -1,8 +1,9 @@
 """A detached connection: its socket, who it speaks for, and how far behind its reader is.
 
-Inbound bytes go through the sans-I/O core of `websockets` to the gateway by callback;
-outbound frames are finished elsewhere and go straight to the transport. A viewer has no task,
-no queue and no timer of its own, and knows nothing of rooms' contents.
+Inbound bytes go through the sans-I/O core of `websockets` to the gateway by callback, but for
+what is one small frame by itself, which needs no search; outbound frames are finished elsewhere
+and go straight to the transport. A viewer has no task, no queue and no timer of its own, and knows
+nothing of rooms' contents.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rooms.model import GUEST, Identity, UserId
 from server.codec import Codec, Command
 from server.codec.wire_frames import codec_of, ping_frame, text_frame
 from server.replies import Close, Closing
+from server.whole_frames import ends_with_a_frame, whole_text
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
@@ -34,6 +36,7 @@ class Viewer(asyncio.Protocol):
     """One connection. Everything it is asked to send is written now or not at all."""
 
     __slots__ = (
+        "at_frame_start",
         "awaiting_pong",
         "backlog",
         "client_id",
@@ -76,6 +79,7 @@ class Viewer(asyncio.Protocol):
         self.rooms: tuple[LiveRoom, ...] = ()
         self.backlog: deque[Command] | None = None  # commands behind one that waits
         self.fragments: bytearray | None = None
+        self.at_frame_start = True  # the next byte begins a frame, as far as is known
         self.subscription_expiry_s: dict[str, int] | None = None
         self.closing = False
         self.ignoring = False  # its connect command was refused
@@ -168,6 +172,15 @@ class Viewer(asyncio.Protocol):
     # inbound
 
     def data_received(self, data: bytes) -> None:
+        if self.at_frame_start:
+            message = None if self.fragments is not None or self.closing else whole_text(data)
+            if message is not None and len(message) <= self.gateway.limits.message_bytes_max:
+                try:
+                    self._message(message)
+                except Exception:
+                    self.failed()
+                return
+            self.at_frame_start = ends_with_a_frame(data)
         stream = self.stream
         stream.receive_data(data)
         try:
