@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis, RedisCluster
 
 from flash_sale.adapters.redis_sales import RedisSales
+from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import Durable, keys_of
 from flash_sale.model import Outcome, PaymentOutcome, SaleId, Steering, order_id_of
 from server.redis_client import connect
@@ -120,6 +121,24 @@ async def test_an_order_is_confirmed_by_the_node_that_holds_its_sale(
     after = [await cluster.confirmations(node) for node in (0, 1)]
     assert after[home] >= before[home] + 2
     assert after[1 - home] == before[1 - home]
+
+
+@pytest.mark.parametrize("home", [0, 1])
+async def test_the_stream_of_a_sale_is_read_and_trimmed_wherever_it_lives(
+    cluster: Cluster, home: int
+) -> None:
+    sale = cluster.sale_at(home)
+    stream = RedisLedgerStream(cluster.client)
+    assert await stream.lag(sale) == 0
+    await open_sale(cluster, sale)
+    assert await stream.lag(sale) == 2
+    first = await stream.read(sale, "ledger-1", 1)
+    assert await stream.pending(sale, "ledger-1", 10, 60_000) == first
+    assert await stream.pending(sale, "ledger-2", 10, 0) == first
+    rest = await stream.read(sale, "ledger-1", 10)
+    await stream.committed(sale, [entry.id for entry in first + rest])
+    assert [entry.unreadable for entry in first + rest] == ["", ""]
+    assert await stream.lag(sale) == 0
 
 
 async def test_a_sale_whose_slot_moved_is_confirmed_where_it_went(cluster: Cluster) -> None:
