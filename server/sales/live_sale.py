@@ -146,7 +146,11 @@ class LiveSale:
     # what the batchers do
 
     async def _decide(self, purchases: Sequence[Purchase]) -> list[Answer]:
-        decided = await self._now(lambda: self._stock.reserve(self.id, purchases, self._newest))
+        try:
+            decided = await self._now(lambda: self._stock.reserve(self.id, purchases, self._newest))
+        except SaleStoreUnavailable:  # they may have been decided: only the store may answer them
+            self.flags.mark(purchase.order_id for purchase in purchases)
+            raise
         self._stands(decided.at)
         self.flags.answered(decided.at, decided.available)
         self.flags.mark(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import orjson
+import pytest
 
+from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import Line, SaleState, Steering
 from server.app import wall_clock_ms
 from server.redis_client import Client
@@ -193,6 +196,33 @@ async def test_after_a_lost_announcement_the_picture_is_made_anew(
     await other.knows_sold_out()
     assert await other.outcome("bob") == "reserved"
     assert await other.outcome("carl") == "sold_out"
+
+
+async def test_a_request_whose_answer_was_lost_is_never_answered_without_the_store(
+    shop: Shop, one: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.opened(SALE, {"tea": 1})
+    await one.settled()
+    decide, asked = one.store.reserve, 0
+
+    async def decided_and_lost(*asks: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == 1:  # while ann's request is on its way, bob buys and thinks better of it
+            await shop.buy(SALE, "bob")
+            await one.knows_sold_out()
+            one.to_drop = 2
+            await shop.store.cancel(order_id("bob"), "bob", "")
+            await decide(*asks)
+        raise SaleStoreUnavailable("its reply is lost")
+
+    monkeypatch.setattr(one.store, "reserve", decided_and_lost)
+    with refused(503, "cannot be reached"):
+        await one.outcome("ann")
+    monkeypatch.undo()
+    await wait_until(lambda: one.to_drop == 0, WITHIN_S, "the announcements are lost, too")
+    assert (await one.sale()).flags.says_sold_out(TEA), "as far as it knows"
+    assert await one.outcome("ann") == "reserved"
 
 
 async def test_a_lost_last_announcement_is_found_by_the_next_two_checks(
