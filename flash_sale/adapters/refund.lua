@@ -22,7 +22,7 @@ elseif order.state == 'paid' then
     change(unit, 'refunded', line.qty)
     if ARGV[9] == '1' then
       change(unit, 'available', line.qty)
-      serve(unit, line.qty)
+      serve(unit, math.min(line.qty, SERVED_MOST))
     else
       change(unit, 'initial', -line.qty)
       change(unit, 'written_off', line.qty)

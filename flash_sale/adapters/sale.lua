@@ -13,6 +13,8 @@ local FIELD, ROW, PART = '\31', '\30', '\29'
 local INDEX_STEP, EPOCH_STEP = 1099511627776, 4294967296
 local SALE, STOCK, ORDERS, STATES, BUYERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7]
 local DEADLINES, WAITING, PAYMENTS, ACTS, LEDGER = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+-- Of those who wait for a sku, so many are served at once; the sweep serves the others, and nobody buys before them.
+local SERVED_MOST = 100
 local COUNTERS = {'initial', 'available', 'reserved', 'sold', 'refunded', 'written_off', 'allocated', 'price', 'limit', 'index'}
 
 local function whole(number) return string.format('%.0f', number) end
@@ -195,7 +197,7 @@ local function release(order, state, extra)
     local unit = units(line.sku)
     change(unit, 'reserved', -line.qty)
     change(unit, 'available', line.qty)
-    serve(unit, line.qty)
+    serve(unit, math.min(line.qty, SERVED_MOST))
   end
 end
 

@@ -52,7 +52,7 @@ function acts.resume()
   local wrong = only_in({paused = true})
   if wrong then return wrong end
   set_state(tonumber(sale.starts_at_ms) > now and 'countdown' or 'open', actor, reason)
-  for sku in string.gmatch(sale.skus, '[^,]+') do serve(units(sku), 100) end
+  for sku in string.gmatch(sale.skus, '[^,]+') do serve(units(sku), SERVED_MOST) end
 end
 
 function acts.close()
@@ -83,7 +83,7 @@ function acts.restock()
     change(unit, 'initial', count)
     change(unit, 'available', count)
     move('stock', '', '', table.concat({actor, 'restock', reason, ARGV[6], unit.sku .. '=' .. whole(count)}, PART), '')
-    serve(unit, 100)
+    serve(unit, SERVED_MOST)
   end
 end
 

@@ -37,6 +37,7 @@ from tests.support.sale_on_redis import STORE_LIMITS, sales_on, set_clock
 from tests.support.sale_talk import (
     JAM,
     OIL,
+    TEA,
     act,
     buying,
     calls,
@@ -105,6 +106,26 @@ async def test_the_largest_batch_that_can_be_set_is_decided_and_paid(redis_clien
     paid = await sales.pay(SALE, [paying(one, f"pay-{one.user}") for one in batch])
     assert {one.outcome for one in decided.decisions} == {Outcome.RESERVED}
     assert {one.outcome for one in paid} == {PaymentOutcome.ACCEPTED}
+
+
+async def test_units_that_come_back_for_very_many_are_offered_in_pieces_and_in_order(
+    redis_client: Client,
+):
+    sales = sales_on(redis_client, replace(STORE_LIMITS, waitlist_max=300))
+    terms = terms_of([250, 2, 1], [250, 2, 1], starts_at_ms=None, ends_at_ms=None)
+    await sales.arm(terms, act("arm"), {})
+    await sales.steer(SALE, Steering.OPEN, act("open"))
+    shop = buying("shop", 1, Line(TEA, 250))
+    waiting = [buying(f"user-{number}", 1, waitlist=True) for number in range(250)]
+    await sales.reserve(SALE, [shop, *waiting])
+    await sales.cancel(shop.order_id, None, "too many")
+    states = [await state_of(sales, one.order_id) for one in waiting]
+    assert states == [OrderState.RESERVED] * 100 + [OrderState.QUEUED] * 150
+    late = await sales.reserve(SALE, [buying("late", 1)])
+    assert (late.decisions[0].outcome, late.available[TEA]) == (Outcome.SOLD_OUT, 0)
+    while (await sales.sweep(SALE, 100)).more:
+        pass
+    assert {await state_of(sales, one.order_id) for one in waiting} == {OrderState.RESERVED}
 
 
 # memory
