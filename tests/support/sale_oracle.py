@@ -227,7 +227,7 @@ class OracleSales:
                     stored.expire(order)
             left -= len(ending)
             if stored.state is SaleState.CLOSED:
-                waiting = stored.waitlist[:left]
+                waiting = [one for sku in stored.goods for one in stored.waiting(sku)][:left]
                 for order_id in waiting:
                     stored.expire(stored.orders[order_id])
                 left -= len(waiting)

@@ -163,13 +163,13 @@ class StoredSale:
             self.become(SaleState.CLOSED, reason="ended")
 
     def rebuilt(self, terms: Terms, state: SaleState, reason: str, *, forgotten: bool) -> None:
-        """A new epoch: orders are as they were, refusals are forgotten.
+        """A new epoch: orders are as they were.
 
-        `forgotten`: so are acts, and payments that no order shows.
+        `forgotten`: refusals are not known any more, nor acts, nor payments that no order shows.
         """
         self.terms, self.moves, self.cancels_holds, self.told = terms, [], False, 1
-        self.asked = {one: first for one, first in self.asked.items() if first[1].order}
         if forgotten:
+            self.asked = {one: first for one, first in self.asked.items() if first[1].order}
             accepted = {order.payment_id for order in self.orders.values()}
             self.payments = {one: what for one, what in self.payments.items() if one in accepted}
             self.acts = {}

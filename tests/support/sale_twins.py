@@ -161,7 +161,8 @@ class Twins:
         orders = {one.id: one for one in await self._all(self.backend.sales.orders)}
         assert orders == stored.orders, f"the store has {orders}, its twin {stored.orders}"
         decided = set(await self._all(self.backend.sales.decided_ids))
-        assert decided == set(await self._all(self.twin.decided_ids))
+        expected_ids = set(await self._all(self.twin.decided_ids))
+        assert decided == expected_ids, f"decided by one of both: {decided ^ expected_ids}"
         for move in await self.backend.moves(self.sale):
             expected = stored.moves[self._moves_compared]
             assert move == expected, f"the store wrote {move}, its twin {expected}"
