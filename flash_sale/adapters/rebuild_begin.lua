@@ -9,16 +9,17 @@ end
 -- Refusals, payments, acts and the stream are never wrong for being old: they keep what is repeated from taking
 -- effect twice, and its answer as it was.
 local KEPT = {[5] = 'hash', [6] = 'hash', [10] = 'hash', [11] = 'hash', [12] = 'stream'}
-local newer, since = '0', whole(0)
+local newer, since, cancels = '0', whole(0), '0'
 if typed(SALE, 'hash') then
   newer = redis.call('HGET', SALE, 'refused_generation') or newer
   since = redis.call('HGET', SALE, 'refused_since_ms') or since
+  cancels = redis.call('HGET', SALE, 'cancel_holds') or cancels -- it was closed so, and not all holds are ended yet
 end
 for number, key in ipairs(KEYS) do
   if not (KEPT[number] and typed(key, KEPT[number])) then redis.call('UNLINK', key) end
 end
 redis.call('HSET', SALE, 'epoch', ARGV[4], 'seq', '0', 'told', '0', 'version', '0', 'clock_ms', '0', 'state', 'frozen',
   'reason', 'rebuilding', 'starts_at_ms', '0', 'ends_at_ms', '0', 'room', ARGV[5], 'currency', ARGV[6], 'hold_ms', ARGV[7],
-  'offer_ms', ARGV[8], 'grace_ms', ARGV[9], 'cancel_holds', '0', 'skus', ARGV[10],
+  'offer_ms', ARGV[8], 'grace_ms', ARGV[9], 'cancel_holds', cancels, 'skus', ARGV[10],
   'refused_generation', newer, 'refused_since_ms', since)
 return {'ok'}

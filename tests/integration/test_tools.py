@@ -373,6 +373,22 @@ async def test_a_store_that_lost_the_sale_but_not_its_stream_loses_no_order(
     assert await onair("reconcile") == 0
 
 
+async def test_a_sale_that_was_closed_with_its_holds_ends_them_after_a_rebuild_too(
+    instance: Instance,
+) -> None:
+    shop = instance.shop
+    sale = await shop.opened("s1", {"tea": 4})
+    held = (await shop.buy(sale, "ann")).order
+    assert held is not None
+    await shop.steer(sale, Steering.CLOSE, cancel_holds=True)
+    instance.write()
+    assert await onair("rebuild", "--sale", "s1", "--yes", "--force") == 0
+    await shop.store.sweep(sale, 10)
+    order = await shop.store.order(held.id)
+    assert order is not None
+    assert order.state is OrderState.CANCELLED
+
+
 async def test_a_stream_that_nobody_writes_stops_the_rebuild(
     instance: Instance, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
