@@ -142,8 +142,8 @@ class RedisSales:
         args: list[Argument] = []
         for one in payments:
             checked(payment=one.id, currency=one.currency, provider=one.provider)
-            if not one.id or " " in one.id + one.currency + one.provider:
-                raise ValueError("payment: must not be empty or contain spaces")
+            if one.id in {"", "-"} or " " in one.id + one.currency + one.provider:
+                raise ValueError("payment: must not be empty, - (none) or contain spaces")
             tail = tail_of(one.order_id)
             args += (tail, one.id, str(one.amount_minor), one.currency, one.provider)
         _, rows = await self._call(self._pay, sale, args)

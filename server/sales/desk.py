@@ -152,8 +152,8 @@ class SalesDesk:
         gets the same answer again.
         """
         _check_texts(payment=payment.id, provider=payment.provider)
-        if not payment.id or " " in payment.id + payment.currency + payment.provider:
-            raise bad_field("payment", "must not be empty or contain spaces")
+        if payment.id in {"", "-"} or " " in payment.id + payment.currency + payment.provider:
+            raise bad_field("payment", "must not be empty, - or contain spaces")
         sale = await self._open_of_order(payment.order_id, again(LOST))  # money is not sent away
         with faults():
             paid = await sale.pay(payment)

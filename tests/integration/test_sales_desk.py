@@ -199,6 +199,17 @@ async def test_a_payment_that_is_owed_back_long_after_a_sale_is_read_by_the_ledg
     assert [record.terms.id for record in await one.records.running()] == [SALE]
 
 
+@pytest.mark.parametrize("name", ["", "-", "p 1", "p\x1f1"])
+async def test_a_payment_whose_id_could_not_be_kept_is_refused(
+    shop: Shop, one: Desk, name: str
+) -> None:
+    await shop.opened(SALE, {"tea": 1})
+    await one.outcome("ann")
+    with refused(400, "payment"):
+        await one.desk.pay(replace(payment("ann"), id=name))
+    assert (await one.desk.pay(payment("ann"))).outcome is PaymentOutcome.ACCEPTED
+
+
 async def test_a_payment_of_a_sale_that_is_over_and_lost_is_asked_for_again(
     shop: Shop, one: Desk, redis_client: Client
 ) -> None:
