@@ -23,7 +23,6 @@ from loadtest.samples import Spread
 from loadtest.waiting import until
 
 _TICK_S = 0.001
-_MASK = b"\x17\x2a\x91\x5c"  # any mask is as good as another on loopback
 _FIRST_ORDER_ID = 10  # below are the ids of the opening
 
 
@@ -83,7 +82,7 @@ class Buyer(asyncio.Protocol):
 
     def say(self, text: bytes) -> None:
         if self._transport is not None:
-            self._transport.write(frames.client_frame(text, mask=_MASK))
+            self._transport.write(frames.client_frame(text, mask=frames.NO_MASK))
 
     def leave(self) -> None:
         if self._transport is not None:

@@ -68,6 +68,13 @@ local function turn()
   end
 end
 
+-- Announce: in whole for those who show it to people, and its head alone for those who only follow.
+local function tell(head, rows)
+  local text = table.concat(head, FIELD) .. FIELD
+  redis.call('SPUBLISH', ARGV[1], text .. table.concat(marks, ',') .. ROW .. rows)
+  redis.call('SPUBLISH', ARGV[1] .. '.heads', text .. ROW)
+end
+
 -- Returns an answer if nothing may be decided. A store that stands behind what was seen of it has
 -- lost moves: it freezes itself until it is rebuilt.
 local function begin()
@@ -80,7 +87,7 @@ local function begin()
   if known and (known > epoch or seen > seq) and sale.state ~= 'frozen' then
     sale.state, sale.reason, sale.told = 'frozen', 'the store lost moves', whole(tonumber(sale.told) + 1)
     redis.call('HSET', SALE, 'state', sale.state, 'reason', sale.reason, 'told', sale.told)
-    redis.call('SPUBLISH', ARGV[1], table.concat({sale.epoch, sale.seq, sale.told, whole(now), sale.state, sale.version, '', ''}, FIELD) .. ROW)
+    tell({sale.epoch, sale.seq, sale.told, whole(now), sale.state, sale.version, ''}, '')
   end
   if sale.state == 'frozen' then return {'frozen', sale.reason or ''} end
   turn()
@@ -239,8 +246,7 @@ local function commit()
     'version', sale.version, 'reason', sale.reason, 'starts_at_ms', sale.starts_at_ms, 'ends_at_ms', sale.ends_at_ms)
   local rows = table.concat(moves, ROW)
   if #moves > 0 then redis.call('XADD', LEDGER, '*', 'epoch', sale.epoch, 'moves', rows) end
-  local header = {sale.epoch, sale.seq, sale.told, sale.clock_ms, sale.state, sale.version, table.concat(shown, ','), table.concat(marks, ',')}
-  redis.call('SPUBLISH', ARGV[1], table.concat(header, FIELD) .. ROW .. rows)
+  tell({sale.epoch, sale.seq, sale.told, sale.clock_ms, sale.state, sale.version, table.concat(shown, ',')}, rows)
 end
 
 -- Refusals are kept in two generations; the older one goes when the newer is full or old enough.

@@ -66,10 +66,16 @@ def channel_of(sale: SaleId) -> str:
     return f"{{sale:{sale}}}:events"
 
 
+def heads_channel_of(sale: SaleId) -> str:
+    """The same announcements without their moves: for those who only follow where a sale stands."""
+    return f"{channel_of(sale)}.heads"
+
+
 def sale_of_channel(channel: str) -> SaleId | None:
     """The sale whose announcements come on a channel; None if it is another kind of channel."""
-    if channel.startswith("{sale:") and channel.endswith("}:events"):
-        return SaleId(channel[len("{sale:") : -len("}:events")])
+    place = channel.removesuffix(".heads")
+    if place.startswith("{sale:") and place.endswith("}:events"):
+        return SaleId(place[len("{sale:") : -len("}:events")])
     return None
 
 

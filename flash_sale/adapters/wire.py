@@ -86,6 +86,7 @@ def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
     return ",".join(f"{line.sku}*{line.qty}" for line in by_sku) + (MAY_WAIT if waitlist else "")
 
 
+@lru_cache(maxsize=2_048)  # a worker reads each order it placed twice: as answered, as announced
 def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) -> Order:
     """An order; without `state` as it was first answered. Raises `ValueError`."""
     user, request_id, ask, amount, prices, at, expires, position, durability, name = text.split(
@@ -158,7 +159,8 @@ def parse_moves(sale: SaleId, epoch: int, rows: str) -> tuple[Move, ...]:
     if not rows:
         return ()
     try:
-        return tuple(_move(sale, epoch, row.split(FIELD)) for row in rows.split(ROW))
+        split = (row.split(FIELD, _MOVE_FIELDS) for row in rows.split(ROW))
+        return tuple(_move(sale, epoch, fields) for fields in split)
     except (LookupError, ValueError) as error:
         raise Unreadable(f"moves of sale {sale}: {error}") from error
 
@@ -168,7 +170,7 @@ def _move(sale: SaleId, epoch: int, fields: list[str]) -> Move:
     tail, state, extra = fields[3], fields[4], fields[5]
     order = None
     if tail:
-        order = parse_order(sale, tail, FIELD.join(fields[_MOVE_FIELDS:]), state or None)
+        order = parse_order(sale, tail, fields[_MOVE_FIELDS], state or None)
     parts = extra.split(PART) if extra else []
     payment, outcome, actor, facts = None, None, "", {}
     if kind in (MoveKind.PAID, MoveKind.PAYMENT):

@@ -13,7 +13,6 @@ import csv
 import gc
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -144,10 +143,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--core", type=int, help="pin this process here; Redis keeps the others")
     options = parser.parse_args()
-    if options.core is not None:
-        os.sched_setaffinity(0, os.sched_getaffinity(0) | {options.core})
     gc.freeze()
     gc.set_threshold(50_000, 50, 1_000)
     rounds = uvloop.run(measure(options.mode, options.orders, options.rounds, options.batch))

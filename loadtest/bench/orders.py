@@ -72,11 +72,19 @@ class OrdersFigures:
 
 
 async def measure(plan: Plan, cores: Cores, say: Progress) -> OrdersFigures:
-    """Both parts, one after the other. Raises `ContenderFailed` if the server does not start."""
+    """Both parts, one after the other. Raises `ContenderFailed` if the server does not start.
+
+    Nothing is pinned: the figures are those of the whole machine, the generator on it too.
+    """
+    with cores.shared() as free:
+        return await _measure(plan, free, say)
+
+
+async def _measure(plan: Plan, cores: Cores, say: Progress) -> OrdersFigures:
     figures = OrdersFigures()
     for mode in ("everysec", "always"):
         say(f"engine, {mode}: {plan.engine_rounds} rounds of {plan.engine_orders} orders")
-        figures.engine += await asyncio.to_thread(_engine, plan, cores, mode)
+        figures.engine += await asyncio.to_thread(_engine, plan, mode)
     with running(cores, "onair") as (contender,):
         shop = Shop(contender)
         await asyncio.to_thread(shop.prepare)
@@ -88,11 +96,9 @@ async def measure(plan: Plan, cores: Cores, say: Progress) -> OrdersFigures:
     return figures
 
 
-def _engine(plan: Plan, cores: Cores, mode: str) -> list[dict[str, Any]]:
+def _engine(plan: Plan, mode: str) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "loadtest.bench.engine_process", "--mode", mode]
     command += ["--orders", str(plan.engine_orders), "--rounds", str(plan.engine_rounds)]
-    if cores.web is not None:
-        command += ["--core", str(cores.web)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=600)
     rounds: list[dict[str, Any]] = json.loads(done.stdout)
     return rounds

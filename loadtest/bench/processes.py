@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +110,18 @@ class Cores:
         """Move this process, and so all it starts from now on, to the shared core."""
         if self.others is not None:
             os.sched_setaffinity(0, {self.others})
+
+    @contextmanager
+    def shared(self) -> Iterator[Cores]:
+        """For a while this process, and all it starts, may use every core: nothing is pinned."""
+        if self.web is None or self.others is None:
+            yield self
+            return
+        os.sched_setaffinity(0, {self.web, self.others})
+        try:
+            yield Cores(None, None)
+        finally:
+            self.pin_self()
 
     def pin_web(self, pids: tuple[int, ...]) -> None:
         """Give the web worker's threads the core that is kept for them."""

@@ -10,7 +10,7 @@ import logging
 
 import orjson
 
-from flash_sale.adapters.script import channel_of, sale_of_channel
+from flash_sale.adapters.script import heads_channel_of, sale_of_channel
 from flash_sale.model import SaleId
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.script import RedisClient
@@ -52,10 +52,10 @@ class Hints:
         followed = set(self._writer.followed)
         for sale in self._heard - followed:
             self._heard.discard(sale)
-            await self.feed.unsubscribe(channel_of(sale))
+            await self.feed.unsubscribe(heads_channel_of(sale))
         for sale in followed - self._heard:
             self._heard.add(sale)
-            await self.feed.subscribe(channel_of(sale))
+            await self.feed.subscribe(heads_channel_of(sale))
 
     def _take(self, channel: str, message: bytes) -> None:
         sale = sale_of_channel(channel)

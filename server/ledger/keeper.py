@@ -18,8 +18,8 @@ from typing import Any
 
 import orjson
 
-from flash_sale.adapters.script import channel_of, sale_of_channel
-from flash_sale.adapters.wire import ROW, Told, Unreadable, parse_message
+from flash_sale.adapters.script import heads_channel_of, sale_of_channel
+from flash_sale.adapters.wire import Told, Unreadable, parse_message
 from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable
 from flash_sale.model import SaleId, SaleState, SaleView, Swept
 from flash_sale.store import LedgerStream, Sales, Stock
@@ -43,7 +43,6 @@ from server.settings import Limits, Settings
 
 _LOG = logging.getLogger("onair.keeper")
 _FAULTS = (SaleStoreUnavailable, RoomLogUnavailable, DatabaseUnavailable)
-_ROW = ROW.encode()
 
 RENEW_S = 1.0  # of the lease; well within its life
 DISCOVER_S = 1.0  # how often the list of running sales is read; a hint on CHANNEL is quicker
@@ -135,8 +134,8 @@ class Keeper:
         kept = None if sale is None else self._kept.get(sale)
         if kept is None:
             return
-        try:  # the moves are the ledger's; the head says whether the sale itself turned
-            told: Told | None = parse_message(kept.sale, message.partition(_ROW)[0])
+        try:  # the head says whether the sale itself turned
+            told: Told | None = parse_message(kept.sale, message)
         except Unreadable as error:
             _LOG.warning("%s", error)
             told = None
@@ -207,7 +206,7 @@ class Keeper:
             if kept.task is not None:
                 await end_tasks([kept.task])
             if self._kept.pop(sale, None) is not None:
-                await self.feed.unsubscribe(channel_of(sale))
+                await self.feed.unsubscribe(heads_channel_of(sale))
 
     # one sale
 
@@ -218,7 +217,7 @@ class Keeper:
             kept.wake.clear()
             try:
                 if not subscribed:
-                    await self.feed.subscribe(channel_of(kept.sale))
+                    await self.feed.subscribe(heads_channel_of(kept.sale))
                     subscribed = True
                 pause_s = await self._look(kept)
             except _FAULTS as error:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from flash_sale.adapters.script import channel_of, key_of
+from flash_sale.adapters.script import heads_channel_of, key_of
 from flash_sale.model import Act, Steering
 from flash_sale.store import StreamEntry
 from server.control import CHANNEL
@@ -97,7 +97,7 @@ async def test_what_a_sale_announces_makes_the_writer_look_there(
 
     async def heard() -> bool:
         channels = await shop.client.execute_command("PUBSUB", "SHARDCHANNELS")
-        return {channel_of(sale).encode(), CHANNEL.encode()} == set(channels)
+        return {heads_channel_of(sale).encode(), CHANNEL.encode()} == set(channels)
 
     async with running(writer):
         await wait_until_written(shop, sale)
