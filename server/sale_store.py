@@ -16,6 +16,7 @@ def sale_store(client: RedisClient, settings: Settings) -> RedisSales:
             waitlist_max=limits.waitlist_max,
             refusals_kept_ms=limits.refusals_kept_s * 1000,
             refusals_kept_max=limits.refusals_kept_max,
+            orders_per_buyer_max=limits.orders_per_buyer_max,
             grace_ms=limits.payment_grace_ms,
         ),
         Durable(

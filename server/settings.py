@@ -91,6 +91,7 @@ class Limits:
     batch_orders_max: int = 256
     decide_within_s: int = 8
     waitlist_max: int = 10_000
+    orders_per_buyer_max: int = 1_000
     refusals_kept_s: int = 3_600
     refusals_kept_max: int = 200_000
     order_marks_max: int = 1_000_000

@@ -10,6 +10,7 @@ for at = 5, #ARGV, 5 do
     if ARGV[at + 3] ~= '' then redis.call('ZADD', DEADLINES, ARGV[at + 3], tail) end
     if ARGV[at + 4] ~= '' then redis.call('ZADD', WAITING, ARGV[at + 4], tail) end
     local order = order_of(tail)
+    redis.call('HINCRBY', BUYERS, FIELD .. order.user, 1)
     if order.payment ~= '-' then redis.call('HSET', PAYMENTS, order.payment, 'accepted ' .. tail) end
     if HOLDING[order.state] then
       for _, line in ipairs(order.lines) do redis.call('HINCRBY', BUYERS, line.sku .. FIELD .. order.user, line.qty) end

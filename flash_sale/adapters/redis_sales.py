@@ -67,6 +67,7 @@ class StoreLimits:
     waitlist_max: int = 10_000
     refusals_kept_ms: int = 3_600_000
     refusals_kept_max: int = 200_000
+    orders_per_buyer_max: int = 1_000  # of any state: who cancels and orders again is bounded too
     grace_ms: int = 3_000
 
 
@@ -113,7 +114,7 @@ class RedisSales:
             f"{ask_of(one.lines, one.waitlist)}{FIELD}{one.name}{ROW}"
             for one in purchases
         ]
-        args.append("".join(rows_asked))
+        args += ("".join(rows_asked), limits.orders_per_buyer_max)
         _check_buyers(purchases)
         at, rows = await self._call(self._reserve, sale, args)
         words, texts = rows[1::2], rows[2::2]

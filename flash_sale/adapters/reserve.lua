@@ -1,11 +1,13 @@
 -- reserve: decide a batch of purchases of one sale, in order; each tail takes effect at most once.
 -- ARGV  4 refusals kept for ms  5 refusals kept at most  6 waitlist places at most  7 durability mode,
 --       8 a row per purchase: tail, user, request_id, ask (sku*qty, joined by ','; '+' at the end: may wait), name
+--       9 orders of one buyer at most, whatever became of them
 -- Returns after the header: 'sku=available,...', then outcome and order (or '') per purchase. Outcomes are
 -- words of flash_sale.model.Outcome. All or nothing per purchase; a refusal changes nothing for its neighbours.
 local refusal = begin()
 if refusal then return refusal end
 
+local orders_most = tonumber(ARGV[9])
 local places, after = tonumber(ARGV[6]), FIELD .. ARGV[7] .. FIELD
 local now_text = whole(now)
 local expires = whole(now + tonumber(sale.hold_ms))
@@ -46,13 +48,15 @@ local function lines(ask)
 end
 
 local fields, held = {}, {}
+local function look_up(field)
+  if held[field] then return end
+  held[field] = 0
+  fields[#fields + 1] = field
+end
 for number, user in ipairs(users) do
+  look_up(FIELD .. user) -- how many orders of any state
   for _, line in ipairs(lines(asks[number])) do
-    local field = line.sku .. FIELD .. user
-    if not held[field] then
-      held[field] = 0
-      fields[#fields + 1] = field
-    end
+    look_up(line.sku .. FIELD .. user)
   end
 end
 for from = 1, #fields, 2000 do
@@ -83,6 +87,7 @@ end
 -- A move of a new order needs no state: it is as first answered.
 local function keep(number, kind, asked, ends, position)
   local tail = tails[number]
+  hold(FIELD .. users[number], 1)
   local text = users[number] .. FIELD .. requests[number] .. FIELD .. asked.priced .. ends .. FIELD .. position .. after .. names[number]
   new_orders[#new_orders + 1] = tail
   new_orders[#new_orders + 1] = text
@@ -93,7 +98,7 @@ end
 
 local function wait(number, asked)
   local unit, field = asked[1].unit, asked[1].sku .. FIELD .. users[number]
-  if held[field] + 1 > unit.limit then return 'limit_reached' end
+  if held[field] + 1 > unit.limit or held[FIELD .. users[number]] >= orders_most then return 'limit_reached' end
   if places_taken >= places then return 'sold_out' end
   local position = queued(unit) + 1
   queue[unit.sku] = position
@@ -119,6 +124,7 @@ local function decide(number)
     end
   end
   local user = users[number]
+  if held[FIELD .. user] >= orders_most then return 'limit_reached' end
   for _, line in ipairs(asked) do
     if held[line.sku .. FIELD .. user] + line.qty > line.unit.limit then return 'limit_reached' end
   end

@@ -118,7 +118,17 @@ async def _peer_round(
     command = [
         *(program, "-s", str(redis.socket), "-n", str(orders), "-c", str(PEER_CLIENTS)),
         *("-r", "1000000000", "--csv", "EVALSHA", script.digest, "12", *keys_of(sale)),
-        *(channel_of(sale), "", "0", "3600000", "200000", "10000", mode, "\x1f".join(buyer)),
+        *(
+            channel_of(sale),
+            "",
+            "0",
+            "3600000",
+            "200000",
+            "10000",
+            mode,
+            "\x1f".join(buyer),
+            "1000",
+        ),
     ]
     done = await asyncio.to_thread(
         subprocess.run, command, capture_output=True, text=True, check=True, timeout=300

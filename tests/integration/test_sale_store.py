@@ -348,6 +348,21 @@ async def test_a_remembered_answer_is_given_again_even_when_there_is_stock(twins
     await twins.check()
 
 
+async def test_who_cancels_and_orders_again_is_bounded(redis_client):
+    terms = terms_of([9, 9, 9], [3, 3, 3], starts_at_ms=None, ends_at_ms=None)
+    sales = sales_on(redis_client, StoreLimits(orders_per_buyer_max=2))
+    await sales.arm(terms, act("arm"), {})
+    await sales.steer(SALE, Steering.OPEN, act("open"))
+    for number in (1, 2):
+        purchase = buying("ann", number)
+        decided = await sales.reserve(SALE, [purchase])
+        assert decided.decisions[0].outcome is Outcome.RESERVED
+        await sales.cancel(purchase.order_id, "ann", "")
+    others = await sales.reserve(SALE, [buying("ann", 3), buying("ben", 1), buying("ann", 2)])
+    outcomes = [one.outcome for one in others.decisions]
+    assert outcomes == [Outcome.LIMIT_REACHED, Outcome.RESERVED, Outcome.RESERVED]
+
+
 async def test_of_many_refusals_the_last_ones_are_kept(redis_client):
     terms = terms_of([1, 1, 1], [1, 1, 1], starts_at_ms=None, ends_at_ms=None)
     sales = sales_on(redis_client, StoreLimits(refusals_kept_max=10))
