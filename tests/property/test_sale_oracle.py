@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from flash_sale.model import Move, SaleId
+from flash_sale.model import Move, OrderId, OrderState, SaleId
 from tests.support.sale_machine import SaleMachine
 from tests.support.sale_oracle import OracleSales
 from tests.support.sale_twins import DURABILITY, GRACE_MS, WAITLIST_MAX, Backend
@@ -38,6 +38,10 @@ class MemoryBackend:
         self._read += len(moves)
         return moves
 
+    async def held(self, sale: SaleId) -> set[OrderId]:
+        orders = self.sales.sales[sale].orders.values()
+        return {order.id for order in orders if order.state is OrderState.RESERVED}
+
     async def disturb(self) -> None: ...
 
     async def close(self) -> None: ...
@@ -52,7 +56,7 @@ def test_the_books_of_the_twin_balance_whatever_happens():
     run_state_machine_as_test(
         MachineOnTheTwin,
         settings=settings(
-            max_examples=100,
+            max_examples=60,
             stateful_step_count=50,
             deadline=None,
             print_blob=True,

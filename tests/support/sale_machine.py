@@ -32,6 +32,7 @@ T = TypeVar("T")
 SALE = SaleId("spring")
 SKUS = [SkuId("tea"), SkuId("oil-1l"), SkuId("jam_2")]
 HOLD_MS, OFFER_MS = 60_000, 20_000
+ENDED = [OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REFUNDED]
 
 which = st.integers(0, 999)
 users = st.sampled_from(["ann", "ben", "cat", "蔡"])
@@ -144,6 +145,15 @@ class SaleMachine(RuleBasedStateMachine):
         people = [user, "dan", "fay", "gus"][:count]
         self.run(self.here.reserve(*(self.purchase(one, lines, True) for one in people)))
 
+    @rule(number=which, state=st.sampled_from(ENDED), waitlist=st.booleans())
+    def buy_anew(self, number: int, state: OrderState, waitlist: bool) -> None:
+        """What somebody had and has no more."""
+        order = self.order(number, state)
+        if order is not None:
+            lines = tuple(Line(line.sku, line.qty) for line in order.lines)
+            may_wait = waitlist and lines == (Line(lines[0].sku, 1),)
+            self.run(self.here.reserve(self.purchase(order.user, lines, may_wait)))
+
     @rule(number=which, ask=asks, twice=st.booleans())
     def buy_again(self, number: int, ask: tuple[str, tuple[Line, ...], bool], twice: bool) -> None:
         """A retry, alone or beside a new purchase that comes twice in one batch."""
@@ -225,12 +235,13 @@ class SaleMachine(RuleBasedStateMachine):
     def pass_time(self, ms: int) -> None:
         self.run(self.here.pass_time(ms))
 
-    @rule(number=which, beyond=st.sampled_from([-1, 0, 1]))
+    @rule(number=which, beyond=st.sampled_from([-1, 0, 0, 1]))
     def pass_time_to_the_end_of_a_hold(self, number: int, beyond: int) -> None:
-        order = self.order(number, OrderState.RESERVED)
+        order = self.order(number, OrderState.RESERVED, OrderState.PAID)
         if order is not None and order.expires_at_ms is not None:
             ms = order.expires_at_ms + GRACE_MS + beyond - self.here.now_ms
             self.run(self.here.pass_time(max(0, ms)))
+            self.run(self.here.sweep(100))
 
     @rule(most=st.sampled_from([1, 2, 100]))
     def sweep(self, most: int) -> None:

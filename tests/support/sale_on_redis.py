@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import Durable, key_of
-from flash_sale.model import Move, SaleId
+from flash_sale.model import Move, OrderId, SaleId
 from server.redis_client import Client
 from tests.support.sale_twins import DURABILITY, GRACE_MS, WAITLIST_MAX
 
@@ -57,6 +57,10 @@ class RedisBackend:
         assert not any(entry.unreadable for entry in entries), entries
         assert await self._stream.lag(sale) == 0
         return [move for entry in entries for move in entry.moves]
+
+    async def held(self, sale: SaleId) -> set[OrderId]:
+        tails = await self._client.zrange(key_of(sale, "deadlines"), 0, -1)
+        return {OrderId(f"{sale}.{tail.decode()}") for tail in tails}
 
     async def disturb(self) -> None:
         await self._disturb_it()

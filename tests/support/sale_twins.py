@@ -19,6 +19,7 @@ from flash_sale.model import (
     Decided,
     Move,
     OrderId,
+    OrderState,
     Paid,
     Payment,
     Purchase,
@@ -57,6 +58,9 @@ class Backend(Protocol):
 
     async def moves(self, sale: SaleId) -> list[Move]:
         """The moves of a sale that were not read yet, from its stream."""
+
+    async def held(self, sale: SaleId) -> set[OrderId]:
+        """The orders whose holds will end by themselves."""
 
     async def disturb(self) -> None:
         """Do to the store what it must survive unnoticed."""
@@ -163,6 +167,9 @@ class Twins:
         decided = set(await self._all(self.backend.sales.decided_ids))
         expected_ids = set(await self._all(self.twin.decided_ids))
         assert decided == expected_ids, f"decided by one of both: {decided ^ expected_ids}"
+        reserved = {one.id for one in orders.values() if one.state is OrderState.RESERVED}
+        held = await self.backend.held(self.sale)
+        assert held == reserved, f"reserved or held, not both: {held ^ reserved}"
         for move in await self.backend.moves(self.sale):
             expected = stored.moves[self._moves_compared]
             assert move == expected, f"the store wrote {move}, its twin {expected}"
