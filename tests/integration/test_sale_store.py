@@ -98,8 +98,7 @@ def quoted(script: str) -> set[str]:
     ],
 )
 def test_every_word_of_an_answer_stands_in_its_script(script: str, words: list[str]):
-    missing = {str(word) for word in words} - quoted(script)
-    assert not missing
+    assert not {str(word) for word in words} - quoted(script)
 
 
 def test_every_word_in_a_script_is_a_word_of_the_model():

@@ -59,7 +59,8 @@ class RedisBackend:
         return [move for entry in entries for move in entry.moves]
 
     async def held(self, sale: SaleId) -> set[OrderId]:
-        tails = await self._client.zrange(key_of(sale, "deadlines"), 0, -1)
+        key = key_of(sale, "deadlines")
+        tails: list[bytes] = await self._client.execute_command("ZRANGE", key, 0, -1)
         return {OrderId(f"{sale}.{tail.decode()}") for tail in tails}
 
     async def disturb(self) -> None:
