@@ -98,6 +98,7 @@ class Limits:
     hold_seconds_max: int = 86_400
     countdown_seconds_max: int = 3_600
     payment_grace_ms: int = 3_000
+    settled_sale_kept_s: int = 7_776_000  # 90 days
     sales_loaded_max: int = 1_000
     orders_ticker_ms: int = 2_000
     orders_listed_max: int = 100

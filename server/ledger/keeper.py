@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from flash_sale.adapters.redis_retirement import RedisRetirement
 from flash_sale.adapters.script import heads_channel_of, sale_of_channel
 from flash_sale.adapters.wire import Told, Unreadable, parse_message
 from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable
@@ -81,6 +82,7 @@ class Keeper:
         auditor: Auditor,
         audits: Audits,
         lease: Lease,
+        retirement: RedisRetirement,
         limits: Limits,
         now_ms: Callable[[], int],
     ) -> None:
@@ -91,6 +93,7 @@ class Keeper:
         self._auditor = auditor
         self._audits = audits
         self._lease = lease
+        self._retirement = retirement
         self._limits = limits
         self._now_ms = now_ms
         self._kept: dict[SaleId, _Kept] = {}
@@ -311,6 +314,7 @@ class Keeper:
         It was over one audit before, too: a refund that has stirred it has had its time.
         """
         await self._announcer.farewell(kept.sale, self._sales_of(kept.record.terms.room))
+        await self._retirement.retire(kept.sale)
         if await self._records.settle(kept.sale, self._now_ms()):
             await self._let_go({kept.sale})
             _LOG.info("sale %s is settled", kept.sale)
@@ -383,6 +387,7 @@ def open_keeper(
         auditor=Auditor(sales, stream, records, orders),
         audits=audits,
         lease=Lease(commands, f"{name}@{socket.gethostname()}"),
+        retirement=RedisRetirement(commands, limits.settled_sale_kept_s),
         limits=limits,
         now_ms=now_ms,
     )

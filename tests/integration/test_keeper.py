@@ -315,6 +315,8 @@ async def test_a_closed_sale_is_settled_when_the_ledger_has_all_of_it(stage: Sta
             return record is not None and record.settled_at_ms is not None
 
         await wait_until(is_settled, SOON_S, "the sale is settled")
+        for key in await shop.client.keys(f"{{sale:{sale}}}:*"):
+            assert 0 < await shop.client.ttl(key) <= Limits().settled_sale_kept_s, key
         assert await stage.listed() == {}
         assert (await stage.told())[-1]["state"] == "closed"
         assert not await shop.client.hexists(ANNOUNCED, sale)
