@@ -166,7 +166,7 @@ class _Line:
                 async with asyncio.timeout(ANSWER_WITHIN_S):
                     return await _exact(client, method, data)
             except WireError as error:
-                if error.code not in (100, 429, 503):
+                if error.code not in (100, 111, 429, 503):  # told to come again
                     raise
             except (OSError, TimeoutError, AssertionError, WebSocketException):
                 await self.close()
