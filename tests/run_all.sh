@@ -42,9 +42,11 @@ make --no-print-directory check
 # Both of these wait more than they compute, so they run side by side; browsers want the machine.
 echo "== tests/integration, in the background"
 integration_log=$(mktemp)
+set -m # a group of its own: without, it and all it starts would ignore an interrupt
 $python -m pytest -q tests/integration >"$integration_log" 2>&1 &
 integration=$!
-trap 'kill "$integration" 2>/dev/null || true; rm -f "$integration_log"' EXIT
+set +m
+trap 'kill -- "-$integration" 2>/dev/null || true; rm -f "$integration_log"' EXIT
 echo "== tests/fault"
 fault_failed=0
 $python -m pytest -q tests/fault || fault_failed=1
@@ -52,7 +54,7 @@ integration_failed=0
 wait "$integration" || integration_failed=1
 echo "== tests/integration"
 cat "$integration_log"
-[ $fault_failed = 0 ] && [ $integration_failed = 0 ]
+if [ $fault_failed = 1 ] || [ $integration_failed = 1 ]; then exit 1; fi
 echo "== tests/e2e"
 $python -m pytest -q tests/e2e
 
