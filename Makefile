@@ -34,8 +34,9 @@ check: setup-test ## format, lint, types, import rules, unit and property tests 
 test: setup-test ## install what tests need and run all of them
 	@bash tests/run_all.sh
 
-test-fault: setup-test ## only the tests that kill, stop and delay real processes
-	$(BIN)/python -m pytest -q tests/fault
+test-fault: setup-test ## the tests that kill, stop and delay real processes, with more seeds, and their table
+	$(BIN)/python -m pytest -q tests/fault --seeds 5
+	@echo; cat .artifacts/faults.md
 
 bench: setup-test ## the benchmarks: fan-out, memory, connects and orders, as ratios measured in one run
 	$(BIN)/python -m loadtest.bench

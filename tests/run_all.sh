@@ -39,22 +39,32 @@ fi
 
 make --no-print-directory check
 
-# Both of these wait more than they compute, so they run side by side; browsers want the machine.
-echo "== tests/integration, in the background"
-integration_log=$(mktemp)
-set -m # a group of its own: without, it and all it starts would ignore an interrupt
-$python -m pytest -q tests/integration >"$integration_log" 2>&1 &
-integration=$!
-set +m
-trap 'kill -- "-$integration" 2>/dev/null || true; rm -f "$integration_log"' EXIT
-echo "== tests/fault"
-fault_failed=0
-$python -m pytest -q tests/fault || fault_failed=1
-integration_failed=0
-wait "$integration" || integration_failed=1
-echo "== tests/integration"
-cat "$integration_log"
-if [ $fault_failed = 1 ] || [ $integration_failed = 1 ]; then exit 1; fi
+# These wait more than they compute, so they run side by side; browsers want the machine.
+logs=$(mktemp -d)
+declare -A running=()
+trap 'for pid in "${running[@]}"; do kill -- "-$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
+begin() { # begin NAME PYTEST-ARGUMENT...
+  local name=$1
+  shift
+  set -m # a group of its own: without, it and all it starts would ignore an interrupt
+  $python -m pytest -q "$@" >"$logs/$name" 2>&1 &
+  running[$name]=$!
+  set +m
+}
+sale_faults=(tests/fault/test_sale_faults.py tests/fault/test_sale_storms.py)
+echo "== tests/integration and tests/fault, side by side: some minutes without a word"
+begin integration tests/integration
+begin fault tests/fault "${sale_faults[@]/#/--ignore=}"
+begin fault-of-sales "${sale_faults[@]}"
+red=0
+for name in integration fault fault-of-sales; do
+  wait "${running[$name]}" || red=1
+  unset "running[$name]"
+  echo "== tests: $name"
+  cat "$logs/$name"
+done
+cat .artifacts/faults.md
+if [ $red = 1 ]; then exit 1; fi
 echo "== tests/e2e"
 $python -m pytest -q tests/e2e
 

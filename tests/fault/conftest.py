@@ -20,7 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(1, metafunc.config.getoption("--seeds") + 1))
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def new_table() -> None:
     """The table of faults begins anew with each run."""
     TABLE.unlink(missing_ok=True)

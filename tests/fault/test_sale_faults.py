@@ -1,7 +1,7 @@
 """Faults during a sale, with the real server: afterwards nothing is lost, oversold or doubled.
 
 Each fault comes while buyers buy, pay, cancel and ask again. The seed decides who does what; more
-seeds: `pytest tests/fault/test_sale_faults.py --seeds 5`.
+seeds: `make test-fault`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis.asyncio
 
 from server.redis_socket import socket_path, socket_url
@@ -25,6 +26,8 @@ from tests.support.sale_crowd import Crowd
 from tests.support.sale_history import Verdict
 from tests.support.sale_stage import Stage, staged
 from tests.support.wait import wait_until
+
+pytestmark = pytest.mark.usefixtures("new_table")
 
 
 def check(verdict: Verdict, seed: int) -> None:

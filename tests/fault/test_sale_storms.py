@@ -11,6 +11,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from server.payments.signature import HEADER, sign
 from tests.support.redis_server import plain_redis
 from tests.support.sale_stage import Stage, staged
@@ -18,6 +20,8 @@ from tests.support.tcp_proxy import TcpProxy
 from tests.support.wait import wait_until
 
 SECRET = "a secret that only a payment provider knows, 0123456789"
+
+pytestmark = pytest.mark.usefixtures("new_table")
 
 
 async def test_replies_lost_after_the_work_was_done_are_asked_for_again(

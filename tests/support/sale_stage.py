@@ -126,7 +126,8 @@ def write_row(fault: str, seed: int, verdict: Verdict, recovered_s: float) -> No
     TABLE.parent.mkdir(exist_ok=True)
     counts = (verdict.operations, verdict.acknowledged, verdict.unknown)
     bad = (verdict.lost, verdict.oversold, verdict.duplicated)
-    cells = [fault, str(seed), *map(str, counts), *map(str, bad), f"{recovered_s:.1f}"]
+    recovered = "-" if recovered_s < 0 else f"{recovered_s:.1f}"  # nobody asked afterwards
+    cells = [fault, str(seed), *map(str, counts), *map(str, bad), recovered]
     row = f"| {' | '.join(cells)} |\n"
     print(row, end="")
     with TABLE.open("a") as table:
