@@ -41,14 +41,15 @@ make --no-print-directory check
 
 # These wait more than they compute, so they run side by side; browsers want the machine.
 logs=$(mktemp -d)
-declare -A running=()
-trap 'for pid in "${running[@]}"; do kill -- "-$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
+running=''
+trap 'for pid in $running; do kill -- "-$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
 begin() { # begin NAME PYTEST-ARGUMENT...
   local name=$1
   shift
   set -m # a group of its own: without, it and all it starts would ignore an interrupt
   $python -m pytest -q "$@" >"$logs/$name" 2>&1 &
-  running[$name]=$!
+  running="$running $!"
+  echo $! >"$logs/$name.pid"
   set +m
 }
 sale_faults=(tests/fault/test_sale_faults.py tests/fault/test_sale_storms.py)
@@ -58,11 +59,11 @@ begin fault tests/fault "${sale_faults[@]/#/--ignore=}"
 begin fault-of-sales "${sale_faults[@]}"
 red=0
 for name in integration fault fault-of-sales; do
-  wait "${running[$name]}" || red=1
-  unset "running[$name]"
+  wait "$(cat "$logs/$name.pid")" || red=1
   echo "== tests: $name"
   cat "$logs/$name"
 done
+running=''
 cat .artifacts/faults.md
 if [ $red = 1 ]; then exit 1; fi
 echo "== tests/e2e"
