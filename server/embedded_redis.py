@@ -72,6 +72,9 @@ def redis_arguments(data_dir: Path, socket: Path, durability: str) -> list[str]:
         *("--appendfsync", "everysec" if durability == "everysec" else "always"),
         # A rewrite of the file must not suspend the promise that what was answered is on disk.
         *("--no-appendfsync-on-rewrite", "no", "--aof-load-truncated", "yes"),
+        # A rewrite forks and takes a core: not every few minutes of a sale. A file of this size is
+        # read again in a few seconds.
+        *("--auto-aof-rewrite-min-size", "256mb"),
         *("--maxmemory-policy", "noeviction"),
     ]
 
