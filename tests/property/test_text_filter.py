@@ -57,6 +57,7 @@ TELLING = st.sampled_from(
     "0123456789一幺三巴吧就加我微信薇v x q.。,:/@+-点com群❤👍*$!f\ufe0f\u200b\u202e\u00ad\ue000"
 )
 TEXTS = st.one_of(st.text(max_size=80), st.text(alphabet=TELLING, max_size=80))
+STROKES = "丨丶"  # read as a bar and a dot: no letters, so no words by themselves
 
 
 def accepted(text: str) -> bool:
@@ -137,10 +138,14 @@ def test_any_text_gets_one_verdict(text):
 
 
 @settings(deadline=None)
-@given(TEXTS)
-def test_a_filter_that_allows_the_whole_text_finds_no_word_in_it(text):
-    letters = "".join(character for character in text if "\u4e00" <= character <= "\u9fff")
-    assume(letters)
+@given(
+    st.text(
+        st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF, exclude_characters=STROKES),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_a_filter_that_allows_the_whole_text_finds_no_word_in_it(letters):
     assert TextFilter([letters]).check(letters) != Verdict(accepted=True)
     assert TextFilter([letters], allowed_words=[letters]).check(letters).accepted
 
