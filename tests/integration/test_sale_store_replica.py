@@ -1,0 +1,85 @@
+"""`replicated`: an answer is given once a replica has it on disk, and not before."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+
+from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
+from flash_sale.adapters.script import Durable
+from flash_sale.catalog import ProductId, SkuId
+from flash_sale.errors import SaleStoreUnavailable
+from flash_sale.model import (
+    Act,
+    Item,
+    Line,
+    Outcome,
+    Purchase,
+    SaleId,
+    Steering,
+    Terms,
+    order_id_of,
+)
+from server.redis_client import Client, connect
+from tests.support.redis_server import plain_redis
+from tests.support.wait import wait_until
+
+T = TypeVar("T")
+SALE, MUG = SaleId("s1"), SkuId("mug")
+ON_DISK = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+def buying(user: str) -> Purchase:
+    return Purchase(order_id_of(SALE, user, "r1"), user, "r1", (Line(MUG, 1),))
+
+
+async def linked(client: Client) -> bool:
+    facts = await client.info("replication")
+    return int(facts["connected_slaves"]) == 1 and facts["slave0"]["state"] == "online"
+
+
+async def confirmed(call: Callable[[], Awaitable[T]]) -> T:
+    """Ask again with the same ids, as callers do, while a new replica still writes its file."""
+    answers: list[T] = []
+
+    async def answered() -> bool:
+        try:
+            answers.append(await call())
+        except SaleStoreUnavailable:
+            return False
+        return True
+
+    await wait_until(answered, 30, "a replica confirms it")
+    return answers[0]
+
+
+async def test_an_order_is_answered_when_a_replica_has_it_on_disk_and_not_before() -> None:
+    with plain_redis(*ON_DISK) as port:
+        client = connect(f"redis://127.0.0.1:{port}")
+        durable = Durable("replicated", server_syncs=False, within_ms=500)
+        store = RedisSales(client, StoreLimits(), durable)
+        try:
+            with plain_redis(*ON_DISK, "--replicaof", "127.0.0.1", str(port)) as replica_port:
+                await wait_until(lambda: linked(client), 20, "the replica follows")
+                item = Item(MUG, ProductId("mug"), "Mug", 5, 100, 1)
+                terms = Terms(SALE, "room", "CNY", (item,), hold_ms=60_000, offer_ms=1_000)
+                await confirmed(lambda: store.arm(terms, Act("arm", "m", "merchant"), {}))
+                await confirmed(lambda: store.steer(SALE, Steering.OPEN, Act("open", "h", "host")))
+                decided = await confirmed(lambda: store.reserve(SALE, [buying("ann")]))
+                assert decided.decisions[0].outcome is Outcome.RESERVED
+                assert decided.decisions[0].order is not None
+                assert decided.decisions[0].order.durability == "replicated"
+                there = connect(f"redis://127.0.0.1:{replica_port}")
+                assert await there.hlen(f"{{sale:{SALE}}}:orders") == 1
+                await there.aclose()
+            with pytest.raises(SaleStoreUnavailable, match="0 replicas"):
+                await store.reserve(SALE, [buying("ben")])
+            with plain_redis(*ON_DISK, "--replicaof", "127.0.0.1", str(port)):
+                await wait_until(lambda: linked(client), 20, "another replica follows")
+                again = await confirmed(lambda: store.reserve(SALE, [buying("ben")]))
+                assert again.decisions[0].outcome is Outcome.RESERVED
+                assert (await store.view(SALE)).items[0].reserved == 2
+        finally:
+            await client.aclose()
