@@ -29,7 +29,7 @@ for variable in [name for name in os.environ if name.startswith("ONAIR_")]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--seeds", type=int, default=2, help="how many seeds each fault of a sale is tried with"
+        "--seeds", type=int, default=1, help="how many seeds each fault of a sale is tried with"
     )
 
 

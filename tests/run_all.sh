@@ -56,7 +56,7 @@ sale_faults=(tests/fault/test_sale_faults.py tests/fault/test_sale_storms.py)
 echo "== tests/integration and tests/fault, side by side: some minutes without a word"
 begin integration tests/integration
 begin fault tests/fault "${sale_faults[@]/#/--ignore=}"
-begin fault-of-sales "${sale_faults[@]}"
+begin fault-of-sales "${sale_faults[@]}" --seeds 2
 red=0
 for name in integration fault fault-of-sales; do
   wait "$(cat "$logs/$name.pid")" || red=1
