@@ -20,6 +20,8 @@ OrderId = NewType("OrderId", str)  # "<sale>.<tail>": it says by itself where it
 # Amounts travel through JavaScript and Lua, which count exactly up to 2**53.
 AMOUNT_MINOR_MAX = 2**53 - 1
 UNITS_MAX = 1_000_000_000
+COUPONS_MAX = 8  # of one order
+NOTE_BYTES_MAX = 1_800  # of one order; it travels with every move of it
 
 
 class SaleState(StrEnum):
@@ -99,24 +101,32 @@ class MoveKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """So many units of one sku."""
+    """So many units of one sku. `markup_minor` is what a reseller adds to the price of a unit."""
 
     sku: SkuId
     qty: int
+    markup_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """A line at the price of one unit when it was ordered."""
+    """A line at the price of one unit when it was ordered, as the buyer sees it: `markup_minor`
+    of it is a reseller's.
+    """
 
     sku: SkuId
     qty: int
     price_minor: int
+    markup_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One sku of a sale. `stock` is what the merchant allocates; a host may put on sale less."""
+    """One sku of a sale. `stock` is what the merchant allocates; a host may put on sale less.
+
+    No discount brings the price of a unit below `floor_minor`; a reseller may add at most
+    `markup_max_minor`. Whoever makes a `Purchase` sees to both: the store knows neither.
+    """
 
     sku: SkuId
     product_id: ProductId
@@ -124,6 +134,8 @@ class Item:
     stock: int
     price_minor: int
     per_user_max: int
+    floor_minor: int = 1
+    markup_max_minor: int = 0  # 0: not for resale
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,9 @@ class Purchase:
     """What one buyer asks of a sale: all lines or nothing. `order_id` comes from `order_id_of`.
 
     With `waitlist` (one line, one unit) a sold-out sku is waited for instead of refused.
+    `discount_minor` is taken off the sum of the lines, by `coupons`: ids, sorted, each once, at
+    most COUPONS_MAX. Both belong to the request as its lines do. `note` does not: a retry with
+    another one gets the first answer, and with it the first note.
     """
 
     order_id: OrderId
@@ -154,11 +169,17 @@ class Purchase:
     lines: tuple[Line, ...]
     waitlist: bool = False
     name: str = ""  # as others may see it, masked
+    discount_minor: int = 0
+    coupons: tuple[str, ...] = ()
+    note: str = ""  # JSON that the store carries and does not read, at most NOTE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as the store knows it. Which instants are set follows from its state."""
+    """One order as the store knows it. Which instants are set follows from its state.
+
+    `amount_minor` is the sum of its lines less `discount_minor`.
+    """
 
     id: OrderId
     sale: SaleId
@@ -176,6 +197,9 @@ class Order:
     durability: str  # the mode that held when it was answered
     payment_id: str = ""
     name: str = ""
+    discount_minor: int = 0
+    coupons: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
