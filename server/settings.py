@@ -113,6 +113,31 @@ class Limits:
     webhook_tolerance_s: int = 300
     refund_attempts_max: int = 20
     export_rows_max: int = 5_000_000
+    # visits and sharing
+    visit_events_max: int = 50
+    visit_pieces_waiting_max: int = 20_000
+    visit_batch_pieces_max: int = 512
+    visit_backlog_entries_max: int = 200_000
+    visit_beat_gap_ms: int = 20_000
+    visit_idle_s: int = 600
+    visit_retention_days: int = 90
+    links_per_user_max: int = 200
+    links_remembered_max: int = 10_000
+    inviter_protected_days: int = 30
+    arrival_stay_s: int = 60
+    arrival_settle_s: int = 60
+    arrivals_per_net_max: int = 3
+    arrivals_per_agent_max: int = 2
+    ladders_per_room_max: int = 20
+    reward_shares_max: int = 100_000
+    reward_open_days: int = 7
+    ranking_rows_max: int = 100
+    # coupons and commissions
+    coupons_per_order_max: int = 3
+    coupons_per_user_max: int = 100
+    coupon_claims_waiting_max: int = 10_000
+    coupon_claim_lapses_s: int = 120
+    commission_window_days: int = 7
     # HTTP
     request_within_s: int = 20
     head_bytes_max: int = 32_768

@@ -21,6 +21,7 @@ from rooms.model import GUEST, Identity, UserId
 from server.codec import Codec, Command
 from server.codec.wire_frames import codec_of, ping_frame, text_frame
 from server.replies import Close, Closing
+from server.sharing.open_visit import NOWHERE, OpenVisit, Origin
 from server.whole_frames import ends_with_a_frame, whole_text
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Viewer(asyncio.Protocol):
         "ignoring",
         "likes_due_s",
         "native_ping",
+        "origin",
         "rooms",
         "slot",
         "soon",
@@ -57,6 +59,7 @@ class Viewer(asyncio.Protocol):
         "subscription_expiry_s",
         "transport",
         "user_id",
+        "visit",
     )
 
     def __init__(
@@ -88,6 +91,8 @@ class Viewer(asyncio.Protocol):
         self.likes_due_s = 0.0
         self.errors_due_s = 0.0
         self.slot = -1
+        self.origin: Origin = NOWHERE
+        self.visit: OpenVisit | None = None
         self.soon: list[bytes] | None = None  # messages that wait for others, for a moment
 
     @property

@@ -1,0 +1,1 @@
+"""Sharing with rewards: links, where visits come from, valid arrivals, ladders. No I/O."""

@@ -1,0 +1,70 @@
+"""Where people come from, what a share link stands for, and who invited whom.
+
+A *source* is carried by every visit and every order. A *touch* is a visit that came by a link
+with an inviter; the first valid one binds the inviter to the person for a named time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DIRECT = "direct"  # the channel of a visit that says nothing about where it comes from
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a visit comes from. Empty texts: not said. `link` is the id of a signed link."""
+
+    channel: str = DIRECT
+    campaign: str = ""
+    staff: str = ""  # the employee whose link it was
+    inviter: str = ""  # the user whose link it was
+    link: str = ""
+
+
+class TargetKind(StrEnum):
+    """What a link opens in its room."""
+
+    ROOM = "room"
+    PRODUCT = "product"
+    COMMENT = "comment"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`id` is empty for a room; `at_ms` is the moment in the room that the link opens."""
+
+    kind: TargetKind = TargetKind.ROOM
+    id: str = ""
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLink:
+    """A link as it was made; it never changes. The same person, target and channel: one link.
+
+    `markups` are what a reseller adds to the price of one unit of a sku, in minor units.
+    """
+
+    id: str
+    room: str
+    source: Source
+    target: Target
+    created_at_ms: int
+    markups: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """`user` was brought by `inviter`; stands from `bound_at_ms` until before `until_ms`."""
+
+    user: str
+    inviter: str
+    link: str
+    bound_at_ms: int
+    until_ms: int
+
+    def stands(self, at_ms: int) -> bool:
+        return self.bound_at_ms <= at_ms < self.until_ms
