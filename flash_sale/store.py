@@ -20,7 +20,6 @@ from flash_sale.model import (
     OrderId,
     Paid,
     Payment,
-    Position,
     Purchase,
     SaleId,
     SaleView,
@@ -38,14 +37,11 @@ class Stock(Protocol):
         stand before it has lost moves, and freezes with the next call (`SaleFrozen`).
         """
 
-    async def reserve(
-        self, sale: SaleId, purchases: Sequence[Purchase], seen: Position | None = None
-    ) -> Decided:
+    async def reserve(self, sale: SaleId, purchases: Sequence[Purchase]) -> Decided:
         """Decide a batch of purchases in order; decision i answers purchase i.
 
         An order id takes effect at most once: a retry gets its first answer again. A refusal
-        changes nothing for its neighbours. `seen` is the furthest that this process has heard
-        of the sale: a store that stands before it has lost moves, and freezes (`SaleFrozen`).
+        changes nothing for its neighbours.
         """
 
     async def remember_sold_out(self, sale: SaleId, purchases: Sequence[Purchase]) -> None:

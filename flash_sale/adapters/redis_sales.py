@@ -95,12 +95,8 @@ class RedisSales:
         """A store that stands before this has lost moves, and freezes with the next call."""
         self._note(sale, Position(epoch, seq, 0, 0))
 
-    async def reserve(
-        self, sale: SaleId, purchases: Sequence[Purchase], seen: Position | None = None
-    ) -> Decided:
+    async def reserve(self, sale: SaleId, purchases: Sequence[Purchase]) -> Decided:
         """Decide a batch of purchases in order; decision i answers purchase i."""
-        if seen is not None:
-            self._note(sale, seen)
         limits = self._limits
         args: list[Argument] = [
             limits.refusals_kept_ms,

@@ -21,7 +21,6 @@ from flash_sale.model import (
     Paid,
     Payment,
     PaymentOutcome,
-    Position,
     Purchase,
     SaleId,
     SaleView,
@@ -89,7 +88,6 @@ class LiveSale:
         self._on_unsure = on_unsure
         self._outcomes = outcomes
         self._ahead_ms = 0  # the store's clock against ours
-        self._newest: Position | None = None
         bounds = BatchLimits(
             waiting_max=limits.orders_waiting_max,
             batch_max=limits.batch_orders_max,
@@ -147,11 +145,10 @@ class LiveSale:
 
     async def _decide(self, purchases: Sequence[Purchase]) -> list[Answer]:
         try:
-            decided = await self._now(lambda: self._stock.reserve(self.id, purchases, self._newest))
+            decided = await self._now(self._stock.reserve(self.id, purchases))
         except SaleStoreUnavailable:  # they may have been decided: only the store may answer them
             self.flags.mark(purchase.order_id for purchase in purchases)
             raise
-        self._stands(decided.at)
         self.flags.answered(decided.at, decided.available)
         self.flags.mark(
             purchase.order_id
@@ -168,19 +165,15 @@ class LiveSale:
         ]
 
     async def _pay(self, payments: Sequence[Payment]) -> list[Paid]:
-        paid = await self._now(lambda: self._stock.pay(self.id, payments))
+        paid = await self._now(self._stock.pay(self.id, payments))
         if any(one.outcome in _OWED_BACK for one in paid):
             await self._on_late(self.id)
         return paid
 
-    async def _now(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What the store answers, also when the sale was rebuilt since it was asked last."""
+    async def _now(self, call: Awaitable[T]) -> T:
+        """What the store answers; a frozen sale is looked at until it is rebuilt."""
         try:
-            try:
-                return await call()
-            except StaleEpoch:
-                self._newest = None
-                return await call()
+            return await call
         except SaleFrozen:
             self._on_unsure(self)
             raise
@@ -203,7 +196,7 @@ class LiveSale:
             self._writer = None
 
     async def _remember(self, some: list[Purchase]) -> None:
-        await self._now(lambda: self._stock.remember_sold_out(self.id, some))
+        await self._now(self._stock.remember_sold_out(self.id, some))
         for purchase in some:
             del self._unwritten[purchase.order_id]
 
@@ -211,7 +204,7 @@ class LiveSale:
 
     def heard(self, told: Told) -> bool:
         """An announcement of the sale. False: others are missing, its picture must be made anew."""
-        self._stands(told.at)
+        self._stock.expect(self.id, told.at.epoch, told.at.seq)
         self._ahead_ms = told.at.now_ms - self._clocks.now_ms()
         self.flags.mark(told.refused)
         orders = [move.order for move in told.moves if move.order is not None]
@@ -226,17 +219,11 @@ class LiveSale:
 
     def viewed(self, view: SaleView) -> None:
         """The sale was read from the store."""
-        self._stands(view.at)
         self._ahead_ms = view.at.now_ms - self._clocks.now_ms()
         self.ends_at_ms = view.ends_at_ms
         available = {books.sku: books.available for books in view.items}
         self.flags.answered(view.at, available, view.state)
         self._waiting.viewed(view)
-
-    def _stands(self, at: Position) -> None:
-        newest = self._newest
-        if newest is None or (at.epoch, at.seq) > (newest.epoch, newest.seq):
-            self._newest = at
 
     def stock(self) -> list[dict[str, Any]]:
         """Units of each sku and who waits for one, as last heard, in the order of the terms."""

@@ -22,7 +22,6 @@ from flash_sale.model import (
     OrderState,
     Outcome,
     PaymentOutcome,
-    Position,
     SaleState,
     Steering,
 )
@@ -302,13 +301,13 @@ async def test_a_worker_that_heard_of_more_than_the_store_knows_freezes_it_too(
 ):
     await open_sale(sales_on(redis_client))
     at = (await sales_on(redis_client).view(SALE)).at
-    heard = Position(at.epoch, at.seq + 1, at.told + 1, at.now_ms)
-    decided = await sales_on(redis_client).reserve(SALE, [buying("ann", 1)], at)
+    exact, ahead = sales_on(redis_client), sales_on(redis_client)
+    exact.expect(SALE, at.epoch, at.seq)
+    decided = await exact.reserve(SALE, [buying("ann", 1)])
     assert decided.decisions[0].outcome is Outcome.RESERVED
+    ahead.expect(SALE, decided.at.epoch, decided.at.seq + 1)
     with pytest.raises(SaleFrozen):
-        await sales_on(redis_client).reserve(
-            SALE, [buying("ben", 1)], Position(heard.epoch, heard.seq + 1, heard.told, at.now_ms)
-        )
+        await ahead.reserve(SALE, [buying("ben", 1)])
 
 
 async def test_a_payment_that_a_rebuild_knows_nothing_of_is_taken_when_it_is_told_again(

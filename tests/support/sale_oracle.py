@@ -27,7 +27,6 @@ from flash_sale.model import (
     Paid,
     Payment,
     PaymentOutcome,
-    Position,
     PricedLine,
     Purchase,
     SaleId,
@@ -64,9 +63,7 @@ class OracleSales:
 
     # buyers
 
-    async def reserve(
-        self, sale: SaleId, purchases: Sequence[Purchase], seen: Position | None = None
-    ) -> Decided:
+    async def reserve(self, sale: SaleId, purchases: Sequence[Purchase]) -> Decided:
         skus = {line.sku for purchase in purchases for line in purchase.lines}
         with self._step(sale) as stored:
             decisions = [self._decide(stored, purchase) for purchase in purchases]
