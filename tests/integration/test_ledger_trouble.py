@@ -11,7 +11,6 @@ from flash_sale.adapters.script import key_of
 from flash_sale.model import Move
 from server.database.engine import Database
 from server.database.records import Applied, Ledger
-from server.redis_client import Client
 from tests.support.ledger_stage import (
     WITHIN_S,
     CountingBooks,
@@ -24,17 +23,12 @@ from tests.support.ledger_stage import (
     writer_of,
 )
 from tests.support.shop import Shop
+from tests.support.shop_fixtures import furnished_shop
 from tests.support.sql import open_engine
 from tests.support.wait import wait_until
 
 pytest_plugins = ["tests.support.databases"]
-
-
-@pytest.fixture
-async def shop(redis_client: Client, database: Database) -> Shop:
-    shop = Shop(redis_client, database)
-    await shop.furnish()
-    return shop
+shop = furnished_shop
 
 
 # what cannot be written

@@ -13,11 +13,10 @@ from flash_sale.adapters.script import heads_channel_of, key_of
 from flash_sale.model import Act, Steering
 from flash_sale.store import StreamEntry
 from server.control import CHANNEL
-from server.database.engine import Database
 from server.endings import end_tasks
 from server.ledger.hints import Hints
 from server.ledger.pace import Pace
-from server.redis_client import Client, ClientRole, connect
+from server.redis_client import ClientRole, connect
 from tests.support.ledger_stage import (
     NOW_MS,
     WITHIN_S,
@@ -31,16 +30,11 @@ from tests.support.ledger_stage import (
     writer_of,
 )
 from tests.support.shop import Shop
+from tests.support.shop_fixtures import furnished_shop
 from tests.support.wait import wait_until
 
 pytest_plugins = ["tests.support.databases"]
-
-
-@pytest.fixture
-async def shop(redis_client: Client, database: Database) -> Shop:
-    shop = Shop(redis_client, database)
-    await shop.furnish()
-    return shop
+shop = furnished_shop
 
 
 # what is written

@@ -26,9 +26,12 @@ from tests.support.sale_desk import (
     refused,
 )
 from tests.support.shop import Shop
+from tests.support.shop_fixtures import furnished_shop, sqlite_database
 from tests.support.wait import wait_until
 
-pytest_plugins = ["tests.support.sale_desk_fixtures"]
+pytest_plugins = ["tests.support.databases", "tests.support.sale_desk_fixtures"]
+database = sqlite_database
+shop = furnished_shop
 
 
 # answers

@@ -24,9 +24,12 @@ from tests.support.sale_desk import (
     scripts_run,
 )
 from tests.support.shop import Shop
+from tests.support.shop_fixtures import furnished_shop, sqlite_database
 from tests.support.wait import wait_until
 
-pytest_plugins = ["tests.support.sale_desk_fixtures"]
+pytest_plugins = ["tests.support.databases", "tests.support.sale_desk_fixtures"]
+database = sqlite_database
+shop = furnished_shop
 
 
 # sold out without asking

@@ -1,22 +1,19 @@
-"""Fixtures of tests at the desk: a furnished shop, two desks, a Redis that may be stopped.
+"""Fixtures of tests at the desk: two desks, a Redis that may be stopped.
 
-Take them with `pytest_plugins = ["tests.support.sale_desk_fixtures"]`.
+Take them with `pytest_plugins = ["tests.support.databases", "tests.support.sale_desk_fixtures"]`,
+and `database = sqlite_database` and `shop = furnished_shop` of `tests.support.shop_fixtures`.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from server.database.engine import Database, sqlite_url
-from server.database.migrate import migrate
-from server.redis_client import Client
+from server.database.engine import Database
 from tests.support.redis_server import RedisServer
 from tests.support.sale_desk import Desk
-from tests.support.shop import Shop
 
 
 @pytest.fixture
@@ -26,29 +23,6 @@ def redis_of_its_own(tmp_path: Path) -> Iterator[RedisServer]:
     yield server
     server.resume()
     server.stop()
-
-
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "db.sqlite3"
-    migrate(sqlite_url(path))
-    return path
-
-
-@pytest.fixture
-async def database(migrated: Path, tmp_path: Path) -> AsyncIterator[Database]:
-    path = tmp_path / "desk.sqlite3"
-    shutil.copy(migrated, path)
-    database = Database(sqlite_url(path), threads_max=2, within_s=5)
-    yield database
-    await database.close()
-
-
-@pytest.fixture
-async def shop(redis_client: Client, database: Database) -> Shop:
-    shop = Shop(redis_client, database)
-    await shop.furnish()
-    return shop
 
 
 @pytest.fixture
