@@ -1,4 +1,4 @@
-"""Fixtures of plugins are everybody's: of two with one name, the plugin that came last would win."""
+"""Fixtures of plugins are everybody's: of two with one name, the plugin loaded last would win."""
 
 from __future__ import annotations
 
