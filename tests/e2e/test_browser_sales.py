@@ -3,94 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.browser_checks import check_usable
-from tests.e2e.browser_support import DESK, PHONE, Line, Person, Shop, Visit, host_of
-from tests.support.wait import wait_until_sync
+from tests.e2e.browser_sales import (
+    BLUE,
+    ONE,
+    WHITE,
+    Sale,
+    buy,
+    buyer,
+    card,
+    open_sheet,
+    order_of,
+    sheet,
+    toast,
+)
+from tests.e2e.browser_support import DESK, Line, Person, Shop, Visit, host_of
 
 pytestmark = pytest.mark.needs_chromium
 pytest_plugins = ["tests.e2e.browser_fixtures"]
-
-WHITE = {"sku": "mug-white", "stock": 5, "price_minor": 5_900, "per_user_max": 2}
-BLUE = {"sku": "mug-blue", "stock": 3, "price_minor": 6_900, "per_user_max": 1}
-ONE = {**WHITE, "stock": 1, "per_user_max": 1}
-SMALL: Any = {"width": 360, "height": 640}
-
-
-class Sale:
-    """A sale of the test's own room, steered by its merchant over HTTP."""
-
-    def __init__(self, shop: Shop, room: str, *items: dict[str, Any], **terms: Any) -> None:
-        terms = {"id": f"sale-{room}"[:64], "hold_seconds": 120, **terms}
-        self.shop, self.id = shop, terms["id"]
-        shop.call("POST", "/api/v1/sales", {"room": room, "items": items, **terms})
-
-    def steer(self, act: str, **how: Any) -> None:
-        self.shop.call("POST", f"/api/v1/sales/{self.id}/{act}", how)
-
-    def open(self) -> Sale:
-        self.steer("arm")
-        self.steer("open")
-        return self
-
-    def orders(self) -> list[dict[str, Any]]:
-        """Every order of the sale that the ledger holds."""
-        page = self.shop.call("GET", f"/api/v1/orders?sale={self.id}")
-        orders: list[dict[str, Any]] = page["orders"]
-        return orders
-
-    def wait_books(self, sku: str, **counts: int) -> None:
-        """Wait until store and ledger agree on these counters of a sku."""
-
-        def agree() -> bool:
-            books = self.shop.call("GET", f"/api/v1/sales/{self.id}/books")
-            if not books["agree"]:
-                return False
-            sides = (books["redis"]["items"], books["ledger"]["items"])
-            rows = [next(one for one in side if one["sku"] == sku) for side in sides]
-            return all(row[name] == count for row in rows for name, count in counts.items())
-
-        wait_until_sync(agree, 15, f"the books of {sku} say {counts}")
-
-
-def buyer(visit: Visit, shop: Shop, room: str, name: str, **options: Any) -> Person:
-    """Somebody with an account, in the room."""
-    person = visit(f"/r/{room}#token={shop.token(f'{name}-{room}', name=name)}", **options)
-    person.wait_connected()
-    return person
-
-
-def card(person: Person) -> Locator:
-    return person.page.locator(".sale-card")
-
-
-def sheet(person: Person) -> Locator:
-    return person.page.locator("dialog.sale-sheet")
-
-
-def open_sheet(person: Person) -> Locator:
-    card(person).locator(".sale-press").click()
-    expect(sheet(person)).to_be_visible()
-    return sheet(person)
-
-
-def buy(person: Person) -> Locator:
-    """Open the sheet and press its button; returns the sheet."""
-    open_sheet(person).locator(".sale-buy").click()
-    return sheet(person)
-
-
-def order_of(person: Person) -> Locator:
-    """The first order in the sheet that is open."""
-    return person.page.locator("dialog[open] .order").first
-
-
-def toast(person: Person) -> Locator:
-    return person.page.locator("#toast")
 
 
 def test_a_guest_buys_and_pays_and_everybody_sees_it(visit: Visit, shop: Shop, room: str) -> None:
@@ -271,60 +205,6 @@ def test_orders_are_listed_with_what_is_due_first_and_kept_over_a_reload(
     person.check_clean()
 
 
-def test_the_host_runs_a_sale_and_is_asked_before_each_step(
-    visit: Visit, shop: Shop, room: str
-) -> None:
-    sale = Sale(shop, room, WHITE, BLUE)
-    person = buyer(visit, shop, room, "小雨")
-    expect(card(person)).to_be_hidden()
-    host = host_of(visit, shop, room)
-
-    def act(name: str) -> Locator:
-        host.page.locator(f".host-sale [data-act={name}]").click()
-        dialog = host.page.locator("dialog[open] .ask")
-        expect(dialog).to_be_visible()
-        return dialog
-
-    dialog = act("arm")
-    dialog.locator("input").first.fill("9")
-    dialog.locator("[type=submit]").click()
-    expect(dialog.locator(".field-error")).to_have_text("请填写 0 到 5 的整数")
-    dialog.locator("input").first.fill("2")
-    dialog.locator("[type=submit]").click()
-    expect(card(person)).to_have_attribute("data-phase", "armed")
-    expect(card(person).locator(".sale-stock")).to_have_text("共 5 件")
-    expect(host.page.locator(".host-sale")).to_have_count(1)
-
-    act("start").locator("[type=submit]").click()
-    expect(card(person)).to_have_attribute("data-phase", "open")
-    dialog = act("pause")
-    dialog.locator("input").fill("主播喝口水")
-    dialog.locator("[type=submit]").click()
-    expect(card(person)).to_have_attribute("data-phase", "paused")
-    expect(open_sheet(person).locator(".notes")).to_contain_text("主播喝口水")
-    expect(sheet(person).locator(".sale-buy")).to_have_text("抢购暂停中")
-    act("resume").locator("[type=submit]").click()
-    expect(sheet(person).locator(".sale-buy")).to_have_text("立即抢购 · ¥59")
-
-    dialog = act("restock")
-    dialog.locator("[inputmode=numeric]").fill("3")
-    expect(dialog.locator("[type=submit]")).to_have_text("补货 3 件")
-    dialog.locator("[type=submit]").click()
-    expect(host.page.locator(".count-on").first).to_have_text("5")
-    expect(card(person).locator(".sale-stock")).to_have_text("剩 8 件")
-
-    dialog = act("close")
-    dialog.get_by_role("button", name="取消").click()
-    expect(dialog).to_have_count(0)
-    expect(card(person)).to_have_attribute("data-phase", "open")
-    act("close").locator("[type=submit]").click()
-    expect(sheet(person).locator(".sale-buy")).to_have_text("抢购已结束")
-    expect(host.page.locator(".host-sale [data-act]:visible")).to_have_count(0)
-    sale.wait_books("mug-white", initial=5, available=5)
-    for one in (person, host):
-        one.check_clean()
-
-
 def test_a_room_with_several_sales_shows_them_one_at_a_time(
     visit: Visit, shop: Shop, room: str
 ) -> None:
@@ -343,28 +223,6 @@ def test_a_room_with_several_sales_shows_them_one_at_a_time(
     expect(card(person)).to_have_attribute("data-sale", first.id)
     expect(following).to_be_hidden()
     person.check_clean()
-
-
-def test_a_host_restocks_within_the_allocation_and_a_moderator_only_watches(
-    visit: Visit, shop: Shop, room: str
-) -> None:
-    sale = Sale(shop, room, ONE)
-    sale.steer("arm", on_sale={"mug-white": 0})
-    sale.steer("open")
-    host = host_of(visit, shop, room, screen=PHONE)
-    helper = host_of(visit, shop, room, role="moderator")
-    expect(helper.page.locator(".host-sale .count-on")).to_have_text("0")
-    expect(helper.page.locator(".host-sale [data-act]:visible")).to_have_count(0)
-    host.page.locator(".tabs [data-tab=sale]").click()
-    for units, error in (("2", True), ("1", False)):
-        host.page.locator("[data-act=restock]").click()
-        dialog = host.page.locator("dialog[open] .ask")
-        dialog.locator("[inputmode=numeric]").fill(units)
-        dialog.locator("[type=submit]").click()
-        if error:
-            expect(dialog.locator(".field-error")).to_be_visible()
-            host.page.keyboard.press("Escape")
-    expect(helper.page.locator(".host-sale .count-on")).to_have_text("1")
 
 
 def test_a_sale_can_be_bought_from_without_a_mouse(visit: Visit, shop: Shop, room: str) -> None:
@@ -398,94 +256,3 @@ def focus_on(person: Person, wanted: Locator) -> None:
             return
         person.page.keyboard.press("Tab")
     raise AssertionError("Tab does not get there")
-
-
-@pytest.mark.parametrize("language", ["zh-CN", "en-US"])
-@pytest.mark.parametrize("screen", [PHONE, DESK, SMALL])
-def test_a_sale_can_be_used_and_read_in_every_state(
-    visit: Visit, shop: Shop, language: str, screen: Any, room: str
-) -> None:
-    sale = Sale(shop, room, {**WHITE, "stock": 2}, {**BLUE, "stock": 1})
-    person = buyer(visit, shop, room, "小雨", language=language, screen=screen)
-    rival = buyer(visit, shop, room, "小满")
-    sale.steer("arm")
-    expect(card(person)).to_have_attribute("data-phase", "armed")
-    check_usable(person)
-    sale.steer("open")
-    expect(card(person)).to_have_attribute("data-phase", "open")
-    check_usable(person)
-    buy(rival)
-    expect(order_of(rival)).to_have_attribute("data-state", "reserved")
-    form = buy(person)
-    expect(order_of(person)).to_have_attribute("data-state", "reserved")
-    check_usable(person)
-    form.get_by_role("radio").first.check()
-    form.locator(".sale-buy").click()
-    expect(form.locator(".order[data-state=queued]")).to_have_count(1)
-    check_usable(person)
-    person.page.keyboard.press("Escape")
-    expect(person.page.locator(".sale-due")).to_be_visible()
-    check_usable(person)
-    sale.steer("pause", reason="稍等 one moment")
-    expect(card(person)).to_have_attribute("data-phase", "paused")
-    open_sheet(person)
-    check_usable(person)
-    person.check_clean()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", [PHONE, DESK])
-def test_the_sales_panel_can_be_used_and_read(
-    visit: Visit, shop: Shop, scheme: str, screen: Any, room: str
-) -> None:
-    Sale(shop, room, WHITE, BLUE).open()
-    options = {"language": "en-US", "screen": screen, "color_scheme": scheme}
-    host = host_of(visit, shop, room, role="merchant", **options)
-    if screen is PHONE:
-        host.page.locator(".tabs [data-tab=sale]").click()
-    expect(host.page.locator(".host-sale")).to_be_visible()
-    check_usable(host)
-    for act in ("restock", "pause", "close"):
-        host.page.locator(f"[data-act={act}]").click()
-        expect(host.page.locator("dialog[open] .ask")).to_be_visible()
-        check_usable(host)
-        host.page.keyboard.press("Escape")
-    host.check_clean()
-
-
-def test_pictures_of_a_sale(visit: Visit, shop: Shop, room: str) -> None:
-    """Screenshots for people to look at, kept with the run's artifacts."""
-    sale = Sale(shop, room, {**WHITE, "stock": 30}, {**BLUE, "stock": 1})
-    sale.steer("arm")
-    host, pocket = host_of(visit, shop, room), host_of(visit, shop, room, screen=PHONE)
-    phone = buyer(visit, shop, room, "小雨")
-    desk = buyer(visit, shop, room, "Emma", language="en-US", screen=DESK)
-    host.page.locator("[data-act=start]").click()
-    host.keep_picture("sale-host-confirms")
-    host.page.locator("dialog[open] [type=submit]").click()
-    expect(card(phone)).to_have_attribute("data-phase", "open")
-    open_sheet(phone)
-    phone.keep_picture("sale-phone-choose")
-    sheet(phone).locator(".sale-buy").click()
-    expect(order_of(phone)).to_have_attribute("data-state", "reserved")
-    phone.keep_picture("sale-phone-hold")
-    form = open_sheet(desk)
-    form.get_by_role("radio").last.check()
-    form.locator(".sale-buy").click()
-    expect(order_of(desk)).to_have_attribute("data-state", "reserved")
-    desk.keep_picture("sale-desk-hold")
-    order_of(desk).locator(".order-pay").click()
-    expect(order_of(desk)).to_have_attribute("data-state", "paid")
-    form.get_by_role("radio").last.check()
-    for person in (desk, phone):
-        person.page.locator("dialog[open] [data-close]").click()
-    expect(phone.page.locator("#ticker")).to_be_visible()
-    phone.keep_picture("sale-phone-card")
-    desk.keep_picture("sale-desk-card")
-    host.keep_picture("sale-host-desk")
-    pocket.page.locator(".tabs [data-tab=sale]").click()
-    pocket.keep_picture("sale-host-phone")
-    phone.page.keyboard.press("o")
-    phone.keep_picture("sale-phone-orders")
-    for person in (phone, desk, host, pocket):
-        person.check_clean()

@@ -1,4 +1,4 @@
-"""Transactions, migrations, waits and faults on both real engines."""
+"""Transactions, waits and faults on both real engines."""
 
 from __future__ import annotations
 
@@ -6,49 +6,27 @@ import asyncio
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 
-from server.database.engine import Database, DatabaseUnavailable, UnknownSchema, sqlite_url
+from server.database.engine import Database, DatabaseUnavailable, sqlite_url
 from server.database.migrate import migrate
-from server.database.sale_tables import sales
 from server.database.tables import products
+from tests.support.product_rows import insert, stored_ids
 from tests.support.sql import open_engine, url_of
 
 pytest_plugins = ["tests.support.databases"]
-
-METADATA = sales.metadata  # of every table: those of sales refer to all others
-
-
-def insert(product_id: str, connection: sa.Connection) -> None:
-    row = {"title": "Tea", "price_minor": 1, "currency": "CNY", "image_url": ""}
-    connection.execute(sa.insert(products), {"id": product_id, **row})
 
 
 def hold(begun: threading.Event, go_on: threading.Event) -> None:
     begun.set()
     go_on.wait(10)
-
-
-def stored_ids(url: str) -> list[str]:
-    engine = open_engine(url)
-    with engine.connect() as connection:
-        ids = list(connection.execute(sa.select(products.c.id).order_by(products.c.id)).scalars())
-    engine.dispose()
-    return ids
 
 
 async def test_work_that_returns_is_committed(database: Database, database_url: str) -> None:
@@ -167,80 +145,6 @@ async def test_a_closed_database_says_so(database: Database) -> None:
     await database.close()
     with pytest.raises(DatabaseUnavailable, match="the database is closed"):
         await database.ping()
-
-
-async def test_the_schema_is_exactly_what_the_queries_expect(database_url: str) -> None:
-    engine = open_engine(database_url)
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, METADATA) == []
-    engine.dispose()
-
-
-async def test_every_check_constraint_of_the_tables_is_in_the_database(database_url: str) -> None:
-    engine = open_engine(database_url)
-    inspector = sa.inspect(engine)
-    for table in METADATA.sorted_tables:
-        stored = {constraint["name"] for constraint in inspector.get_check_constraints(table.name)}
-        expected = {c.name for c in table.constraints if isinstance(c, sa.CheckConstraint)}
-        assert stored == expected, table.name
-    engine.dispose()
-
-
-def test_migrating_again_changes_nothing(database_url: str) -> None:
-    engine = open_engine(database_url)
-    with engine.begin() as connection:
-        insert("kept", connection)
-    migrate(database_url)
-    assert stored_ids(database_url) == ["kept"]
-    engine.dispose()
-
-
-def test_a_database_of_the_version_before_keeps_what_it_holds(empty_database_url: str) -> None:
-    engine = open_engine(empty_database_url)
-    with engine.begin() as connection:
-        config = Config()
-        steps = resources.files("server.database") / "migrations"
-        config.set_main_option("script_location", str(steps).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        insert("kept", connection)
-    migrate(empty_database_url)
-    assert stored_ids(empty_database_url) == ["kept"]
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, METADATA) == []
-    engine.dispose()
-
-
-def test_processes_that_start_together_all_find_the_schema(empty_database_url: str) -> None:
-    program = "import sys; from server.database.migrate import migrate; migrate(sys.argv[1])"
-    command = [sys.executable, "-c", program, empty_database_url]
-    together = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    answers = [process.communicate(timeout=60) for process in together]
-    assert [process.returncode for process in together] == [0, 0, 0], answers
-    assert stored_ids(empty_database_url) == []
-
-
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url: str) -> None:
-    engine = open_engine(database_url)
-    with engine.begin() as connection:
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(UnknownSchema, match="revision 9999"):
-        migrate(database_url)
-    with engine.connect() as connection:
-        revision = connection.execute(sa.text("SELECT version_num FROM alembic_version"))
-        assert revision.scalar_one() == "9999"
-    engine.dispose()
-
-
-async def test_ping_of_a_database_without_tables_says_to_migrate_it(
-    empty_database_url: str,
-) -> None:
-    database = Database(empty_database_url, threads_max=1, within_s=2)
-    with pytest.raises(DatabaseUnavailable, match="its tables are not there, migrate it first"):
-        await database.ping()
-    await database.close()
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "not a url", "sqlite://", "sqlite:///"])
