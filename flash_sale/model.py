@@ -326,11 +326,15 @@ class Refusal(StrEnum):
     ABOVE_ALLOCATION = "above_allocation"
     UNKNOWN_SKU = "unknown_sku"
     BAD_TIME = "bad_time"
+    REUSED = "reused"  # the act's id belongs to another act
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Who steers, and why. The same `id` takes effect once; asked again it gets its answer."""
+    """Who steers, and why. The same `id` takes effect once; asked again it gets its answer.
+
+    Asked again for something else it is refused (`Refusal.REUSED`).
+    """
 
     id: str
     actor: str

@@ -93,6 +93,7 @@ class Sales(Protocol):
     ) -> SaleView:
         """Open, pause, resume, close, restock or freeze. Raises `SteeringRefused`.
 
+        An act is the same with the same arguments only; to freeze is done whatever its id is.
         `units` (RESTOCK) are added; beyond the allocation only with `allocate`.
         """
 

@@ -211,7 +211,7 @@ class RedisSales:
             *(act.id, act.actor, act.role, act.reason, steering),
             *(countdown_ms, ends_at_ms or 0, int(cancel_holds), int(allocate)),
         ]
-        for sku, count in (units or {}).items():
+        for sku, count in sorted((units or {}).items()):
             if not 0 < count <= UNITS_MAX:
                 raise ValueError("units: must be at least 1")
             args += (sku, count)

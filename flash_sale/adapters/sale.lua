@@ -3,7 +3,7 @@
 --       2 stock: sku -> counters  3 orders: tail -> as first answered  4 states: tail -> as it is now, if changed since
 --       5, 6 refused: tail -> outcome, ask (two generations)  7 buyers: sku, user -> units held, bought or waited for; '', user -> orders
 --       8 deadlines: tail by the instant its hold ends  9 waiting: tail by index of its sku and number
---       10 payments: id -> outcome, tail  11 acts: id -> word  12 ledger: stream of moves
+--       10 payments: id -> outcome, tail  11 acts: id -> what was asked  12 ledger: stream of moves
 -- ARGV  1 channel  2 epoch the caller knows, or ''  3 the highest seq the caller has seen of it, then each script's own
 -- Answers begin with a word: ok | missing | stale | frozen. After ok: now_ms, epoch, seq, told.
 -- A tail is an order's id without its sale. Counters: initial available reserved sold refunded written_off

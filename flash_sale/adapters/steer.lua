@@ -1,7 +1,8 @@
 -- steer: what staff do to a sale that is in the store.
 -- ARGV  4 act id  5 actor  6 role  7 reason  8 word of flash_sale.model.Steering  9 countdown_ms  10 ends_at_ms, 0: as it
 --       was  11 1: cancel holds (close)  12 1: may raise the allocation (restock), then 2 per sku: sku, units
--- Returns the view of the sale, or refused, a word of flash_sale.model.Refusal, detail. An act id takes effect once.
+-- Returns the view of the sale, or refused, a word of flash_sale.model.Refusal, detail. An act id takes effect once,
+-- and with other arguments it is another act: reused.
 if ARGV[8] == 'freeze' then
   if not all_typed() then return redis.error_reply('WRONGTYPE a key of the sale holds another kind of value') end
   load_sale()
@@ -14,8 +15,10 @@ if ARGV[8] == 'freeze' then
 end
 local refusal = begin()
 if refusal then return refusal end
-if redis.call('HEXISTS', ACTS, ARGV[4]) == 1 then
+local asked, earlier = table.concat(ARGV, PART, 7), redis.call('HGET', ACTS, ARGV[4])
+if earlier then
   commit()
+  if earlier ~= asked then return {'refused', 'reused', ''} end
   return view()
 end
 
@@ -89,6 +92,6 @@ end
 
 local wrong = acts[ARGV[8]]()
 if wrong then return wrong end
-redis.call('HSET', ACTS, ARGV[4], ARGV[8])
+redis.call('HSET', ACTS, ARGV[4], asked)
 commit()
 return view()

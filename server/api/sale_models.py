@@ -17,7 +17,10 @@ SourceName = Literal["draft", "store", "ledger"]
 Instant = Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)]
 Units = Annotated[int, Field(ge=1, le=UNITS_MAX)]
 Seconds = Annotated[int, Field(ge=1)]
-REQUEST_ID = "The same id takes effect once: after a lost answer, send the request again."
+REQUEST_ID = (
+    "The same id takes effect once: after a lost answer, send the request again. With other "
+    "fields it is a 409."
+)
 SALE_REQUEST: dict[str, Any] = {
     "id": "spring-sale",
     "room": "demo",

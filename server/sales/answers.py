@@ -67,6 +67,8 @@ def steering_refused(refused: SteeringRefused) -> Refused:
             return unknown("sku", refused.detail)
         case Refusal.BAD_TIME:
             return rejected(f"times: {refused.detail}")
+        case Refusal.REUSED:
+            return conflict("request_id: already used for another act")
 
 
 def placed(purchase: Purchase, decision: Decision, room: str, currency: str) -> bytes | Refused:

@@ -208,6 +208,7 @@ async def test_an_act_with_a_request_id_takes_effect_once(key: AsgiClient) -> No
     for _ in range(3):
         restock = {"sku": "tea-s", "units": 5, "request_id": "1"}
         assert (await steer(key, "restock", restock)).json["items"][0]["stock"] == 8
+    check_error(await steer(key, "restock", restock | {"units": 6}), 409, "request_id")
     assert await counters(key) == (8, 8, 0, 0)
 
 

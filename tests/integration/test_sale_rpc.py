@@ -226,6 +226,8 @@ async def test_a_host_steers_a_sale_of_their_room_from_arming_to_its_end(stage: 
         for _ in range(2):
             shown = await host.rpc("sale.restock", restock)
             assert shown["sale"]["items"][0]["stock"] == 5, "the same request adds once"
+        with Denied(409, "already used for another act"):
+            await host.rpc("sale.restock", restock | {"units": 4})
         shown = await host.rpc("sale.close", {**sale, "reason": "thanks", "cancel_holds": True})
         assert shown["sale"]["state"] == "closed"
         assert (await ann.rpc("order.place", stage.purchase()))["outcome"] == "ended"

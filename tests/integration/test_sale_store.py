@@ -11,7 +11,7 @@ import pytest
 from flash_sale.adapters.redis_sales import StoreLimits
 from flash_sale.adapters.script import key_of, keys_of
 from flash_sale.adapters.wire import FIELD
-from flash_sale.errors import NotOnSale, SaleFrozen, SteeringRefused
+from flash_sale.errors import NotOnSale, SaleFrozen
 from flash_sale.model import (
     Change,
     Line,
@@ -23,9 +23,8 @@ from flash_sale.model import (
     SaleState,
     Steering,
 )
-from server.redis_client import Client
 from tests.support.sale_machine import HOLD_MS, SALE, terms_of
-from tests.support.sale_on_redis import RedisBackend, sales_on
+from tests.support.sale_on_redis import sales_on
 from tests.support.sale_talk import (
     JAM,
     OIL,
@@ -43,13 +42,15 @@ from tests.support.sale_talk import (
 from tests.support.sale_twins import GRACE_MS, Twins
 from tests.support.wait import wait_until
 
+pytest_plugins = ["tests.support.sale_store_fixtures"]
+
 EVERY_WORD = {
     *(f"reserve {word}" for word in Outcome),
     *(f"pay {word}" for word in PaymentOutcome),
     *(f"cancel {word}" for word in Change),
     *(f"refund {word}" for word in Change),
     *(f"steer {word}" for word in Refusal),
-    "arm wrong_state",
+    *("arm wrong_state", "arm reused"),
 }
 TOLD_REFUSALS = {Outcome.NOT_STARTED, Outcome.PAUSED, Outcome.ENDED, Outcome.LIMIT_REACHED}
 FIELDS_OF_A_SALE = {
@@ -69,13 +70,6 @@ OTHER_WORDS = {
 }
 
 
-@pytest.fixture
-async def twins(redis_client: Client) -> Twins:
-    """A sale of 3 teas, 2 oils and 1 jam; 2 of each for everybody. Not armed yet."""
-    terms = terms_of([3, 2, 1], [2, 2, 2], starts_at_ms=None, ends_at_ms=None)
-    return Twins(RedisBackend(redis_client, redis_client.script_flush), terms)
-
-
 # words
 
 
@@ -93,8 +87,8 @@ def quoted(script: str) -> set[str]:
         ("cancel", Change),
         ("refund", Change),
         ("steer", Steering),
-        ("steer", [Refusal.WRONG_STATE, Refusal.ABOVE_ALLOCATION, Refusal.UNKNOWN_SKU]),
-        ("arm", [Refusal.WRONG_STATE, Refusal.BAD_TIME]),
+        ("steer", Refusal),
+        ("arm", [Refusal.WRONG_STATE, Refusal.BAD_TIME, Refusal.REUSED]),
     ],
 )
 def test_every_word_of_an_answer_stands_in_its_script(script: str, words: list[str]):
@@ -286,51 +280,6 @@ async def test_what_comes_back_while_a_sale_is_paused_is_offered_when_it_goes_on
     await twins.steer(Steering.RESUME, act("resume"))
     assert (await twins.check()).item(JAM).waiting == 0
     assert (await twins.backend.sales.order(ben.order_id)).state is OrderState.RESERVED
-
-
-# staff
-
-
-async def test_units_that_are_written_off_cannot_be_put_on_sale_again_by_the_host(twins):
-    await opened(twins)
-    ann = buying("ann", 1)
-    await twins.reserve(ann)
-    await twins.pay(paying(ann, "p1"))
-    await twins.refund(ann.order_id, act("broken"), restock=False)
-    assert await twins.steer(Steering.RESTOCK, act("one more"), units={TEA: 1}) is None
-    assert twins.words["steer above_allocation"] == 1
-    books = (await twins.check()).item(TEA)
-    assert (books.initial, books.available, books.written_off) == (2, 2, 1)
-
-
-async def test_one_act_refunds_one_order_once(twins):
-    await opened(twins)
-    ann, ben = buying("ann", 1), buying("ben", 1)
-    await twins.reserve(ann, ben)
-    await twins.pay(paying(ann, "p1"), paying(ben, "p2"))
-    changes = [
-        (await twins.refund(purchase.order_id, act("one"), restock=True)).change
-        for purchase in (ann, ben, ann)
-    ]
-    assert changes == [Change.DONE, Change.REFUSED, Change.ALREADY]
-    await twins.check()
-
-
-async def test_units_held_back_or_unknown_are_refused_before_a_sale_is_armed(twins):
-    for on_sale, refusal in (({TEA: 4}, "above_allocation"), ({SALT: 1}, "unknown_sku")):
-        with pytest.raises(SteeringRefused) as refused:
-            await twins.backend.sales.arm(twins.terms, act("arm"), on_sale)
-        assert refused.value.refusal == refusal
-    with pytest.raises(NotOnSale):
-        await twins.backend.sales.view(SALE)
-
-
-@pytest.mark.parametrize("units", [0, -1])
-async def test_a_restock_adds_at_least_one_unit(twins, units):
-    await opened(twins)
-    with pytest.raises(ValueError, match="units"):
-        await twins.backend.sales.steer(SALE, Steering.RESTOCK, act("none"), units={TEA: units})
-    await twins.check()
 
 
 # answers that were given without the store

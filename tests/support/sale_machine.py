@@ -271,6 +271,18 @@ class SaleMachine(RuleBasedStateMachine):
     def restock(self, units: dict[SkuId, int], allocate: bool, again: bool) -> None:
         self.steer_once_or_twice(Steering.RESTOCK, again, {"units": units, "allocate": allocate})
 
+    @rule(
+        number=which,
+        steering=st.sampled_from([Steering.PAUSE, Steering.RESUME, Steering.RESTOCK]),
+        units=st.dictionaries(st.sampled_from(SKUS), st.integers(1, 2), min_size=1),
+    )
+    def steer_under_an_old_id(
+        self, number: int, steering: Steering, units: dict[SkuId, int]
+    ) -> None:
+        act = Act(f"act-{number % (self.acts + 1)}", "hana", "host", "because")
+        how = {"units": units} if steering is Steering.RESTOCK else {}
+        self.run(self.here.steer(steering, act, **how))
+
     @precondition(lambda self: self.steps > 60)
     @rule(cancel_holds=st.booleans())
     def close(self, cancel_holds: bool) -> None:

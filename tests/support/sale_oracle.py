@@ -38,7 +38,7 @@ from flash_sale.model import (
     sale_of,
 )
 from tests.support.sale_shelf import StoredSale
-from tests.support.sale_steering import armed, demand, steer
+from tests.support.sale_steering import arm_again, armed, demand_same, steer
 
 REFUSED_BY_STATE = {
     SaleState.ARMED: Outcome.NOT_STARTED,
@@ -249,7 +249,7 @@ class OracleSales:
     async def arm(self, terms: Terms, act: Act, on_sale: Mapping[SkuId, int]) -> SaleView:
         known = self.sales.get(terms.id)
         if known is not None:
-            demand(act.id in known.acts, known)
+            arm_again(known, terms, act, on_sale)
         else:
             self.sales[terms.id] = armed(terms, act, on_sale, self.clock_ms())
         return await self.view(terms.id)
@@ -269,13 +269,17 @@ class OracleSales:
         if steering is Steering.FREEZE:
             self._freeze(self._stored(sale), act)
             return await self.view(sale)
+        goods = sorted((units or {}).items())
+        what = (steering, act.reason, countdown_ms, ends_at_ms, cancel_holds, allocate, goods)
         with self._step(sale) as stored:
-            if act.id not in stored.acts:
+            if act.id in stored.acts:
+                demand_same(stored, act, what)
+            else:
                 steer(
                     stored, steering, act, countdown_ms=countdown_ms, units=units or {},
                     allocate=allocate, ends_at_ms=ends_at_ms, cancel_holds=cancel_holds,
                 )  # fmt: skip
-                stored.acts[act.id] = steering
+                stored.acts[act.id] = what
         return await self.view(sale)
 
     def _freeze(self, sale: StoredSale, act: Act) -> None:

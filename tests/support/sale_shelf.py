@@ -63,7 +63,7 @@ class StoredSale:
     waitlist: list[OrderId] = field(default_factory=list)  # of all skus, in order of arrival
     asked: dict[OrderId, tuple[Purchase, Decision]] = field(default_factory=dict)
     payments: dict[str, tuple[OrderId, PaymentOutcome]] = field(default_factory=dict)
-    acts: dict[str, str] = field(default_factory=dict)  # act id -> what it did
+    acts: dict[str, object] = field(default_factory=dict)  # act id -> what it did
     moves: list[Move] = field(default_factory=list)
 
     @property

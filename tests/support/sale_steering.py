@@ -28,7 +28,7 @@ def armed(terms: Terms, act: Act, on_sale: Mapping[SkuId, int], now_ms: int) -> 
         starts_at_ms=terms.starts_at_ms,
         ends_at_ms=terms.ends_at_ms,
         now_ms=now_ms,
-        acts={act.id: "arm"},
+        acts={act.id: _arming(terms, act, on_sale)},
     )
     starts = SaleState.ARMED if terms.starts_at_ms is None else SaleState.COUNTDOWN
     sale.become(starts, act.actor, act.reason)
@@ -37,6 +37,23 @@ def armed(terms: Terms, act: Act, on_sale: Mapping[SkuId, int], now_ms: int) -> 
     sale.turn()
     sale.told = 1
     return sale
+
+
+def _arming(terms: Terms, act: Act, on_sale: Mapping[SkuId, int]) -> object:
+    units = {item.sku: on_sale.get(item.sku, item.stock) for item in terms.items}
+    return ("arm", act.reason, units, terms.starts_at_ms)
+
+
+def arm_again(sale: StoredSale, terms: Terms, act: Act, on_sale: Mapping[SkuId, int]) -> None:
+    """Nothing is done; `SteeringRefused` unless it is the act that armed the sale."""
+    demand(act.id in sale.acts, sale)
+    demand_same(sale, act, _arming(terms, act, on_sale))
+
+
+def demand_same(sale: StoredSale, act: Act, what: object) -> None:
+    """An act that was done before must have been this one."""
+    if sale.acts[act.id] != what:
+        raise SteeringRefused(Refusal.REUSED, "")
 
 
 def steer(
@@ -104,7 +121,7 @@ def _restock(sale: StoredSale, act: Act, units: Mapping[SkuId, int], *, allocate
         goods = sale.goods[sku]
         if not allocate and goods.initial + goods.written_off + count > goods.allocated:
             raise SteeringRefused(Refusal.ABOVE_ALLOCATION, sku)
-    for sku, count in units.items():
+    for sku, count in sorted(units.items()):
         goods = sale.goods[sku]
         beyond = goods.initial + goods.written_off + count - goods.allocated
         if beyond > 0:
