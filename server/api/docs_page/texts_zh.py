@@ -74,8 +74,9 @@ TEXTS_ZH: dict[str, str] = {
     "Only of this sale.": "只看该秒杀。",
     "Only of this user.": "只看该用户。",
     "Only in this state.": "只看该状态。",
-    "The same id takes effect once: after a lost answer, send the request again.": (
-        "同一标识只生效一次：没有收到响应时，原样重发即可。"
+    "The same id takes effect once: after a lost answer, send the request again. With other "
+    "fields it is a 409.": (
+        "同一标识只生效一次：没有收到响应时，原样重发即可；字段不同则返回 409。"
     ),
     "Units by sku to begin with; the rest can be restocked. Absent: all.": (
         "各 sku 的起售数量，其余可稍后补货；不填则全部上架。"
