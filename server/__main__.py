@@ -2,29 +2,21 @@
 
 Errors that a user can mend are one line, `onair: NAME: why`, and exit code 1; a wrong command line
 is 2. Only a bug shows a traceback.
+
+What a command needs is imported when it runs: the server's parts take seconds to import on a small
+machine, and scripts call `onair token` often. `tests/unit/test_cli_imports.py` counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
-from server import demo, listening, secrets_file
-from server.database.errors import DatabaseUnavailable, UnknownSchema
-from server.embedded_redis import RedisNotStarted
-from server.instance_lock import InstanceLock, InstanceRunning, prepare_data_dir
-from server.redis_binary import NoRedisServer
-from server.redis_client import UnusableRedis
+from server import secrets_file
 from server.settings import BadSetting, Settings
-from server.supervisor import Supervisor
-from server.tokens import Tokens
-from server.tools.commands import add_commands
-from server.worker_slot import WorkerNotReady
+from server.tools.options import add_commands
 
 ROLES = ("viewer", "moderator", "host", "merchant")
 TOKEN_TTL_S = 24 * 3600
@@ -35,16 +27,6 @@ Settings are environment variables; a bad one stops the start with its name. The
   ONAIR_TOKEN_SECRET  ONAIR_API_KEY  ONAIR_REDIS_URL (absent: one is started here)
   ONAIR_DATABASE_URL (absent: SQLite in the data directory)  ONAIR_ALLOWED_ORIGINS
 """
-# What goes wrong outside of this program, and the name that the one line begins with.
-_MENDABLE: dict[type[Exception], str] = {
-    InstanceRunning: "ONAIR_DATA_DIR",
-    NoRedisServer: "ONAIR_REDIS_URL",
-    RedisNotStarted: "redis-server",
-    UnusableRedis: "ONAIR_REDIS_URL",
-    DatabaseUnavailable: "ONAIR_DATABASE_URL",
-    UnknownSchema: "ONAIR_DATABASE_URL",
-    WorkerNotReady: "worker",
-}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,13 +36,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code: int = options.run(options, dict(os.environ))
     except BadSetting as error:
         return _complain(str(error))
-    except tuple(_MENDABLE) as error:
-        return _complain(f"{_MENDABLE[type(error)]}: {error}")
     except KeyboardInterrupt:  # Ctrl-C before the server listens to it
         return 130
     except BrokenPipeError:  # whoever read the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        from server.mendable import named
+
+        variable = named(error)
+        if variable is None:
+            raise
+        return _complain(f"{variable}: {error}")
     return code
 
 
@@ -130,43 +117,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(_options: argparse.Namespace, environ: dict[str, str]) -> int:
-    settings = Settings.from_env(environ)
-    settings.check_secrets()
-    _set_up_log(settings)
-    with InstanceLock(prepare_data_dir(settings.data_dir)):
-        asyncio.run(_supervise(settings, environ))
+    from server import serving
+
+    serving.serve(environ)
     return 0
 
 
 def _demo(_options: argparse.Namespace, environ: dict[str, str]) -> int:
-    settings = Settings.from_env(environ)
-    _set_up_log(settings)
-    data_dir = prepare_data_dir(settings.data_dir)
-    with InstanceLock(data_dir):
-        made_up = {"ONAIR_GUESTS_MAY_SPEAK": "1", "ONAIR_PAYMENT_PROVIDER": "demo"}
-        environ = made_up | secrets_file.with_kept(environ, secrets_file.read_or_make(data_dir))
-        settings = Settings.from_env(environ)
-        settings.check_secrets()
-        asyncio.run(_supervise(settings, environ, is_demo=True))
+    from server import serving
+
+    serving.demo(environ)
     return 0
 
 
-async def _supervise(
-    settings: Settings, environ: Mapping[str, str], *, is_demo: bool = False
-) -> None:
-    os.umask(0o077)  # what is written from here on, the database too, is for this user only
-
-    def say_ready(base_url: str, port: int) -> None:
-        print(f"onair ready {base_url}", flush=True)
-        if is_demo:
-            network_url = listening.network_url(settings.host, port)
-            print(demo.links(base_url, Tokens(settings.token_secret), network_url), flush=True)
-
-    seed = partial(demo.seed, settings) if is_demo else None
-    await Supervisor(settings, environ, on_ready=say_ready, seed=seed).run()
-
-
 def _token(options: argparse.Namespace, environ: dict[str, str]) -> int:
+    from server.tokens import Tokens
+
     settings = _settings_with_kept_secrets(environ)
     if not settings.token_secret:
         raise BadSetting("ONAIR_TOKEN_SECRET", _missing("token secret", settings))
@@ -200,16 +166,6 @@ def _settings_with_kept_secrets(environ: dict[str, str]) -> Settings:
 
 def _missing(what: str, settings: Settings) -> str:
     return f"is missing, and {settings.data_dir} keeps no {what}; a demo makes one at its start"
-
-
-def _set_up_log(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    if settings.log_level == "info":
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # it talks at every start
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""The command lines of reconcile, rebuild and export: options, exit codes, what is printed."""
+"""What reconcile, rebuild and export do: exit codes, what is printed. Options: `tools.options`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -32,53 +31,12 @@ from server.tools.stores import (
     open_stores,
 )
 
-AddCommand = Callable[..., argparse.ArgumentParser]
 _OUT_OF_REACH = (SaleStoreUnavailable, DatabaseUnavailable, UnusableRedis, RedisNotStarted)
 UNCHECKED = 2
-
-_JOINS = (
-    "\n\nJoins the server that runs on this data directory; if none runs, Redis is started for the"
-    "\nduration, and what its streams still hold is written into SQL first."
-)
 
 
 class Wrong(Exception):
     """The command cannot be done as it was asked for; the text says why."""
-
-
-def add_commands(command: AddCommand) -> None:
-    """Add the three to a parser; `command(name, summary, more)` gives each its own."""
-    reconcile = command(
-        "reconcile",
-        "compare Redis and the ledger, unit by unit and order by order",
-        f"{_JOINS}\nChanges nothing else. Exit code: 0 they agree, 1 they differ, 2 could not be "
-        "compared.",
-    )
-    reconcile.add_argument("--sale", metavar="ID", help="one sale; default: all that run")
-    reconcile.add_argument("--json", action="store_true", help="print JSON, one object per sale")
-    reconcile.set_defaults(run=_reconcile)
-
-    rebuild = command(
-        "rebuild",
-        "make a sale in Redis anew from the ledger, under a new epoch",
-        f"{_JOINS}\nThe sale is frozen meanwhile. Says what the ledger holds and what is missing."
-        "\nExit code: 0 rebuilt, 1 not.",
-    )
-    which = rebuild.add_mutually_exclusive_group(required=True)
-    which.add_argument("--sale", metavar="ID", help="one sale")
-    which.add_argument("--all", action="store_true", help="every running sale that needs it")
-    rebuild.add_argument("--force", action="store_true", help="also a sale that is well")
-    rebuild.add_argument("--yes", action="store_true", help="do not ask")
-    rebuild.set_defaults(run=_rebuild)
-
-    export = command(
-        "export",
-        "write orders, payments, refunds and moves as CSV files",
-        "\n\nReads SQL only; a server may run. Files that are there are replaced.",
-    )
-    export.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to")
-    export.add_argument("--sale", metavar="ID", help="one sale; default: all")
-    export.set_defaults(run=_export)
 
 
 def _complain(text: str, code: int = 1) -> int:
@@ -99,7 +57,8 @@ async def _chosen(records: SaleRecords, sale: str | None) -> list[SaleRecord]:
 # reconcile
 
 
-def _reconcile(options: argparse.Namespace, environ: dict[str, str]) -> int:
+def reconcile(options: argparse.Namespace, environ: dict[str, str]) -> int:
+    """Compare; prints what was found. 0 they agree, 1 they differ, 2 could not be compared."""
     settings = Settings.from_env(environ)
     try:
         found = asyncio.run(_reconcile_all(settings, options.sale, options.json))
@@ -129,7 +88,8 @@ async def _reconcile_all(settings: Settings, sale: str | None, as_json: bool) ->
 # rebuild
 
 
-def _rebuild(options: argparse.Namespace, environ: dict[str, str]) -> int:
+def rebuild(options: argparse.Namespace, environ: dict[str, str]) -> int:
+    """Make sales in Redis anew, after asking. 0 rebuilt, 1 not."""
     settings = Settings.from_env(environ)
     try:
         return asyncio.run(_rebuild_all(settings, options))
@@ -203,7 +163,8 @@ async def _wait_for_ledger(stores: Stores, records: list[SaleRecord], progress: 
 # export
 
 
-def _export(options: argparse.Namespace, environ: dict[str, str]) -> int:
+def export(options: argparse.Namespace, environ: dict[str, str]) -> int:
+    """Write the files. 0 written, 1 not."""
     settings = Settings.from_env(environ)
     try:
         asyncio.run(_export_all(settings, options.out, options.sale))

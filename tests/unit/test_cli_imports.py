@@ -1,0 +1,56 @@
+"""What a command imports: the quick ones nothing of the server's libraries. Counted, not timed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SECRET = "0123456789abcdefghijklmnopqrstuv"
+HEAVY = {
+    *("alembic", "fastapi", "pydantic", "redis", "sqlalchemy", "starlette", "uvicorn"),
+    *("opentelemetry", "psycopg", "websockets"),
+}
+PROGRAM = """
+import sys
+from server.__main__ import main
+try:
+    main(sys.argv[1:])
+finally:
+    print("imported", *sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def imported_by(data_dir: Path, *arguments: str) -> set[str]:
+    """The packages, not of the standard library only, that a command has imported at its end."""
+    secrets = {"ONAIR_TOKEN_SECRET": SECRET, "ONAIR_API_KEY": SECRET}
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "ONAIR_DATA_DIR": str(data_dir), **secrets},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    said, _, names = ended.stderr.partition("imported ")
+    assert names, said
+    return {name.partition(".")[0] for name in names.split()}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["rebuild", "--help"], ["key"]])
+def test_help_and_key_import_no_library_of_the_server(arguments: list[str], data_dir: Path) -> None:
+    assert imported_by(data_dir, *arguments) & (HEAVY | {"cryptography", "jwt", "orjson"}) == set()
+
+
+def test_a_token_takes_the_libraries_of_tokens_and_no_other(data_dir: Path) -> None:
+    imported = imported_by(data_dir, "token", "--user", "alice", "--room", "demo")
+    assert imported & (HEAVY | {"jwt"}) == {"jwt"}
+
+
+def test_a_command_that_works_on_sales_does_import_them(data_dir: Path) -> None:
+    imported = imported_by(data_dir / "nowhere", "reconcile")
+    assert imported >= {"redis", "sqlalchemy"}
