@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flash_sale.adapters.script import Argument, RedisClient, Script
-from flash_sale.adapters.wire import EPOCH_STEP, INDEX_STEP, order_texts, parse_view, tail_of
+from flash_sale.adapters.wire import (
+    EPOCH_MAX,
+    EPOCH_STEP,
+    INDEX_STEP,
+    order_texts,
+    parse_view,
+    tail_of,
+)
 from flash_sale.errors import SaleStoreUnavailable, StaleEpoch
 from flash_sale.model import Order, OrderState, Position, SaleState, SaleView, SkuBooks, Terms
 
@@ -24,7 +31,11 @@ class RedisRebuild:
         self._places = 0
 
     async def begin(self, terms: Terms) -> None:
-        """Throw away what the store has of the sale; it is frozen under `terms.epoch`."""
+        """Throw away what the store has of the sale; it is frozen under `terms.epoch`.
+
+        At most EPOCH_MAX: beyond it the waitlists of two skus would be one.
+        """
+        assert terms.epoch <= EPOCH_MAX, terms
         skus = ",".join(item.sku for item in terms.items)
         times = (terms.hold_ms, terms.offer_ms, self._grace_ms)
         await self._call(

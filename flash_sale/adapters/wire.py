@@ -32,6 +32,7 @@ from flash_sale.model import (
 FIELD, ROW, PART = "\x1f", "\x1e", "\x1d"
 MAY_WAIT = "+"
 INDEX_STEP, EPOCH_STEP = 2**40, 2**32  # as in sale.lua
+EPOCH_MAX = INDEX_STEP // EPOCH_STEP - 1  # the next one's places are those of the sku behind
 TAIL_CHARS = 24  # of an order's id
 _MOVE_FIELDS = 6
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import orjson
 from redis.exceptions import RedisError
 
+from flash_sale.adapters.wire import EPOCH_MAX
 from flash_sale.catalog import SkuId
 from flash_sale.errors import NotOnSale
 from flash_sale.model import (
@@ -104,7 +105,10 @@ class Rebuilder:
         why = await self.needs(record)
         if why is None and not force:
             raise NotRebuilt(f"sale {sale} is well in the store; --force rebuilds it all the same")
+        _check_epoch(sale, record.terms.epoch)
         last = await self._freeze(sale)
+        if last is not None:
+            _check_epoch(sale, last.at.epoch)
         await self._drain(sale)  # the stream may be there though the sale is not
         record = await self._found(sale)
         if last is None and not has_run(record):
@@ -234,6 +238,16 @@ class Rebuilder:
             await self._stores.client.execute_command("SPUBLISH", CHANNEL, hint)
         except (RedisError, OSError) as error:
             self._progress.say(f"sale {sale} is rebuilt; telling the workers failed: {error}")
+
+
+def _check_epoch(sale: SaleId, epoch: int) -> None:
+    """Each rebuild is an epoch, and there is room for EPOCH_MAX of them in the waitlists."""
+    if epoch >= EPOCH_MAX:
+        raise NotRebuilt(
+            f"sale {sale} is of epoch {epoch}, the last there can be (EPOCH_MAX {EPOCH_MAX}): it "
+            "was rebuilt too often to be rebuilt again. Its orders stay in the ledger; sell what "
+            "is left in a new sale"
+        )
 
 
 def _check_books(sale: SaleId, books: Mapping[SkuId, LedgerBooks]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from flash_sale.adapters.redis_rebuild import RedisRebuild
 from flash_sale.adapters.script import key_of
+from flash_sale.adapters.wire import EPOCH_MAX
 from flash_sale.model import OrderState, Outcome, SaleId, SaleState, Steering
 from server.database.ledger_records import Ledger
 from server.tools import rebuild
@@ -105,6 +106,29 @@ async def test_a_sale_that_is_well_is_rebuilt_only_by_force(instance: Instance, 
     view = await shop.store.view(SaleId("s1"))
     assert (view.state, view.at.epoch) == (SaleState.OPEN, 2)
     assert await onair("reconcile") == 0
+
+
+async def test_the_last_epoch_of_a_sale_is_not_followed_by_another(
+    instance: Instance, capsys
+) -> None:
+    shop = instance.shop
+    sale = await shop.opened("s1", {"tea": 1, "mug": 1}, per_user_max=2)
+    await shop.buy(sale, "ann")
+    await shop.drain(sale)
+    await shop.client.flushall()
+    instance.write()
+    while await shop.records.bump_epoch(sale) < EPOCH_MAX - 1:
+        pass
+    assert await onair("rebuild", "--sale", "s1", "--yes") == 0
+    assert (await shop.store.view(sale)).at.epoch == EPOCH_MAX
+    assert (await shop.buy(sale, "bob", waitlist=True)).outcome is Outcome.QUEUED
+    assert (await shop.buy(sale, "cat", "mug")).outcome is Outcome.RESERVED
+    before = await shop.store.view(sale)
+    assert {item.sku: item.waiting for item in before.items} == {"tea": 1, "mug": 0}
+    assert await onair("rebuild", "--sale", "s1", "--yes", "--force") == 1
+    assert "(EPOCH_MAX 255): it was rebuilt too often" in capsys.readouterr().err
+    after = await shop.store.view(sale)
+    assert (after.state, after.at.seq) == (before.state, before.at.seq), "it was left as it is"
 
 
 async def test_a_forced_rebuild_writes_what_the_stream_holds_first(instance: Instance) -> None:
