@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rooms.sharing.sources import Source
+from rooms.sharing.visits import Fact, Seen
+
+if TYPE_CHECKING:
+    from server.viewer import Viewer
 
 
 class Origin(NamedTuple):
@@ -29,3 +33,19 @@ class OpenVisit:
     device: str = ""
     user: str = ""
     pieces: int = 0  # stored from this connection by the server itself
+    is_stored: bool = False  # a piece with its source is in the store
+    likes: int = 0  # seen and not told yet
+    named: bool = True  # by the page; False: the connection is the visit
+
+
+class Saw(Protocol):
+    """Tell the record of visits what the server saw a viewer do (`VisitDesk.saw`).
+
+    Never waits and never raises; nothing happens for a viewer without an open visit in the room.
+    """
+
+    def __call__(self, viewer: Viewer, room_id: str, seen: Seen, **facts: Fact) -> None: ...
+
+
+def nobody_looks(viewer: Viewer, room_id: str, seen: Seen, **facts: Fact) -> None:
+    """A `Saw` that does nothing."""
