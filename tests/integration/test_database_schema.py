@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
-from importlib import resources
+from importlib import import_module, resources
 
 import pytest
 import sqlalchemy as sa
@@ -13,15 +14,18 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
+import server.database
 from server.database.engine import Database, DatabaseUnavailable, UnknownSchema
 from server.database.migrate import migrate
-from server.database.sale_tables import sales
+from server.database.tables import METADATA
 from tests.support.product_rows import insert, stored_ids
 from tests.support.sql import open_engine
 
 pytest_plugins = ["tests.support.databases"]
 
-METADATA = sales.metadata  # of every table: those of sales refer to all others
+for module in pkgutil.iter_modules(server.database.__path__):  # each adds its tables
+    if module.name.endswith("tables"):
+        import_module(f"server.database.{module.name}")
 
 
 async def test_the_schema_is_exactly_what_the_queries_expect(database_url: str) -> None:
