@@ -5,8 +5,12 @@ import { formatPrice, priceRange } from './format.js';
 import { language, onLanguage, t } from './i18n.js';
 import { makeSheet, openSheet } from './sheet.js';
 
-/** Show the pinned product and the shelf of the room, now and whenever they change. */
-export function mountProducts(state) {
+/**
+ * Show the pinned product and the shelf of the room, now and whenever they change. `visit` is told
+ * what is seen and opened; `onShare(product)` shares one.
+ */
+export function mountProducts(state, { visit, onShare }) {
+  const open = (product) => openProduct(product, { visit, onShare });
   const place = byId('pinned-product');
   let shown = '';
   const drawPinned = () => {
@@ -14,7 +18,8 @@ export function mountProducts(state) {
     const key = product && JSON.stringify([product, language]);
     if (key === shown) return;
     shown = key;
-    place.replaceChildren(...(product ? [pinnedCard(product, state)] : []));
+    place.replaceChildren(...(product ? [pinnedCard(product, state, open)] : []));
+    if (product) visit.see(place.firstElementChild, product.id);
   };
   const drawShelf = () => {
     const count = state.shelf.length;
@@ -23,8 +28,9 @@ export function mountProducts(state) {
     byId('shelf-count').textContent = count || '';
     show(byId('shelf-empty'), count === 0);
     byId('shelf-list').replaceChildren(
-      ...state.shelf.map((product, index) => shelfRow(product, index + 1, state)),
+      ...state.shelf.map((product, index) => shelfRow(product, index + 1, state, open)),
     );
+    [...byId('shelf-list').children].forEach((row, index) => visit.see(row, state.shelf[index].id));
   };
   const draw = () => {
     drawPinned();
@@ -35,6 +41,7 @@ export function mountProducts(state) {
   state.on('reset', draw);
   onLanguage(draw);
   byId('bag').addEventListener('click', () => openSheet(byId('shelf-sheet')));
+  return { open };
 }
 
 /** `¥29.90`, with a small "from" where variants cost more. */
@@ -52,11 +59,11 @@ export function priceTag(product) {
   );
 }
 
-function pinnedCard(product, state) {
+function pinnedCard(product, state, open) {
   const number = state.shelf.findIndex((each) => each.id === product.id) + 1;
   return make(
     'button',
-    { type: 'button', class: 'product-card', on: { click: () => openProduct(product) } },
+    { type: 'button', class: 'product-card', on: { click: () => open(product) } },
     make('span', { class: 'product-picture' }, picture(product.image_url), numberTag(number)),
     make(
       'span',
@@ -69,14 +76,14 @@ function pinnedCard(product, state) {
   );
 }
 
-function shelfRow(product, number, state) {
+function shelfRow(product, number, state, open) {
   const pinned = state.pinned?.id === product.id;
   return make(
     'li',
     {},
     make(
       'button',
-      { type: 'button', class: 'shelf-row', on: { click: () => openProduct(product) } },
+      { type: 'button', class: 'shelf-row', on: { click: () => open(product) } },
       make('span', { class: 'product-picture' }, picture(product.image_url), numberTag(number)),
       make(
         'span',
@@ -99,7 +106,8 @@ const numberTag = (number) =>
 export const equalizer = () =>
   make('span', { class: 'equalizer', 'aria-hidden': 'true' }, make('i'), make('i'), make('i'));
 
-function openProduct(product) {
+function openProduct(product, { visit, onShare }) {
+  visit.tell('card_open', { product: product.id });
   const rows = (product.skus ?? []).map((sku) =>
     make(
       'li',

@@ -11,8 +11,8 @@ const TICKER_SHOWN_MS = 4000;
 const LOW_SHARE = 0.2;
 
 /**
- * The card in `#sale-place`. `parts`: `state`, `clock`, `orders`, `purchases`, `onOpen(sale)`,
- * `onOrders()`. Call `draw` whenever anything may have changed; it patches.
+ * The card in `#sale-place`. `parts`: `state`, `clock`, `orders`, `purchases`, `visit`,
+ * `onOpen(sale)`, `onOrders()`. Call `draw` whenever anything may have changed; it patches.
  */
 export class SaleCard {
   #chosen = null; // the id of the sale that was asked for with "next"
@@ -51,6 +51,7 @@ export class SaleCard {
     const { words, left } = phaseWords(sale, phase, nowMs);
     this.element.dataset.phase = phase;
     this.element.dataset.sale = sale.id;
+    this.parts.visit.see(this.element, sale.items[0].product);
     this.#drawPicture(pictureOf(state, sale.items[0]));
     write(this.words, words);
     write(this.left, left);

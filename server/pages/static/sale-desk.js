@@ -10,7 +10,7 @@ import { SaleCard } from './sale-card.js';
 import { phaseOf } from './sale-rules.js';
 import { SaleSheet } from './sale-sheet.js';
 import { saleTitle } from './sale-words.js';
-import { ServerClock, Ticker } from './server-clock.js';
+import { Ticker } from './server-clock.js';
 import { toast } from './sheet.js';
 
 const SYNC_EVERY_MS = 60_000;
@@ -18,7 +18,8 @@ const OVERDUE_MS = 6_000; // a hold that should long be over: its event was miss
 
 /**
  * `parts`: `client`, `state`, `room`, `storage`, `pays` (this page may pay: the demo provider),
- * `askName(then)` (make a guest of nobody), `explain(error)` (a sentence for a refused call).
+ * `askName(then)` (make a guest of nobody), `explain(error)` (a sentence for a refused call),
+ * `clock` (the server's), `visit` (is told what is seen, opened and chosen).
  */
 export function mountSales(parts) {
   const desk = new SaleDesk(parts);
@@ -35,8 +36,6 @@ class SaleDesk {
 
   constructor(parts) {
     Object.assign(this, parts);
-    const { client } = this;
-    this.clock = new ServerClock({ ask: () => client.rpc('time.now') });
     this.orders = new Orders();
     this.purchases = new Purchases({
       send: (purchase) => this.#place(purchase),
@@ -51,6 +50,7 @@ class SaleDesk {
       purchases: this.purchases,
       onOpen: (sale) => this.openSale(sale.id),
       onOrders: () => this.openOrders(),
+      visit: this.visit,
     });
     this.ticker = new Ticker({
       clock: this.clock,
@@ -103,6 +103,7 @@ class SaleDesk {
       pays: this.pays,
       acts: this.acts,
       askName: this.askName,
+      visit: this.visit,
       buy: (wanted) => this.purchases.buy(wanted),
       fetching: () => this.#fetching,
       fetch: () => this.#fetch(),

@@ -10,7 +10,7 @@ import { makeSheet } from './sheet.js';
 
 /**
  * One open sheet of one sale; `onClose` when it is gone. `parts` as for `OrderCards`, and `orders`,
- * `purchases`, `buy({sale, sku, qty, waitlist})`. Call `draw` whenever anything may have changed.
+ * `purchases`, `visit`, `buy({sale, sku, qty, waitlist})`. Call `draw` whenever anything may have changed.
  */
 export class SaleSheet {
   #sku = null;
@@ -30,6 +30,7 @@ export class SaleSheet {
     );
     this.dialog.addEventListener('close', onClose);
     this.draw();
+    this.#tellOpened();
   }
 
   /** What came of the last purchase, in words; it stands until something else is asked. */
@@ -132,6 +133,7 @@ export class SaleSheet {
     const input = make('input', { type: 'radio', name: 'sku', value: item.sku, checked: item.sku === this.#sku });
     input.addEventListener('change', () => {
       this.#sku = item.sku;
+      this.parts.visit.tell('sku_pick', { sku: item.sku });
       this.#said = '';
       this.draw();
     });
@@ -146,6 +148,11 @@ export class SaleSheet {
     );
     this.#rows.set(item.sku, { row, left });
     return row;
+  }
+
+  #tellOpened() {
+    const item = this.parts.state.sale(this.saleId)?.items.find(({ sku }) => sku === this.#sku);
+    if (item?.product) this.parts.visit.tell('card_open', { product: item.product });
   }
 
   #step(by) {
@@ -214,6 +221,7 @@ export class SaleSheet {
     this.#said = '';
     const waitlist = this.go.dataset.offer === 'wait';
     const qty = waitlist ? 1 : this.#qty;
+    this.parts.visit.tell('checkout', { sale: this.saleId });
     this.parts.buy({ sale: this.saleId, sku: this.#sku, qty, waitlist });
   }
 }

@@ -15,11 +15,13 @@ import { moderationFromError, moderationWords, refusalWords } from './refusals.j
 import { drawPinnedComment, drawRoomHead } from './room-head.js';
 import { RoomState } from './room-state.js';
 import { mountSales } from './sale-desk.js';
+import { ServerClock } from './server-clock.js';
 import { keepSession, keptSession, roleIn, socketAddress, tokenFromAddress } from './session.js';
 import { toast } from './sheet.js';
 import { mountStage } from './stage.js';
 import { mountStatus } from './status.js';
 import { tabStorage } from './storage.js';
+import { mountVisit } from './visit-page.js';
 
 const KEPT = 'live.viewer';
 const INVALID_TOKEN = 3500;
@@ -38,6 +40,8 @@ const client = new LiveClient(socketAddress(), {
   getToken: renewToken,
 });
 const subscription = client.subscribe(`room:${room}`);
+const clock = new ServerClock({ ask: () => client.rpc('time.now') });
+const visit = mountVisit({ client, subscription, room, share: page.share ?? '', clock });
 const outbox = new Outbox({
   storage: tabStorage(),
   key: `live.outbox.${room}`,
@@ -247,7 +251,7 @@ translate(document.documentElement);
 languageSwitch(byId('language'));
 mountStage(state);
 const sayClosed = mountStatus(client, enterAgain);
-mountProducts(state);
+mountProducts(state, { visit });
 mountHearts({
   client,
   state,
@@ -260,6 +264,8 @@ mountSales({
   client,
   state,
   room,
+  clock,
+  visit,
   storage: tabStorage(),
   pays: page.pays === 'yes',
   askName: () => askName(),

@@ -1,0 +1,87 @@
+/** What a page tells of its visit: that it is seen, which products are, and when it goes. */
+
+import { tabStorage } from './storage.js';
+import { VisibleClock } from './visible-clock.js';
+import { deviceId, sourceOf, VisitTracker } from './visit-tracker.js';
+
+const DEVICE = 'live.device';
+const CLOCK_WAIT_MS = 3_000;
+const SEEN_SHARE = 0.5; // of a card, at least, for it to have been seen
+
+/**
+ * Begin the visit of `room` and keep it up to date; `share` is the code in the address, or ''.
+ * Returns `{tell(t, facts), see(element, product), id}`; `see` says that an element shows a
+ * product, which counts as seen once it has been in view.
+ */
+export function mountVisit({ client, subscription, room, share, clock }) {
+  const tracker = new VisitTracker({
+    send: (batch) => client.rpc('visit.track', { room, ...batch }),
+    storage: tabStorage(),
+    key: `live.visit.${room}`,
+    source: sourceOf({ share, search: location.search, referrer: document.referrer, host: location.host }),
+    device: deviceId(DEVICE),
+    nowMs: () => clock.now(),
+  });
+  const tell = (t, facts) => tracker.tell(t, facts);
+  const enter = () => tell('enter', tracker.source);
+  const seen = new VisibleClock({ say: tell });
+  let gone = false; // a page that goes is hidden too, which says nothing new
+  const look = () => gone || seen.set(!document.hidden);
+  enter();
+  look();
+  // What is told carries the server's time, so the first batch waits until that is known.
+  let waiting;
+  const leave = () => {
+    clearTimeout(waiting);
+    tracker.left();
+  };
+  const join = () => {
+    clearTimeout(waiting);
+    tracker.joined();
+  };
+  subscription.on('subscribed', () => {
+    if (clock.synced) join();
+    else waiting = setTimeout(join, CLOCK_WAIT_MS);
+  });
+  clock.on('sync', () => subscription.state === 'subscribed' && !tracker.isJoined && join());
+  subscription.on('unsubscribed', leave);
+  client.on('state', ({ state }) => state !== 'connected' && leave());
+  document.addEventListener('visibilitychange', look);
+  addEventListener('pagehide', () => {
+    tell('leave');
+    gone = true;
+    seen.stop();
+  });
+  addEventListener('pageshow', ({ persisted }) => {
+    if (!persisted) return;
+    gone = false;
+    enter();
+    look();
+  });
+  return { tell, see: watcher(tell), id: tracker.id };
+}
+
+/** Tells each product once, when an element that shows it comes into view. */
+function watcher(tell) {
+  const told = new Set();
+  const shown = new WeakMap();
+  const eye = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        const product = shown.get(target);
+        if (!isIntersecting) continue;
+        eye.unobserve(target);
+        if (told.has(product)) continue;
+        told.add(product);
+        tell('card_seen', { product });
+      }
+    },
+    { threshold: SEEN_SHARE },
+  );
+  return (element, product) => {
+    if (shown.get(element) === product) return;
+    shown.set(element, product);
+    eye.unobserve(element); // what is observed anew is looked at anew
+    if (!told.has(product)) eye.observe(element);
+  };
+}
