@@ -87,7 +87,6 @@ def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
     return ",".join(f"{line.sku}*{line.qty}" for line in by_sku) + (MAY_WAIT if waitlist else "")
 
 
-@lru_cache(maxsize=2_048)  # a worker reads each order it placed twice: as answered, as announced
 def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) -> Order:
     """An order; without `state` as it was first answered. Raises `ValueError`."""
     user, request_id, ask, amount, prices, at, expires, position, durability, name = text.split(
