@@ -17,6 +17,7 @@ UserText = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
 RequestId = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=255)]
 Units = Annotated[int, Field(ge=1, le=UNITS_MAX)]
 LINES_EVER = 1_000  # as with texts: the setting is checked after
+COUPONS_EVER = 100
 TEXT_CHARS_EVER = 4_000  # more than any setting allows; the room's own limit is checked after
 
 
@@ -91,15 +92,24 @@ class OrderLine(Request):
     qty: Units
 
 
-class OrderPlace(Request):
-    """Either `sku` and `qty`, or a basket of `items`."""
+class Basket(Request):
+    """Either `sku` and `qty`, or a basket of `items`; coupons by their ids, a link by its code."""
 
     sale: Id
-    request_id: RequestId
     sku: Id | None = None
     qty: Units | None = None
     items: Annotated[list[OrderLine], Field(min_length=1, max_length=LINES_EVER)] | None = None
+    coupons: Annotated[list[Id], Field(min_length=1, max_length=COUPONS_EVER)] | None = None
+    share: Id | None = None
+
+
+class OrderPlace(Basket):
+    request_id: RequestId
     waitlist: bool = False
+
+
+class OrderQuote(Basket):
+    """What it would cost."""
 
 
 class OrderNamed(Request):

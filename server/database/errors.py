@@ -78,6 +78,10 @@ class UnknownSale(LookupError):
     """There is no such sale; the text names it."""
 
 
+class UnknownBatch(LookupError):
+    """There is no such batch of coupons; the text names it."""
+
+
 class NotADraft(Exception):
     """The sale was armed: its terms stand. The text names it."""
 
