@@ -5,7 +5,6 @@ import { VisibleClock } from './visible-clock.js';
 import { deviceId, sourceOf, VisitTracker } from './visit-tracker.js';
 
 const DEVICE = 'live.device';
-const CLOCK_WAIT_MS = 3_000;
 const SEEN_SHARE = 0.5; // of a card, at least, for it to have been seen
 
 /**
@@ -29,23 +28,11 @@ export function mountVisit({ client, subscription, room, share, clock }) {
   const look = () => gone || seen.set(!document.hidden);
   enter();
   look();
-  // What is told carries the server's time, so the first batch waits until that is known.
-  let waiting;
-  const leave = () => {
-    clearTimeout(waiting);
-    tracker.left();
-  };
-  const join = () => {
-    clearTimeout(waiting);
-    tracker.joined();
-  };
-  subscription.on('subscribed', () => {
-    if (clock.synced) join();
-    else waiting = setTimeout(join, CLOCK_WAIT_MS);
-  });
-  clock.on('sync', () => subscription.state === 'subscribed' && !tracker.isJoined && join());
-  subscription.on('unsubscribed', leave);
-  client.on('state', ({ state }) => state !== 'connected' && leave());
+  // What is told carries the server's time: nothing is told before that is known.
+  subscription.on('subscribed', () => clock.synced && tracker.joined());
+  clock.on('sync', () => subscription.state === 'subscribed' && !tracker.isJoined && tracker.joined());
+  subscription.on('unsubscribed', () => tracker.left());
+  client.on('state', ({ state }) => state !== 'connected' && tracker.left());
   document.addEventListener('visibilitychange', look);
   addEventListener('pagehide', () => {
     tell('leave');

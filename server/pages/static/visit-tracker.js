@@ -13,6 +13,7 @@ const AGAIN_MS = 5_000;
 const EVENTS_MAX = 40; // of one batch
 const KEPT_MAX = 200; // events that wait; beyond it beats go first, then the oldest
 const IDLE_MS = 1_800_000; // who comes back to the tab later than this comes anew
+const BEFORE_MS = 15_000; // how long before its first batch a visit may have begun
 const URGENT = new Set(['hidden', 'leave']);
 const TRY_AGAIN = new Set([100, 111, 429, 503]);
 
@@ -87,10 +88,11 @@ export class VisitTracker {
     const { queue, batches } = this.#kept;
     if (!this.#joined || !queue.length) return;
     if (!now && this.#sending) return; // the answer goes on
-    const offsetMs = Math.round(this.#parts.nowMs() - Date.now());
+    const nowMs = Math.round(this.#parts.nowMs());
+    const offsetMs = nowMs - Date.now();
     const events = queue
       .splice(0, EVENTS_MAX)
-      .map(({ t, deviceMs, ...facts }) => ({ t, at_ms: deviceMs + offsetMs, ...facts }));
+      .map(({ t, deviceMs, ...facts }) => ({ t, at_ms: Math.min(nowMs, deviceMs + offsetMs), ...facts }));
     this.#kept.seq += 1;
     const batch = { seq: this.#kept.seq, events };
     batches.push(batch);
@@ -104,11 +106,18 @@ export class VisitTracker {
     this.#sending += 1;
     this.#sentAt = Date.now();
     try {
-      await send({ visit: this.id, seq: batch.seq, ...(device ? { device } : {}), events: batch.events });
+      await send({ visit: this.id, seq: batch.seq, ...(device ? { device } : {}), events: this.#told(batch) });
       this.#done(batch);
     } catch (error) {
       this.#failed(batch, error);
     }
+  }
+
+  /** To the server the visit begins now: what it took to get through did not happen in it. */
+  #told({ seq, events }) {
+    if (seq > 1) return events;
+    const earliestMs = Math.round(this.#parts.nowMs()) - BEFORE_MS;
+    return events.map((event) => ({ ...event, at_ms: Math.max(event.at_ms, earliestMs) }));
   }
 
   #done(batch) {

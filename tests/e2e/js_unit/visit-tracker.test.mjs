@@ -21,14 +21,14 @@ const reply = (code) => new LiveError('reply', code, '');
 const lost = () => new LiveError('lost', 0, 'gone');
 
 /** A tracker whose sends give each of `answers` in turn (an Error is thrown), then a plain yes. */
-function makeTracker(answers = [], { storage = new Storage(), source = {}, aheadMs = 0 } = {}) {
+function makeTracker(answers = [], { storage = new Storage(), source = {}, aheadMs = 0, nowMs } = {}) {
   const sent = [];
   const tracker = new VisitTracker({
     storage,
     key: 'k',
     source,
     device: 'device-0123456789',
-    nowMs: () => Date.now() + aheadMs,
+    nowMs: nowMs ?? (() => Date.now() + aheadMs),
     send: async (batch) => {
       sent.push(batch);
       const answer = answers.shift() ?? {};
@@ -87,7 +87,7 @@ test('a batch whose answer was lost is sent again under its number, and before t
   await pass(400);
   tracker.left();
   tracker.tell('beat');
-  await pass(60_000);
+  await pass(10_000);
   assert.equal(sent.length, 1, 'nothing is sent without a room');
   tracker.joined();
   await pass(400);
@@ -193,4 +193,24 @@ test('a source is what the address says, and nothing that cannot be', () => {
   assert.deepEqual(from('', 'https://news.example/page?q=secret', 'abc'), { share: 'abc', referrer: 'news.example' });
   assert.deepEqual(from('', 'https://shop.example/r/demo'), {});
   assert.deepEqual(from('', 'nonsense'), {});
+});
+
+test('what was told long before the first batch could be sent does not look like a lie', async () => {
+  const { tracker, sent } = makeTracker([reply(503)]);
+  tracker.tell('enter');
+  mock.timers.tick(60_000);
+  tracker.joined();
+  await pass(400);
+  assert.equal(sent[0].events[0].at_ms, START + 60_400 - 15_000);
+  await pass(5_000);
+  assert.equal(sent[1].events[0].at_ms, START + 65_400 - 15_000);
+});
+
+test('nothing is told of the future, whatever the device’s clock did meanwhile', async () => {
+  const { tracker, sent } = makeTracker([], { nowMs: () => START + 50 });
+  tracker.joined();
+  tracker.tell('enter');
+  mock.timers.setTime(START - 500_000);
+  tracker.tell('hidden');
+  assert.deepEqual(sent[0].events.map(({ at_ms: atMs }) => atMs), [START + 50, START + 50]);
 });
