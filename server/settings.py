@@ -182,6 +182,9 @@ class Settings:
     brand_logo_url: str = ""
     log_level: str = "info"
     blocked_words_file: Path | None = None
+    share_secret: str = ""  # signs share codes; absent: a key made from the token secret
+    public_url: str = ""  # where people open the pages; absent: where they are just now
+    channel_policies_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -231,6 +234,10 @@ class Settings:
                 raise BadSetting(variable, f"is weak: give at least {SECRET_BYTES_MIN} bytes")
             if len(set(secret)) < 8:
                 raise BadSetting(variable, "is weak: too few different characters")
+        if self.share_secret and len(self.share_secret.encode()) < SECRET_BYTES_MIN:
+            raise BadSetting(
+                "ONAIR_SHARE_SECRET", f"is weak: give at least {SECRET_BYTES_MIN} bytes"
+            )
         if self.payment_provider == "webhook" and len(self.payment_secret.encode()) < 32:
             raise BadSetting("ONAIR_PAYMENT_SECRET", "is weak: give at least 32 bytes")
 
@@ -348,6 +355,17 @@ def _web_address(variable: str, text: str) -> str:
     return text.strip()
 
 
+def _site(variable: str, text: str) -> str:
+    try:
+        parts = urlsplit(text.strip())
+    except ValueError as error:
+        raise BadSetting(variable, f"is not a URL: {error}") from None
+    bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not bare:
+        raise BadSetting(variable, f"{text!r} is not an origin such as https://shop.example")
+    return text.strip().rstrip("/")
+
+
 _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "host": _text,
     "port": _port,
@@ -372,4 +390,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "brand_logo_url": _web_address,
     "log_level": _one_of("debug", "info", "warning", "error"),
     "blocked_words_file": _path,
+    "share_secret": _text,
+    "public_url": _site,
+    "channel_policies_file": _path,
 }

@@ -42,10 +42,19 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Quote:
+    """A comment as a link to it shows it. `name` is masked: a link leaves the room."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShareLink:
     """A link as it was made; it never changes. The same person, target and channel: one link.
 
     `markups` are what a reseller adds to the price of one unit of a sku, in minor units.
+    `source.link` is the link's own id, `inviter_name` the inviter's name, masked.
     """
 
     id: str
@@ -54,6 +63,8 @@ class ShareLink:
     target: Target
     created_at_ms: int
     markups: Mapping[str, int] = field(default_factory=dict)
+    inviter_name: str = ""
+    quote: Quote | None = None  # of a comment
 
 
 @dataclass(frozen=True, slots=True)
