@@ -212,7 +212,7 @@ def _store(connection: sa.Connection, sale: _Sale, fresh: Sequence[WrittenMove])
     _LINES.store(
         connection,
         [
-            (move.order.id, position, line.sku, line.qty, line.price_minor)
+            (move.order.id, position, line.sku, line.qty, line.price_minor, line.markup_minor)
             for move in newest
             if move.order
             for position, line in enumerate(move.order.lines)
@@ -365,6 +365,9 @@ def _order_row(sale: _Sale, move: Move, order: Order) -> Row:
         order.name,
         move.epoch,
         move.seq,
+        order.discount_minor,
+        ",".join(order.coupons),
+        order.note,
     )
 
 

@@ -69,11 +69,12 @@ def read_move(row: Any) -> Move:
 
 # By hand, because orjson takes ten times as long for a dataclass with slots as for its dict.
 def _order_value(order: Order) -> dict[str, Any]:
-    return {
+    """What few orders have is written of those only: all others keep their texts and digests."""
+    value: dict[str, Any] = {
         "id": order.id,
         "user": order.user,
         "request_id": order.request_id,
-        "lines": [(line.sku, line.qty, line.price_minor) for line in order.lines],
+        "lines": [_line_value(line) for line in order.lines],
         "amount_minor": order.amount_minor,
         "state": order.state,
         "placed_at_ms": order.placed_at_ms,
@@ -86,6 +87,18 @@ def _order_value(order: Order) -> dict[str, Any]:
         "payment_id": order.payment_id,
         "name": order.name,
     }
+    if order.discount_minor:
+        value["discount_minor"] = order.discount_minor
+    if order.coupons:
+        value["coupons"] = order.coupons
+    if order.note:
+        value["note"] = order.note
+    return value
+
+
+def _line_value(line: PricedLine) -> tuple[str | int, ...]:
+    plain = (line.sku, line.qty, line.price_minor)
+    return (*plain, line.markup_minor) if line.markup_minor else plain
 
 
 def _payment_value(payment: Payment) -> dict[str, Any]:
@@ -99,12 +112,13 @@ def _payment_value(payment: Payment) -> dict[str, Any]:
 
 
 def _order(sale: SaleId, value: dict[str, Any]) -> Order:
-    lines = tuple(PricedLine(SkuId(sku), qty, price) for sku, qty, price in value["lines"])
+    lines = tuple(PricedLine(SkuId(sku), *counts) for sku, *counts in value["lines"])
     typed = {
         "id": OrderId(value["id"]),
         "sale": sale,
         "lines": lines,
         "state": OrderState(value["state"]),
+        "coupons": tuple(value.get("coupons", ())),
     }
     return Order(**(value | typed))
 

@@ -85,7 +85,9 @@ def read_orders(connection: sa.Connection, query: sa.Select[Any]) -> list[OrderR
             .order_by(order_lines.c.order_id, order_lines.c.position)
         )
         for line in stored:
-            lines[line.order_id].append(PricedLine(SkuId(line.sku), line.qty, line.price_minor))
+            lines[line.order_id].append(
+                PricedLine(SkuId(line.sku), line.qty, line.price_minor, line.markup_minor)
+            )
     return [_order_row(row, lines[row.id]) for row in rows]
 
 
@@ -107,5 +109,8 @@ def _order_row(row: Any, lines: Iterable[PricedLine]) -> OrderRow:
         durability=row.durability,
         payment_id=row.payment_id,
         name=row.name,
+        discount_minor=row.discount_minor,
+        coupons=tuple(filter(None, row.coupons.split(","))),
+        note=row.note,
     )
     return OrderRow(order, row.room_id, row.currency, row.epoch, row.seq)

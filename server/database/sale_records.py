@@ -262,6 +262,8 @@ def _item(row: Any) -> Item:
         stock=row.stock,
         price_minor=row.price_minor,
         per_user_max=row.per_user_max,
+        floor_minor=row.floor_minor,
+        markup_max_minor=row.markup_max_minor,
     )
 
 
@@ -299,6 +301,8 @@ def _put_items(connection: sa.Connection, sale_id: str, items: Sequence[Item]) -
             "stock": item.stock,
             "price_minor": item.price_minor,
             "per_user_max": item.per_user_max,
+            "floor_minor": item.floor_minor,
+            "markup_max_minor": item.markup_max_minor,
         }
         for position, item in enumerate(items)
     ]

@@ -58,12 +58,16 @@ sale_items = sa.Table(
     sa.Column("stock", sa.BigInteger, nullable=False),
     sa.Column("price_minor", sa.BigInteger, nullable=False),
     sa.Column("per_user_max", sa.BigInteger, nullable=False),
+    sa.Column("floor_minor", sa.BigInteger, nullable=False, server_default="1"),
+    sa.Column("markup_max_minor", sa.BigInteger, nullable=False, server_default="0"),
     sa.ForeignKeyConstraint(["product_id", "sku"], ["product_skus.product_id", "product_skus.sku"]),
     sa.UniqueConstraint("sale_id", "position"),
     sa.CheckConstraint("position >= 0", name="position"),
     sa.CheckConstraint("stock >= 0", name="stock"),
     sa.CheckConstraint("price_minor >= 0", name="price_minor"),
     sa.CheckConstraint("per_user_max >= 1", name="per_user_max"),
+    sa.CheckConstraint("floor_minor >= 0", name="floor_minor"),
+    sa.CheckConstraint("markup_max_minor >= 0", name="markup_max_minor"),
 )
 
 # An order's id begins with its sale's and a dot: the rows of a sale are one range of the key.
@@ -89,12 +93,16 @@ orders = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("epoch", sa.Integer, nullable=False),  # of the move that the row stands at
     sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("discount_minor", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("coupons", sa.Text, nullable=False, server_default=""),  # ids, joined by commas
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("sale_id", "user_id", "request_id"),
     sa.CheckConstraint(
         "state IN ('queued', 'reserved', 'paid', 'cancelled', 'expired', 'refunded')", name="state"
     ),
     sa.CheckConstraint("amount_minor >= 0", name="amount_minor"),
     sa.CheckConstraint("position >= 0", name="position"),
+    sa.CheckConstraint("discount_minor >= 0", name="discount_minor"),
     sa.Index(None, "user_id", "placed_at_ms"),
     sa.Index(None, "sale_id", "placed_at_ms"),
     sa.Index(None, "placed_at_ms"),
@@ -107,9 +115,11 @@ order_lines = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("sku", ID, nullable=False),
     sa.Column("qty", sa.BigInteger, nullable=False),
-    sa.Column("price_minor", sa.BigInteger, nullable=False),
+    sa.Column("price_minor", sa.BigInteger, nullable=False),  # of a unit, markup and all
+    sa.Column("markup_minor", sa.BigInteger, nullable=False, server_default="0"),
     sa.CheckConstraint("qty > 0", name="qty"),
     sa.CheckConstraint("price_minor >= 0", name="price_minor"),
+    sa.CheckConstraint("markup_minor >= 0 AND markup_minor <= price_minor", name="markup_minor"),
     sqlite_with_rowid=False,
 )
 
@@ -130,8 +140,10 @@ sale_moves = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# A payment that is told of two orders is two rows: nothing that came is left out. What a provider
-# says of currencies is kept as it was said: a wrong one is money owed back.
+# A payment told of a second order is answered `mismatch` by the store, which makes no move of it:
+# it is no row here, and nothing is owed back for it. The key names the order all the same: a store
+# that was rebuilt without its memory may take one payment for two orders, and nothing that came is
+# left out. What a provider says of currencies is kept as it was said: a wrong one is owed back.
 payments = sa.Table(
     "payments",
     METADATA,
