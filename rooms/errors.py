@@ -10,6 +10,13 @@ class RoomLogUnavailable(Exception):
     """
 
 
+class VisitLogUnavailable(Exception):
+    """The log of visits could not be reached in time; the text says what was attempted.
+
+    A piece has a key of its own, so that appending it again is always safe.
+    """
+
+
 class Overloaded(Exception):
     """A named bound was reached; the text names it. Nothing was done; try again later."""
 
