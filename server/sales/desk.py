@@ -11,8 +11,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from flash_sale.adapters.wire import ask_of
-from flash_sale.catalog import SkuId, is_displayable
+from flash_sale.catalog import SkuId
 from flash_sale.errors import SaleBusy
 from flash_sale.model import (
     Act,
@@ -25,19 +24,17 @@ from flash_sale.model import (
     Paid,
     Payment,
     PaymentOutcome,
-    Purchase,
     SaleId,
     SaleState,
     SaleView,
     Steering,
-    order_id_of,
 )
 from flash_sale.store import Sales, Stock
 from server.database.errors import UnknownSale
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
 from server.database.sale_words import OrderRow
-from server.replies import Refused, bad_field, conflict, too_long, unknown
+from server.replies import Refused, bad_field, conflict, unknown
 from server.sale_json import order_json, sale_json
 from server.sales.answers import (
     BUSY,
@@ -45,12 +42,12 @@ from server.sales.answers import (
     LOST,
     again,
     faults,
-    masked,
     sale_of_order,
 )
 from server.sales.arming import Arming
 from server.sales.live_sale import Answer, LiveSale, answer_of
 from server.sales.live_sales import LiveSales, SaleOver
+from server.sales.purchases import answer_to, check_texts, purchase_of
 from server.settings import Limits
 
 T = TypeVar("T")
@@ -89,6 +86,7 @@ class SalesDesk:
         lines: Sequence[Line],
         request_id: str,
         waitlist: bool = False,
+        note: str = "",
     ) -> bytes:
         """Order; the answer is JSON: `{"outcome": ..., "order"?: {...}, "sku"?: ...}`.
 
@@ -101,7 +99,13 @@ class SalesDesk:
         if isinstance(sale, bytes):
             return sale
         placing = self.placing(
-            sale, user=user, name=name, lines=lines, request_id=request_id, waitlist=waitlist
+            sale,
+            user=user,
+            name=name,
+            lines=lines,
+            request_id=request_id,
+            waitlist=waitlist,
+            note=note,
         )
         return placing if isinstance(placing, bytes) else await answer_to(placing)
 
@@ -121,26 +125,21 @@ class SalesDesk:
         lines: Sequence[Line],
         request_id: str,
         waitlist: bool,
+        note: str = "",
     ) -> bytes | asyncio.Future[Answer]:
         """`place` in an open sale, without waiting: the answer, or what `answer_to` waits for."""
-        if len(lines) > self._limits.basket_lines_max:
-            raise bad_field("items", f"at most {self._limits.basket_lines_max} lines")
-        if len(request_id) > self._limits.request_id_chars_max:
-            raise too_long("request_id", self._limits.request_id_chars_max)
-        if not request_id:
-            raise bad_field("request_id", "is empty")
-        for line in lines:
-            if line.sku not in sale.skus:
-                raise unknown("sku", line.sku)
-        _check_texts(user=user, request_id=request_id)
-        order_id = order_id_of(sale.id, user, request_id)
-        shown = masked(name or user)
-        purchase = Purchase(order_id, user, request_id, tuple(lines), waitlist, shown)
+        purchase = purchase_of(
+            sale,
+            self._limits,
+            user=user,
+            name=name,
+            lines=lines,
+            request_id=request_id,
+            waitlist=waitlist,
+            note=note,
+        )
         try:
-            ask_of(purchase.lines, waitlist)  # a bad one must not spoil the batch of its neighbours
             answer = sale.place(purchase)
-        except ValueError as error:
-            raise Refused(400, str(error)) from None
         except SaleBusy:
             raise again(BUSY) from None
         return answer if isinstance(answer, asyncio.Future) else answer_of(answer)
@@ -151,7 +150,7 @@ class SalesDesk:
         Every other outcome is recorded, and owed back unless it is ACCEPTED. The same payment
         gets the same answer again.
         """
-        _check_texts(payment=payment.id, provider=payment.provider)
+        check_texts(payment=payment.id, provider=payment.provider)
         if payment.id in {"", "-"} or " " in payment.id + payment.currency + payment.provider:
             raise bad_field("payment", "must not be empty, - or contain spaces")
         sale = await self._open_of_order(payment.order_id, again(LOST))  # money is not sent away
@@ -166,7 +165,7 @@ class SalesDesk:
 
         `user` None: staff, for anybody. 404 for another's order, 409 if it is paid or over.
         """
-        _check_texts(reason=reason)
+        check_texts(reason=reason)
         sale = await self._open_of_order(order_id)
         changed = await self._apart(self._stock.cancel(OrderId(order_id), user, reason))
         return self._changed(sale, order_id, changed, for_staff=user is None)
@@ -209,7 +208,7 @@ class SalesDesk:
 
     async def refund(self, order_id: str, act: Act, *, restock: bool) -> dict[str, Any]:
         """Pay a paid order back; its units return to stock or are written off. 404, 409."""
-        _check_texts(reason=act.reason)
+        check_texts(reason=act.reason)
         sale = await self._open_of_order(order_id)
         changed = await self._apart(self._refund(OrderId(order_id), act, restock))
         return self._changed(sale, order_id, changed, for_staff=True)
@@ -237,7 +236,7 @@ class SalesDesk:
         404, 409 when another act armed it, 422.
         """
         self._check_countdown(countdown_seconds or 0)
-        _check_texts(reason=act.reason)
+        check_texts(reason=act.reason)
         view = await self._apart(
             self._arming.arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms)
         )
@@ -267,7 +266,7 @@ class SalesDesk:
         nothing: the sale as it is.
         """
         self._check_countdown(countdown_seconds)
-        _check_texts(reason=act.reason)
+        check_texts(reason=act.reason)
         sale = await self.open(sale_id)
         view = await self._apart(
             self._sales.steer(
@@ -377,24 +376,3 @@ class SalesDesk:
         if not 0 <= seconds <= self._limits.countdown_seconds_max:
             most = self._limits.countdown_seconds_max
             raise bad_field("countdown_seconds", f"must be 0 to {most}")
-
-
-async def answer_to(placing: asyncio.Future[Answer]) -> bytes:
-    """The answer to a purchase, once the store has decided."""
-    with faults():
-        return answer_of(await placing)
-
-
-def decided_answer(placing: asyncio.Future[Answer]) -> bytes:
-    """`answer_to` a purchase that is decided."""
-    if placing.exception() is None:
-        return answer_of(placing.result())
-    with faults():
-        placing.result()
-    raise AssertionError("it has failed")
-
-
-def _check_texts(**texts: str) -> None:
-    for field, text in texts.items():
-        if not is_displayable(text):
-            raise bad_field(field, "must not contain control or direction characters")

@@ -111,6 +111,11 @@ class LiveSale:
         flagged = self._flagged(purchase)
         return self._purchases.put(purchase) if flagged is None else flagged
 
+    def ask(self, purchase: Purchase) -> asyncio.Future[Answer]:
+        """As `place`, but only the store answers: no flag does, so what it says is final."""
+        self.used_at_s = self._clocks.steady_s()
+        return self._purchases.put(purchase)
+
     def pay(self, payment: Payment) -> asyncio.Future[Paid]:
         """Raises `SaleBusy`; the future raises what the store raises. It may be cancelled."""
         self.used_at_s = self._clocks.steady_s()

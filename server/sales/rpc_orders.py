@@ -19,8 +19,9 @@ from server.replies import bad_field, conflict, not_allowed, overloaded, sign_in
 from server.rpc import Decided, Result, Rpc, managed
 from server.rpc_text import cleaned
 from server.sales.answers import ASK_AGAIN
-from server.sales.desk import SalesDesk, answer_to, decided_answer
+from server.sales.desk import SalesDesk
 from server.sales.live_sale import Answer, LiveSale
+from server.sales.purchases import answer_to, decided_answer
 from server.settings import Limits
 from server.viewer import Viewer
 
