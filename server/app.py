@@ -35,6 +35,7 @@ from server.database.ledger_records import Ledger
 from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
 from server.database.sale_records import SaleRecords
+from server.database.share_records import ShareRecords
 from server.endings import end_tasks
 from server.gateway import Gateway
 from server.handshake import Door
@@ -56,6 +57,12 @@ from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
 from server.settings import BadSetting, Settings
+from server.sharing.keys import derived_key
+from server.sharing.link_desk import LinkDesk
+from server.sharing.links import Links
+from server.sharing.open_visit import nobody_looks
+from server.sharing.policies import load_policies
+from server.sharing.rpc_share import Sharing
 from server.tokens import Tokens
 
 
@@ -141,7 +148,9 @@ async def open_worker(
     talk = Talk(rooms, words, limits, now_ms)
     staff = Staff(rooms, acts, records, limits)
     orders = Orders(desk, rooms, settings.payment_provider)
-    tables = (talk, staff, orders, Steerings(desk, limits))
+    link_desk = open_link_desk(settings, database, now_ms)
+    sharing = Sharing(link_desk, nobody_looks)
+    tables = (talk, staff, orders, Steerings(desk, limits), sharing)
     gateway.handle(Procedures(*(table.procedures() for table in tables)).handlers())
 
     def heard(channel: str, message: bytes) -> None:
@@ -218,6 +227,20 @@ async def open_worker(
         await worker.close()
         raise
     return worker
+
+
+def open_link_desk(settings: Settings, database: Database, now_ms: Callable[[], int]) -> LinkDesk:
+    """Share links, with the policies of the merchant's file; `BadSetting` if that is no use."""
+    records = ShareRecords(database)
+    links = Links(
+        records,
+        derived_key(settings, "share links"),
+        settings.limits,
+        now_ms,
+        public_url=settings.public_url,
+    )
+    policies = load_policies(settings.channel_policies_file)
+    return LinkDesk(links, policies, records, settings.brand_name, now_ms)
 
 
 def text_filter(words_file: Path | None) -> TextFilter:

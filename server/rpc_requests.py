@@ -145,6 +145,21 @@ class SaleRestock(SaleWithReason):
     units: Units
 
 
+class ShareCreate(InRoom):
+    """A link to the room, or to one comment or one product in it."""
+
+    channel: Id | None = None
+    comment: Id | None = None
+    product: Id | None = None
+    markups: (
+        Annotated[dict[Id, Annotated[int, Field(ge=0)]], Field(max_length=LINES_EVER)] | None
+    ) = None
+
+
+class ShareOpen(Request):
+    code: Annotated[str, Field(max_length=64)]
+
+
 def parse(model: type[RequestT], data: Any) -> RequestT:
     """The request as its model; error 400 names the first bad field, 413 what is too long."""
     if data is None:
