@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Verdict(StrEnum):
@@ -40,3 +42,66 @@ class Thresholds:
     arrivals_per_net_max: int = 3  # in `cluster_window_ms`, over the whole ladder
     arrivals_per_agent_max: int = 2  # of one network and one browser fingerprint
     cluster_window_ms: int = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one arrival when it is judged. Counts include this arrival itself."""
+
+    counts: bool  # by the policy of its channel and of the app it was opened in
+    own: bool  # the person is the inviter, or the inviter has used the device
+    banned: bool  # the person or the inviter
+    person_known: bool  # came or bought before this inviter's link was opened
+    device_known: bool  # the same; also when no device was told
+    counted: bool  # person or device has counted in this ladder
+    faults: int
+    entered_at_ms: int
+    first_action_at_ms: int | None
+    device_persons: int
+    net_arrivals: int  # that qualified in the window around this one
+    agent_arrivals: int  # the same, of alike browsers
+    visible_ms: int
+    actions: int
+    qualified_at_ms: int | None
+    ends_at_ms: int  # of the ladder
+
+
+def qualifies(visible_ms: int, actions: int, thresholds: Thresholds) -> bool:
+    """Whether a visit has lasted and done enough to be judged for its inviter."""
+    return visible_ms >= thresholds.stay_ms and actions >= thresholds.actions
+
+
+def judge(facts: Facts, thresholds: Thresholds) -> Verdict:
+    """VALID, or the first reason against it in the order of `Verdict`. Same facts, same verdict."""
+    return next((verdict for verdict, applies in _RULES if applies(facts, thresholds)), _COUNTS)
+
+
+def _too_quick(facts: Facts, thresholds: Thresholds) -> bool:
+    first_ms = facts.first_action_at_ms
+    if facts.faults:
+        return True
+    return (
+        first_ms is not None and first_ms - facts.entered_at_ms < thresholds.first_action_after_ms
+    )
+
+
+def _too_late(facts: Facts, _thresholds: Thresholds) -> bool:
+    return facts.qualified_at_ms is None or facts.qualified_at_ms >= facts.ends_at_ms
+
+
+_COUNTS: Final = Verdict.VALID
+_RULES: Final[tuple[tuple[Verdict, Callable[[Facts, Thresholds], bool]], ...]] = (
+    (Verdict.CHANNEL_POLICY, lambda facts, _: not facts.counts),
+    (Verdict.SELF_INVITE, lambda facts, _: facts.own),
+    (Verdict.BANNED, lambda facts, _: facts.banned),
+    (Verdict.NOT_NEW_PERSON, lambda facts, _: facts.person_known),
+    (Verdict.NOT_NEW_DEVICE, lambda facts, _: facts.device_known),
+    (Verdict.REPEAT, lambda facts, _: facts.counted),
+    (Verdict.IMPOSSIBLE_SPEED, _too_quick),
+    (Verdict.DEVICE_CLUSTER, lambda f, limits: f.device_persons > limits.persons_per_device_max),
+    (Verdict.ADDRESS_CLUSTER, lambda f, limits: f.net_arrivals > limits.arrivals_per_net_max),
+    (Verdict.AGENT_CLUSTER, lambda f, limits: f.agent_arrivals > limits.arrivals_per_agent_max),
+    (Verdict.TOO_SHORT, lambda facts, limits: facts.visible_ms < limits.stay_ms),
+    (Verdict.NO_ACTION, lambda facts, limits: facts.actions < limits.actions),
+    (Verdict.LADDER_OVER, _too_late),
+)

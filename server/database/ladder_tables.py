@@ -138,6 +138,7 @@ ladder_members = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("valid", sa.BigInteger, nullable=False),
     sa.Column("reached_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("lot", sa.String(16), nullable=False),  # decides between equals
     sa.Column("changes", sa.BigInteger, nullable=False),
     sa.Column("told", sa.Boolean, nullable=False),
     sa.CheckConstraint("valid >= 0 AND changes >= 0", name="valid"),

@@ -184,6 +184,7 @@ def _make_members() -> None:
         _text("name"),
         _number("valid"),
         _number("reached_at_ms"),
+        _text("lot", sa.String(16)),
         _number("changes"),
         _flag("told"),
         sa.PrimaryKeyConstraint("ladder_id", "user_id", name="pk_ladder_members"),
