@@ -193,7 +193,7 @@ def _shown(visit: Visit, piece: Piece, beat_gap_ms: int) -> Visit:
     left, lied = visit.left, False
     for event in piece.events:
         if event.t not in _SIGNALS:
-            left = event.t == Seen.GONE
+            left = event.t == Seen.GONE or (left and event.t == Seen.PAID)
             continue
         lied = lied or not earliest_ms <= event.at_ms <= now_ms + SLACK_MS
         heard_ms = min(event.at_ms, now_ms)
