@@ -41,6 +41,7 @@ from server.replies import (
     too_many_requests,
 )
 from server.settings import Limits
+from server.sharing.open_visit import NOWHERE, Origin, forget_visit
 from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 from server.viewer import Viewer
 from server.wheel import Wheel
@@ -82,8 +83,8 @@ class Gateway:
             close_within_s=limits.close_within_s,
         )
         self.viewers: set[Viewer] = set()
-        self.counts = Counts()
-        self.draining = False
+        self.counts, self.draining = Counts(), False
+        self.visit_ends: Callable[[Viewer], None] = forget_visit
         self._tokens = tokens
         self._insecure = insecure
         self._now_ms = now_ms
@@ -110,10 +111,11 @@ class Gateway:
         early: bytes,
         *,
         native_ping: bool,
+        origin: Origin = NOWHERE,
     ) -> Viewer:
         """Make a viewer of an accepted socket; `early` is what it sent before that."""
         encoding = JSON_DEFLATED if stream.extensions else JSON_PLAIN
-        viewer = Viewer(self, transport, stream, encoding, native_ping=native_ping)
+        viewer = Viewer(self, transport, stream, encoding, origin, native_ping=native_ping)
         self.viewers.add(viewer)
         self.counts.connections += 1
         self.wheel.accepted(viewer)
@@ -123,6 +125,7 @@ class Gateway:
 
     def departed(self, viewer: Viewer) -> None:
         """A connection is closing: no room and no user knows it any more."""
+        self.visit_ends(viewer)
         for room in viewer.rooms:
             room.leave(viewer)
         viewer.rooms = ()

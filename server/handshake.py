@@ -20,6 +20,7 @@ from server.connection import DETACH
 from server.gateway import Gateway
 from server.rates import Rate, RateTable
 from server.settings import Settings, is_loopback
+from server.sharing.origins import Origins
 from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 
 PROTOBUF = "centrifuge-protobuf"
@@ -39,6 +40,7 @@ class Door:
         self._all = RateTable(Rate(limits.accepts_per_s, limits.accepts_per_s), keys_max=1)
         per_address = limits.accepts_per_address_per_s
         self._by_address = RateTable(Rate(per_address, 5 * per_address), _ADDRESSES_MAX)
+        self._origins = Origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse with an HTTP status and a reason, or accept and let go."""
@@ -53,6 +55,7 @@ class Door:
         attach = partial(
             self._gateway.attach,
             native_ping=websocket.query_params.get("cf_ws_frame_ping_pong") == "true",
+            origin=self._origins.of(_host_of(websocket), websocket.headers),
         )
         limits = self._settings.limits
         websocket.scope["extensions"][DETACH](attach, limits.message_bytes_max)
@@ -105,6 +108,10 @@ class Door:
         except TokenInvalid as invalid:
             return _refuse(401, f"token not valid: {invalid}")
         return None
+
+
+def _host_of(websocket: WebSocket) -> str:
+    return "" if websocket.client is None else websocket.client.host
 
 
 def _refuse(status: int, why: str, *, retry: bool = False) -> Response:

@@ -68,6 +68,7 @@ class Viewer(asyncio.Protocol):
         transport: asyncio.Transport,
         stream: Protocol,
         encoding: int,
+        origin: Origin = NOWHERE,
         *,
         native_ping: bool,
     ) -> None:
@@ -91,7 +92,7 @@ class Viewer(asyncio.Protocol):
         self.likes_due_s = 0.0
         self.errors_due_s = 0.0
         self.slot = -1
-        self.origin: Origin = NOWHERE
+        self.origin = origin
         self.visit: OpenVisit | None = None
         self.soon: list[bytes] | None = None  # messages that wait for others, for a moment
 

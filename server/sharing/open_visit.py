@@ -35,7 +35,7 @@ class OpenVisit:
     pieces: int = 0  # stored from this connection by the server itself
     is_stored: bool = False  # a piece with its source is in the store
     likes: int = 0  # seen and not told yet
-    named: bool = True  # by the page; False: the connection is the visit
+    number: int = 1  # of those that this connection has opened
 
 
 class Saw(Protocol):
@@ -49,3 +49,8 @@ class Saw(Protocol):
 
 def nobody_looks(viewer: Viewer, room_id: str, seen: Seen, **facts: Fact) -> None:
     """A `Saw` that does nothing."""
+
+
+def forget_visit(viewer: Viewer) -> None:
+    """What ends a visit where nobody keeps a record of them."""
+    viewer.visit = None
