@@ -63,6 +63,7 @@ class Outcome(StrEnum):
     LIMIT_REACHED = "limit_reached"
     REUSED = "reused"  # the request id belongs to another request
     UNKNOWN_SKU = "unknown_sku"
+    BAD_PRICE = "bad_price"  # the discount leaves nothing to pay: whoever made it has erred
 
 
 class PaymentOutcome(StrEnum):

@@ -18,7 +18,8 @@ from flash_sale.adapters.wire import (
     FIELD,
     ROW,
     TAIL_CHARS,
-    ask_of,
+    asked_by,
+    check_purchase,
     checked,
     parse_available,
     parse_order,
@@ -107,7 +108,7 @@ class RedisSales:
         # One argument for the whole batch: redis-py encodes each by itself, in Python.
         rows_asked = [
             f"{one.order_id[-TAIL_CHARS:]}{FIELD}{one.user}{FIELD}{one.request_id}{FIELD}"
-            f"{ask_of(one.lines, one.waitlist)}{FIELD}{one.name}{ROW}"
+            f"{asked_by(one)}{FIELD}{one.name}{FIELD + one.note if one.note else ''}{ROW}"
             for one in purchases
         ]
         args += ("".join(rows_asked), limits.orders_per_buyer_max)
@@ -127,10 +128,7 @@ class RedisSales:
         """Keep answers `sold_out` that were given without the store, unless it knows better."""
         args: list[Argument] = [self._limits.refusals_kept_ms, self._limits.refusals_kept_max]
         _check_buyers(purchases)
-        answers = [
-            f"{tail_of(one.order_id)}{FIELD}{ask_of(one.lines, one.waitlist)}{ROW}"
-            for one in purchases
-        ]
+        answers = [f"{tail_of(one.order_id)}{FIELD}{asked_by(one)}{ROW}" for one in purchases]
         args.append("".join(answers))
         await self._call(self._remember, sale, args)
 
@@ -313,12 +311,17 @@ class RedisSales:
 
 
 def _check_buyers(purchases: Sequence[Purchase]) -> None:
-    """Raise `ValueError` naming the field if a buyer's text would break the scripts' fields."""
+    """Raise `ValueError` naming the field if a buyer's text would break the scripts' fields.
+
+    All texts at once: a look at each would cost more than the rest of what is done for it here.
+    """
     try:
-        checked(all="".join([one.user + one.request_id + one.name for one in purchases]))
+        checked(all="".join([one.user + one.request_id + one.name + one.note for one in purchases]))
+        noted = [one for one in purchases if one.note]
     except ValueError:
-        for one in purchases:
-            checked(user=one.user, request_id=one.request_id, name=one.name)
+        noted = list(purchases)
+    for one in noted:
+        check_purchase(one)
 
 
 def _check_act(act: Act) -> None:

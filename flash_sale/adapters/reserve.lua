@@ -1,12 +1,14 @@
 -- reserve: decide a batch of purchases of one sale, in order; each tail takes effect at most once.
 -- ARGV  4 refusals kept for ms  5 refusals kept at most  6 waitlist places at most  7 durability mode,
---       8 a row per purchase: tail, user, request_id, ask (sku*qty, joined by ','; '+' at the end: may wait), name
+--       8 a row per purchase: tail, user, request_id, ask, name and, if there is one, note. An ask is
+--       sku*qty@markup (no markup: sku*qty) joined by ',', then |discount|coupon... if there is any, then '+' for: may wait
 --       9 orders of one buyer at most, whatever became of them
 -- Returns after the header: 'sku=available,...', then outcome and order (or '') per purchase. Outcomes are
 -- words of flash_sale.model.Outcome. All or nothing per purchase; a refusal changes nothing for its neighbours.
 local refusal = begin()
 if refusal then return refusal end
 
+local AMOUNT_MAX = 9007199254740991 -- numbers are exact up to here
 local orders_most = tonumber(ARGV[9])
 local places, after = tonumber(ARGV[6]), FIELD .. ARGV[7] .. FIELD
 local now_text = whole(now)
@@ -25,6 +27,13 @@ local refused, refused_before = redis.call('HMGET', KEYS[5], unpack(tails)), red
 -- Whether somebody would wait is no part of what an order is: a retry after a rebuild must find it.
 local function bare(ask) return (string.gsub(ask, '%+$', '')) end
 
+-- What a purchase adds to the price of a unit of each line, and what it takes off the sum.
+local function own_prices(ask)
+  local markups = {}
+  for markup in string.gmatch(ask, '%*%d+@?(%d*)') do markups[#markups + 1] = tonumber(markup) or 0 end
+  return markups, tonumber(string.match(ask, '|(%d+)') or '0')
+end
+
 -- What is asked is parsed and priced once per batch, however many ask for it.
 local parsed = {}
 local function lines(ask)
@@ -32,15 +41,21 @@ local function lines(ask)
   if found then return found end
   found = lines_of(ask)
   found.waits = string.sub(ask, -1) == '+'
-  local amount, prices = 0, {}
+  local amount, prices, markups, discount = 0, {}, nil, 0
+  if string.find(ask, '[@|]') then markups, discount = own_prices(ask) end
   for number, line in ipairs(found) do
     line.unit = units(line.sku)
     if line.unit then
-      amount = amount + line.qty * line.unit.price
-      prices[number] = whole(line.unit.price)
+      local price = line.unit.price + (markups and markups[number] or 0)
+      amount = amount + line.qty * price
+      prices[number] = whole(price)
     else
       found.unknown = true
     end
+  end
+  if markups then
+    found.bad_price = amount > AMOUNT_MAX or (discount > 0 and amount - discount < 1)
+    amount = amount - discount
   end
   found.priced = bare(ask) .. FIELD .. whole(amount) .. FIELD .. table.concat(prices, ',') .. FIELD .. now_text .. FIELD
   parsed[ask] = found
@@ -116,6 +131,7 @@ local closed = CLOSED_TO_BUYERS[sale.state]
 local function decide(number)
   local asked = lines(asks[number])
   if asked.unknown then return 'unknown_sku' end
+  if asked.bad_price then return 'bad_price' end
   if closed then return closed end
   for _, line in ipairs(asked) do
     if line.unit.available < line.qty or queued(line.unit) > 0 then
@@ -159,7 +175,7 @@ for number, tail in ipairs(tails) do
     outcome, text = decide(number)
     if text then
       kept[tail] = text
-    elseif outcome ~= 'unknown_sku' then
+    elseif outcome ~= 'unknown_sku' and outcome ~= 'bad_price' then
       no[tail] = outcome .. ' ' .. ask
       new_refusals[#new_refusals + 1] = tail
       new_refusals[#new_refusals + 1] = no[tail]

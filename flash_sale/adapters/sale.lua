@@ -121,6 +121,7 @@ local function change(unit, counter, delta)
   if counter == 'available' and not unit.was then unit.was = before end
 end
 
+-- Skus and quantities; ids of coupons are never taken for one, they have no '*'.
 local function lines_of(ask)
   local lines = {}
   for sku, qty in string.gmatch(ask, '([%w_-]+)%*(%d+)') do

@@ -10,8 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from flash_sale.catalog import SkuId
+from flash_sale.catalog import PRICE_MINOR_MAX, SkuId, is_id
 from flash_sale.model import (
+    AMOUNT_MINOR_MAX,
+    COUPONS_MAX,
+    NOTE_BYTES_MAX,
     UNITS_MAX,
     Line,
     Move,
@@ -23,6 +26,7 @@ from flash_sale.model import (
     PaymentOutcome,
     Position,
     PricedLine,
+    Purchase,
     SaleId,
     SaleState,
     SaleView,
@@ -30,11 +34,12 @@ from flash_sale.model import (
 )
 
 FIELD, ROW, PART = "\x1f", "\x1e", "\x1d"
-MAY_WAIT = "+"
+MAY_WAIT, MARKED_UP, TAKEN_OFF = "+", "@", "|"  # in what is asked
 INDEX_STEP, EPOCH_STEP = 2**40, 2**32  # as in sale.lua
 EPOCH_MAX = INDEX_STEP // EPOCH_STEP - 1  # the next one's places are those of the sku behind
 TAIL_CHARS = 24  # of an order's id
 _MOVE_FIELDS = 6
+_ORDER_FIELDS = 10  # a note is one more
 
 
 class Unreadable(ValueError):
@@ -71,10 +76,33 @@ def tail_of(order_id: OrderId) -> str:
     return order_id[-TAIL_CHARS:]
 
 
-@lru_cache(maxsize=1_024)  # few things are asked for, by many
-def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
-    """The request in one canonical text, as the scripts compare it.
+def check_purchase(purchase: Purchase) -> None:
+    """Raise `ValueError` naming the field if the scripts could not decide it, or not keep it.
 
+    One such purchase would spoil the batch of its neighbours.
+    """
+    asked_by(purchase)
+    texts = {"user": purchase.user, "request_id": purchase.request_id, "name": purchase.name}
+    checked(**texts, note=purchase.note)
+    if len(purchase.note.encode()) > NOTE_BYTES_MAX:
+        raise ValueError(f"note: at most {NOTE_BYTES_MAX} bytes")
+
+
+def asked_by(purchase: Purchase) -> str:
+    """`ask_of` a purchase."""
+    return ask_of(purchase.lines, purchase.waitlist, purchase.discount_minor, purchase.coupons)
+
+
+@lru_cache(maxsize=1_024)  # few things are asked for, by many
+def ask_of(
+    lines: tuple[Line, ...],
+    waitlist: bool,
+    discount_minor: int = 0,
+    coupons: tuple[str, ...] = (),
+) -> str:
+    """The request in one canonical text, as the scripts compare it:
+
+    `sku*qty@markup,...|discount|coupon|...+`. What is nothing is not said.
     Raises `ValueError` naming the field if the scripts could not decide it.
     """
     if not lines or any(not 0 < line.qty <= UNITS_MAX for line in lines):
@@ -83,15 +111,34 @@ def ask_of(lines: tuple[Line, ...], waitlist: bool) -> str:
         raise ValueError("items: a sku is given twice")
     if waitlist and (len(lines) > 1 or lines[0].qty > 1):
         raise ValueError("waitlist: one unit of one sku at a time")
-    by_sku = sorted(lines, key=lambda line: line.sku)
-    return ",".join(f"{line.sku}*{line.qty}" for line in by_sku) + (MAY_WAIT if waitlist else "")
+    if any(not 0 <= line.markup_minor <= PRICE_MINOR_MAX for line in lines):
+        raise ValueError(f"markup_minor: must be 0 to {PRICE_MINOR_MAX}")
+    ask = ",".join(
+        f"{line.sku}*{line.qty}{MARKED_UP}{line.markup_minor}"
+        if line.markup_minor
+        else f"{line.sku}*{line.qty}"
+        for line in sorted(lines, key=lambda line: line.sku)
+    )
+    if discount_minor or coupons:
+        _check_discount(discount_minor, coupons)
+        ask = TAKEN_OFF.join((ask, str(discount_minor), *coupons))
+    return ask + (MAY_WAIT if waitlist else "")
+
+
+def _check_discount(discount_minor: int, coupons: tuple[str, ...]) -> None:
+    if not 0 <= discount_minor <= AMOUNT_MINOR_MAX:
+        raise ValueError(f"discount_minor: must be 0 to {AMOUNT_MINOR_MAX}")
+    if len(coupons) > COUPONS_MAX:
+        raise ValueError(f"coupons: at most {COUPONS_MAX}")
+    if list(coupons) != sorted(set(coupons)) or not all(map(is_id, coupons)):
+        raise ValueError("coupons: must be ids, sorted, each once")
 
 
 def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) -> Order:
     """An order; without `state` as it was first answered. Raises `ValueError`."""
-    user, request_id, ask, amount, prices, at, expires, position, durability, name = text.split(
-        FIELD
-    )
+    parts = text.split(FIELD)
+    note = parts.pop() if len(parts) > _ORDER_FIELDS else ""
+    user, request_id, ask, amount, prices, at, expires, position, durability, name = parts
     placed_at_ms, place = int(at), int(position)
     if state is not None:
         word, changed, reserved, expires, paid, payment = state.split(" ")
@@ -104,12 +151,13 @@ def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) ->
             else (OrderState.RESERVED, placed_at_ms, int(expires), None)
         )
         changed_at_ms, payment_id = placed_at_ms, ""
+    lines, discount_minor, coupons = _asked(ask, prices)
     return Order(
         OrderId(f"{sale}.{tail}"),
         sale,
         user,
         request_id,
-        _lines(ask, prices),
+        lines,
         int(amount),
         now_is[0],
         placed_at_ms,
@@ -119,27 +167,34 @@ def parse_order(sale: SaleId, tail: str, text: str, state: str | None = None) ->
         durability,
         payment_id,
         name,
+        discount_minor,
+        coupons,
+        note,
     )
 
 
 @lru_cache(maxsize=1_024)  # few things are asked for, by many
-def _lines(ask: str, prices: str) -> tuple[PricedLine, ...]:
+def _asked(ask: str, prices: str) -> tuple[tuple[PricedLine, ...], int, tuple[str, ...]]:
+    """Lines, discount and coupons of an order."""
+    goods, *taken_off = ask.split(TAKEN_OFF)
     lines = []
-    for part, price in zip(ask.split(","), prices.split(","), strict=True):
-        sku, _, qty = part.partition("*")
-        lines.append(PricedLine(SkuId(sku), int(qty), int(price)))
-    return tuple(lines)
+    for part, price in zip(goods.split(","), prices.split(","), strict=True):
+        sku, _, counts = part.partition("*")
+        qty, _, markup = counts.partition(MARKED_UP)
+        lines.append(PricedLine(SkuId(sku), int(qty), int(price), int(markup or 0)))
+    return tuple(lines), int(taken_off[0]) if taken_off else 0, tuple(taken_off[1:])
 
 
 def order_texts(order: Order) -> tuple[str, str]:
     """The two texts of an order: as first answered, and as it is now."""
     first_expiry = 0 if order.position else order.expires_at_ms
     lines = sorted(order.lines, key=lambda line: line.sku)
+    asked = tuple(Line(line.sku, line.qty, line.markup_minor) for line in lines)
     text = FIELD.join(
         (
             order.user,
             order.request_id,
-            ask_of(tuple(Line(line.sku, line.qty) for line in lines), False),
+            ask_of(asked, False, order.discount_minor, order.coupons),
             str(order.amount_minor),
             ",".join(str(line.price_minor) for line in lines),
             str(order.placed_at_ms),
@@ -147,6 +202,7 @@ def order_texts(order: Order) -> tuple[str, str]:
             str(order.position),
             order.durability,
             order.name,
+            *((order.note,) if order.note else ()),
         )
     )
     instants = (order.changed_at_ms, order.reserved_at_ms, order.expires_at_ms, order.paid_at_ms)

@@ -86,6 +86,8 @@ def placed(purchase: Purchase, decision: Decision, room: str, currency: str) -> 
             return REUSED
         case Outcome.UNKNOWN_SKU:
             return unknown("sku", ", ".join(line.sku for line in purchase.lines))
+        case Outcome.BAD_PRICE:
+            return rejected("coupons: they leave nothing to pay")
         case outcome:
             return b'{"outcome":"%s"}' % outcome.encode()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from flash_sale.adapters.wire import Told
+from flash_sale.adapters.wire import Told, asked_by
 from flash_sale.batcher import Batcher, BatchLimits
 from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable, StaleEpoch
 from flash_sale.model import (
@@ -125,7 +125,7 @@ class LiveSale:
         order_id = purchase.order_id
         earlier = self._unwritten.get(order_id)
         if earlier is not None:
-            same = earlier.lines == purchase.lines and not purchase.waitlist
+            same = asked_by(earlier) == asked_by(purchase)  # one line, as all that are in there
             return sold_out(purchase.lines[0].sku) if same else REUSED
         if purchase.waitlist or len(purchase.lines) != 1:
             return None

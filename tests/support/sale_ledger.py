@@ -101,12 +101,17 @@ class MemoryLedger:
             assert move.payment_outcome is not None
             assert (move.payment_outcome is PaymentOutcome.ACCEPTED) == (move.kind is MoveKind.PAID)
             self.payments[move.payment.id] = move.payment_outcome
+            is_exact = move.payment.amount_minor == order.amount_minor
+            assert is_exact or move.payment_outcome is PaymentOutcome.MISMATCH, move
         if move.kind is MoveKind.PAYMENT:
             assert order == before, f"{move} changes its order, which was {before}"
             return
         if move.kind in BEGINS:
             assert before is None, f"{order.id} begins twice"
             assert order.state is BEGINS[move.kind], move
+            lines_minor = sum(line.qty * line.price_minor for line in order.lines)
+            assert order.amount_minor == lines_minor - order.discount_minor, move
+            assert order.amount_minor > 0, move
         else:
             self._changed(move, before, order)
         self._queue(move, order)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -34,17 +34,37 @@ SKUS = [SkuId("tea"), SkuId("oil-1l"), SkuId("jam_2")]
 HOLD_MS, OFFER_MS = 60_000, 20_000
 ENDED = [OrderState.CANCELLED, OrderState.EXPIRED, OrderState.REFUNDED]
 
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What somebody wants, before it has a request id."""
+
+    user: str
+    lines: tuple[Line, ...]
+    waitlist: bool = False
+    discount_minor: int = 0
+    coupons: tuple[str, ...] = ()
+    note: str = ""
+
+
 which = st.integers(0, 999)
 users = st.sampled_from(["ann", "ben", "cat", "蔡"])
 quantities = st.sampled_from([1, 1, 2])
+markups = st.sampled_from([0, 0, 0, 1, 50])
 baskets = st.lists(st.sampled_from(SKUS), min_size=1, max_size=3, unique=True).flatmap(
-    lambda skus: st.tuples(*(st.builds(Line, st.just(sku), quantities) for sku in skus))
+    lambda skus: st.tuples(*(st.builds(Line, st.just(sku), quantities, markups) for sku in skus))
 )
-singles = st.tuples(st.builds(Line, st.sampled_from(SKUS), st.just(1)))
+singles = st.tuples(st.builds(Line, st.sampled_from(SKUS), st.just(1), markups))
+# Of the price of the cheapest sku, 199, nothing may be left but 1.
+discounts = st.sampled_from([0, 0, 0, 1, 60, 198, 199, 1_000])
+coupons = st.sampled_from([(), (), ("c1",), ("c1", "c_2"), ("tea-1", "x")])
+notes = st.sampled_from(["", "", '{"price":[]}', '{"source":"朋友|a*1@2+"}'])
 asks = st.one_of(
-    st.tuples(users, singles, st.booleans()),
-    st.tuples(users, singles, st.just(True)),
-    st.tuples(users, baskets, st.just(False)),
+    st.builds(Ask, users, singles, st.booleans()),
+    st.builds(Ask, users, singles, st.booleans(), discounts, coupons, notes),
+    st.builds(Ask, users, singles, st.just(True)),
+    st.builds(Ask, users, baskets),
+    st.builds(Ask, users, baskets, st.just(False), discounts, coupons, notes),
 )
 spans = st.sampled_from(
     [
@@ -133,8 +153,8 @@ class SaleMachine(RuleBasedStateMachine):
     # buyers
 
     @rule(batch=st.lists(asks, min_size=1, max_size=5))
-    def buy(self, batch: list[tuple[str, tuple[Line, ...], bool]]) -> None:
-        self.run(self.here.reserve(*(self.purchase(*ask) for ask in batch)))
+    def buy(self, batch: list[Ask]) -> None:
+        self.run(self.here.reserve(*(self.purchase(ask) for ask in batch)))
 
     @rule(user=users, number=which, count=st.integers(1, 4))
     def wait(self, user: str, number: int, count: int) -> None:
@@ -143,7 +163,7 @@ class SaleMachine(RuleBasedStateMachine):
         gone = [sku for sku in SKUS if sale.available(sku) == 0] or SKUS
         lines = (Line(gone[number % len(gone)], 1),)
         people = [user, "dan", "fay", "gus"][:count]
-        self.run(self.here.reserve(*(self.purchase(one, lines, True) for one in people)))
+        self.run(self.here.reserve(*(self.purchase(Ask(one, lines, True)) for one in people)))
 
     @rule(number=which, state=st.sampled_from(ENDED), waitlist=st.booleans())
     def buy_anew(self, number: int, state: OrderState, waitlist: bool) -> None:
@@ -152,29 +172,31 @@ class SaleMachine(RuleBasedStateMachine):
         if order is not None:
             lines = tuple(Line(line.sku, line.qty) for line in order.lines)
             may_wait = waitlist and lines == (Line(lines[0].sku, 1),)
-            self.run(self.here.reserve(self.purchase(order.user, lines, may_wait)))
+            self.run(self.here.reserve(self.purchase(Ask(order.user, lines, may_wait))))
 
-    @rule(number=which, ask=asks, twice=st.booleans())
-    def buy_again(self, number: int, ask: tuple[str, tuple[Line, ...], bool], twice: bool) -> None:
+    @rule(number=which, ask=asks, twice=st.booleans(), note=notes)
+    def buy_again(self, number: int, ask: Ask, twice: bool, note: str) -> None:
         """A retry, alone or beside a new purchase that comes twice in one batch."""
         if self.purchases:
             again = self.purchases[number % len(self.purchases)]
-            new = [self.purchase(*ask)] * 2 if twice else []
-            self.run(self.here.reserve(again, *new, again))
+            new = [self.purchase(ask)] * 2 if twice else []
+            self.run(self.here.reserve(again, *new, replace(again, note=note)))
 
-    @rule(number=which, ask=asks)
-    def buy_other(self, number: int, ask: tuple[str, tuple[Line, ...], bool]) -> None:
+    @rule(number=which, ask=asks, same_goods=st.booleans())
+    def buy_other(self, number: int, ask: Ask, same_goods: bool) -> None:
         """An old request id with what may be another request."""
         if self.purchases:
             earlier = self.purchases[number % len(self.purchases)]
-            _, lines, waitlist = ask
-            self.run(self.here.reserve(replace(earlier, lines=lines, waitlist=waitlist)))
+            other: dict[str, Any] = {"discount_minor": ask.discount_minor, "coupons": ask.coupons}
+            if not same_goods:
+                other |= {"lines": ask.lines, "waitlist": ask.waitlist}
+            self.run(self.here.reserve(replace(earlier, **other)))
 
     @rule(ask=asks, number=which)
-    def answered_by_a_flag(self, ask: tuple[str, tuple[Line, ...], bool], number: int) -> None:
+    def answered_by_a_flag(self, ask: Ask, number: int) -> None:
         """A worker answered without the store and says so later."""
         known = self.purchases[number % len(self.purchases)] if self.purchases else None
-        new = self.purchase(*ask)
+        new = self.purchase(ask)
         told = [replace(new, waitlist=False), *([known] if known else [])]
         self.run(self.here.remember_sold_out(*told))
 
@@ -299,7 +321,7 @@ class SaleMachine(RuleBasedStateMachine):
             case "restock":
                 self.steer_once_or_twice(Steering.RESTOCK, False, {"units": {salt: 1}})
             case "buy":
-                self.run(self.here.reserve(self.purchase("ann", (Line(salt, 1),), False)))
+                self.run(self.here.reserve(self.purchase(Ask("ann", (Line(salt, 1),)))))
             case "pay":
                 self.run(self.here.pay(Payment("ghost", nobody, 1, "CNY", "demo")))
             case "cancel":
@@ -328,10 +350,19 @@ class SaleMachine(RuleBasedStateMachine):
         self.acts += 1
         return Act(name or f"act-{self.acts}", "hana", "host", "because")
 
-    def purchase(self, user: str, lines: tuple[Line, ...], waitlist: bool) -> Purchase:
+    def purchase(self, ask: Ask) -> Purchase:
         request_id = f"request-{len(self.purchases)}"
-        order_id = order_id_of(SALE, user, request_id)
-        purchase = Purchase(order_id, user, request_id, lines, waitlist, f"{user}*")
+        purchase = Purchase(
+            order_id_of(SALE, ask.user, request_id),
+            ask.user,
+            request_id,
+            ask.lines,
+            ask.waitlist,
+            f"{ask.user}*",
+            ask.discount_minor,
+            ask.coupons,
+            ask.note,
+        )
         self.purchases.append(purchase)
         return purchase
 

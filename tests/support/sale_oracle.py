@@ -79,20 +79,22 @@ class OracleSales:
             earlier, answer = sale.asked[purchase.order_id]
             # Whether somebody would wait is no part of an order; of a refusal it is.
             waits = earlier.waitlist if answer.order else purchase.waitlist
-            is_same = (_sorted(purchase), waits) == (_sorted(earlier), earlier.waitlist)
+            is_same = (_asked(purchase), waits) == (_asked(earlier), earlier.waitlist)
             return answer if is_same else Decision(Outcome.REUSED)
         outcome = self._outcome(sale, purchase)
         order = None
         if outcome in {Outcome.RESERVED, Outcome.QUEUED}:
             order = self._place(sale, purchase, outcome)
         sale.marks += outcome in TOLD_REFUSALS
-        if outcome is not Outcome.UNKNOWN_SKU:
+        if outcome not in {Outcome.UNKNOWN_SKU, Outcome.BAD_PRICE}:
             sale.asked[purchase.order_id] = (purchase, Decision(outcome, order))
         return Decision(outcome, order)
 
     def _outcome(self, sale: StoredSale, purchase: Purchase) -> Outcome:
         if any(line.sku not in sale.goods for line in purchase.lines):
             return Outcome.UNKNOWN_SKU
+        if purchase.discount_minor and _amount_minor(sale, purchase) < 1:
+            return Outcome.BAD_PRICE
         if sale.state in REFUSED_BY_STATE:
             return REFUSED_BY_STATE[sale.state]
         is_out = any(
@@ -111,7 +113,7 @@ class OracleSales:
 
     def _place(self, sale: StoredSale, purchase: Purchase, outcome: Outcome) -> Order:
         lines = tuple(
-            PricedLine(line.sku, line.qty, sale.goods[line.sku].item.price_minor)
+            PricedLine(line.sku, line.qty, _price_minor(sale, line), line.markup_minor)
             for line in _sorted(purchase)
         )
         is_held = outcome is Outcome.RESERVED
@@ -121,7 +123,7 @@ class OracleSales:
             user=purchase.user,
             request_id=purchase.request_id,
             lines=lines,
-            amount_minor=sum(line.qty * line.price_minor for line in lines),
+            amount_minor=_amount_minor(sale, purchase),
             state=OrderState.RESERVED if is_held else OrderState.QUEUED,
             placed_at_ms=sale.now_ms,
             reserved_at_ms=sale.now_ms if is_held else None,
@@ -131,6 +133,9 @@ class OracleSales:
             position=0 if is_held else len(sale.waiting(lines[0].sku)) + 1,
             durability=self._durability,
             name=purchase.name,
+            discount_minor=purchase.discount_minor,
+            coupons=purchase.coupons,
+            note=purchase.note,
         )
         sale.orders[order.id] = order
         if not is_held:
@@ -333,6 +338,20 @@ class OracleSales:
             if out_before != [sku for sku in stored.goods if stored.available(sku) == 0]:
                 stored.version = stored.seq
             stored.told += stored.seq > stored.seq_before or stored.marks > 0
+
+
+def _price_minor(sale: StoredSale, line: Line) -> int:
+    return sale.goods[line.sku].item.price_minor + line.markup_minor
+
+
+def _amount_minor(sale: StoredSale, purchase: Purchase) -> int:
+    sums = [line.qty * _price_minor(sale, line) for line in purchase.lines]
+    return sum(sums) - purchase.discount_minor
+
+
+def _asked(purchase: Purchase) -> object:
+    """What a request is, beside whether it would wait. A note is no part of it."""
+    return (_sorted(purchase), purchase.discount_minor, purchase.coupons)
 
 
 def _sorted(purchase: Purchase) -> list[Line]:

@@ -57,6 +57,7 @@ async def everything(twins: Twins) -> None:
     await twins.pass_time(1_000)
     await twins.reserve(ann, ben, buying("cat", 1), buying("ann", 2, Line(TEA, 2)))
     await twins.reserve(ann, replace(ann, lines=(Line(OIL, 1),)), buying("ann", 3, Line(OIL, 3)))
+    await twins.reserve(replace(buying("ann", 5), discount_minor=199, coupons=("c1",)))
     await twins.reserve(
         buying("ann", 4, Line(OIL, 1), Line(JAM, 1)), buying("dan", 1, Line(OIL, 2))
     )
