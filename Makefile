@@ -10,10 +10,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .NOTPARALLEL:
 .PHONY: help setup setup-test run check test test-fault bench lock clean
 
-# A developer's own pip and Python settings must not decide what is installed here.
+# A developer's own pip and Python settings must not decide what is installed here, nor how it runs:
+# without bytecode on disk every process of a test compiles the whole server anew.
 unexport PIP_FIND_LINKS PIP_EXTRA_INDEX_URL PIP_CONSTRAINT PIP_REQUIREMENT PIP_USER PIP_TARGET
 unexport PIP_PREFIX PIP_NO_BINARY PIP_ONLY_BINARY PIP_PRE PIP_REQUIRE_VIRTUALENV
-unexport PYTHONPATH PYTHONHOME
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE PYTHONOPTIMIZE
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
