@@ -124,7 +124,8 @@ arrivals = sa.Table(
     sa.Index(None, "ladder_id", "device"),
     sa.Index(None, "ladder_id", "user_id"),
     sa.Index(None, "ladder_id", "person"),
-    sa.Index(None, "ladder_id", "net", "agent", "entered_at_ms"),
+    sa.Index(None, "ladder_id", "net", "qualified_at_ms"),
+    sa.Index(None, "ladder_id", "net", "agent", "qualified_at_ms"),
     sqlite_with_rowid=False,
 )
 
