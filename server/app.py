@@ -25,6 +25,7 @@ from flash_sale.adapters.script import sale_of_channel
 from flash_sale.model import SaleId
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
+from rooms.adapters.redis_visits import RedisVisitLog
 from rooms.text_filter import TextFilter, default_words
 from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
@@ -60,9 +61,11 @@ from server.settings import BadSetting, Settings
 from server.sharing.keys import derived_key
 from server.sharing.link_desk import LinkDesk
 from server.sharing.links import Links
-from server.sharing.open_visit import nobody_looks
 from server.sharing.policies import load_policies
 from server.sharing.rpc_share import Sharing
+from server.sharing.rpc_visits import Visits
+from server.sharing.visit_desk import VisitDesk
+from server.sharing.watched import watched
 from server.tokens import Tokens
 
 
@@ -79,6 +82,7 @@ class Worker:
     rooms: LiveRooms
     sales: LiveSales
     news: SaleNews
+    visits: VisitDesk
     door: Door
     health: Health
     services: Services
@@ -92,6 +96,7 @@ class Worker:
         await self.gateway.drain(self.settings.limits.drain_seconds)
         await self.rooms.say_goodbye()
         await self.sales.drain(self.settings.limits.decide_within_s)
+        await self.visits.drain()
 
     async def close(self) -> None:
         """Stop reading, then let go of the stores."""
@@ -100,6 +105,7 @@ class Worker:
         self.news.close()
         await self.sales.close()
         await self.rooms.close()
+        await self.visits.close()
         for client in self.clients:
             await client.aclose()
         await self.database.close()
@@ -149,9 +155,14 @@ async def open_worker(
     staff = Staff(rooms, acts, records, limits)
     orders = Orders(desk, rooms, settings.payment_provider)
     link_desk = open_link_desk(settings, database, now_ms)
-    sharing = Sharing(link_desk, nobody_looks)
+    visit_log = RedisVisitLog(commands, entries_max=limits.visit_backlog_entries_max)
+    visits = VisitDesk(visit_log, limits, now_ms)
+    gateway.visit_ends = visits.gone
+    sharing = Sharing(link_desk, visits.saw)
     tables = (talk, staff, orders, Steerings(desk, limits), sharing)
-    gateway.handle(Procedures(*(table.procedures() for table in tables)).handlers())
+    procedures = [watched(table.procedures(), visits.saw) for table in tables]
+    tracking = Visits(visits, link_desk.links, limits).procedures()
+    gateway.handle(Procedures(*procedures, tracking).handlers())
 
     def heard(channel: str, message: bytes) -> None:
         if channel == CHANNEL:
@@ -187,6 +198,7 @@ async def open_worker(
         rooms=rooms,
         sales=sales,
         news=news,
+        visits=visits,
         door=Door(gateway, tokens, settings),
         health=Health(
             commands,
