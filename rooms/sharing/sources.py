@@ -6,7 +6,7 @@ with an inviter; the first valid one binds the inviter to the person for a named
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -79,3 +79,37 @@ class Binding:
 
     def stands(self, at_ms: int) -> bool:
         return self.bound_at_ms <= at_ms < self.until_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A visit that came by a link with an inviter. `own_device`: one that the inviter has used."""
+
+    visit: str
+    inviter: str
+    link: str
+    at_ms: int
+    own_device: bool = False
+
+
+def bind(
+    user: str, touches: Iterable[Touch], last: Binding | None, protected_ms: int
+) -> list[tuple[Touch, Binding]]:
+    """The new bindings that a user's touches make, after the `last` one there is.
+
+    The first valid touch binds, from that moment on for `protected_ms`, whether or not the person
+    was signed in then; the next one can bind when that is over. Not valid: a touch by oneself,
+    one on a device that the inviter has used, one while a binding stands, and one from before the
+    last binding that comes to light later. The channel of the link does not matter: to know who
+    invited whom is no reward. The order in which touches are given does not matter either.
+    """
+    made = []
+    for touch in sorted(touches, key=lambda touch: (touch.at_ms, touch.visit)):
+        if touch.inviter == user or touch.own_device:
+            continue
+        if last is not None and touch.at_ms < last.until_ms:
+            continue
+        until_ms = touch.at_ms + protected_ms
+        last = Binding(user, touch.inviter, touch.link, touch.at_ms, until_ms)
+        made.append((touch, last))
+    return made

@@ -1,19 +1,33 @@
 """Who brought whom, in SQL: touches, and the bindings that follow from them.
 
-Follows the writer of visits, in its transactions: what it is told twice changes nothing.
+Follows the writer of visits, in its transactions and so in their order: what it is told twice
+changes nothing. The rules are `rooms.sharing.sources.bind`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from rooms.sharing.sources import Binding
-from rooms.sharing.visits import VisitChange
-from server.database.share_tables import bindings
+from rooms.sharing.sources import Binding, Touch, bind
+from rooms.sharing.visits import Visit, VisitChange, is_guest
+from server.database.bulk import Bulk
+from server.database.share_tables import bindings, touches
+from server.database.visit_tables import visit_devices
 
 DAY_MS = 86_400_000
+NAMELESS = "anonymous-"  # ids of connections; nobody comes back under one
+
+_TOUCHES = Bulk(
+    touches,
+    ("visit", "device", "inviter", "link", "at_ms", "person"),
+    conflict="ON CONFLICT DO NOTHING",
+)
+_BINDINGS = Bulk(
+    bindings, ("user_id", "number", "inviter", "link", "visit", "bound_at_ms", "until_ms")
+)
 
 
 class Bindings:
@@ -23,7 +37,42 @@ class Bindings:
         self._protected_ms = protected_days * DAY_MS
 
     def follow(self, connection: sa.Connection, changes: Sequence[VisitChange]) -> None:
-        """Take in what newly stored pieces made of visits, in the transaction that stores them."""
+        """Take in what newly stored pieces made of visits, in the transaction that stores them.
+
+        Visits that come by a link with an inviter are touches. Whoever a visit turns out to be is
+        bound by the touches of that visit and of its device that no other member has had.
+        """
+        _store_touches(connection, changes)
+        found = {change.after.id: change.after for change in changes if _turned_out(change)}
+        if found:
+            self._bind(connection, list(found.values()))
+
+    def _bind(self, connection: sa.Connection, visits: Sequence[Visit]) -> None:
+        stored = _touches_of(connection, visits)
+        if not stored:
+            return
+        owners = _owners(connection, stored)
+        last = _last_bindings(connection, {visit.user for visit in visits})
+        taken: dict[str, str] = {}  # by which member, in these changes
+        rows: list[tuple[Any, ...]] = []
+        for visit in visits:
+            member = not is_guest(visit.user)
+            own = [
+                one
+                for one in stored
+                if (one.visit == visit.id or (one.device and one.device == visit.device))
+                and taken.get(one.visit, one.person) in {"", visit.user}
+            ]
+            if member:
+                taken.update({one.visit: visit.user for one in own if not one.person})
+            number, standing = last.get(visit.user, (0, None))
+            found = [one.touch((one.device, one.inviter) in owners) for one in own]
+            for touch, binding in bind(visit.user, found, standing, self._protected_ms):
+                number += 1
+                last[visit.user] = (number, binding)
+                rows.append(_row(number, touch, binding))
+        _BINDINGS.store(connection, rows)
+        _take(connection, taken)
 
 
 def inviter_of(connection: sa.Connection, user: str, at_ms: int) -> Binding | None:
@@ -37,6 +86,102 @@ def inviter_of(connection: sa.Connection, user: str, at_ms: int) -> Binding | No
         .limit(1)
     )
     row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _binding(row)
+
+
+class _Stored(NamedTuple):
+    """A touch as the table has it."""
+
+    visit: str
+    device: str
+    inviter: str
+    link: str
+    at_ms: int
+    person: str
+
+    def touch(self, own_device: bool) -> Touch:
+        return Touch(self.visit, self.inviter, self.link, self.at_ms, own_device)
+
+
+def _turned_out(change: VisitChange) -> bool:
+    """Whether it is newly known who a visit is, or on which device a known person is."""
+    before, after = change.before, change.after
+    if not after.user or after.user.startswith(NAMELESS):
+        return False
+    return before is None or (before.user, before.device) != (after.user, after.device)
+
+
+def _store_touches(connection: sa.Connection, changes: Sequence[VisitChange]) -> None:
+    invited = [change for change in changes if change.after.source.inviter]
+    rows = {
+        visit.id: (visit.id, visit.device, source.inviter, source.link, visit.entered_at_ms, "")
+        for change in invited
+        if change.before is None
+        for visit, source in ((change.after, change.after.source),)
+    }
+    _TOUCHES.store(connection, list(rows.values()))
+    for change in invited:
+        before, after = change.before, change.after
+        if before is not None and not before.device and after.device:
+            connection.execute(
+                sa.update(touches).where(touches.c.visit == after.id).values(device=after.device)
+            )
+
+
+def _touches_of(connection: sa.Connection, visits: Sequence[Visit]) -> list[_Stored]:
+    """The touches of these visits, and those of their devices."""
+    devices = {visit.device for visit in visits if visit.device}
+    query = sa.select(touches).where(
+        sa.or_(touches.c.visit.in_([visit.id for visit in visits]), touches.c.device.in_(devices))
+    )
+    return [_Stored(*row) for row in connection.execute(query)]
+
+
+def _owners(connection: sa.Connection, stored: Iterable[_Stored]) -> set[tuple[str, str]]:
+    """(device, inviter) of those touches whose inviter has used the device."""
+    pairs = {(one.device, one.inviter) for one in stored if one.device}
+    if not pairs:
+        return set()
+    query = sa.select(visit_devices.c.device, visit_devices.c.user_id).where(
+        visit_devices.c.device.in_({device for device, _ in pairs}),
+        visit_devices.c.user_id.in_({inviter for _, inviter in pairs}),
+    )
+    return {(device, user) for device, user in connection.execute(query)}
+
+
+def _last_bindings(
+    connection: sa.Connection, users: Iterable[str]
+) -> dict[str, tuple[int, Binding | None]]:
+    """The newest binding of each user who has one, and its number."""
+    query = sa.select(bindings).where(bindings.c.user_id.in_(set(users)))
+    rows = connection.execute(query.order_by(bindings.c.number))
+    return {row.user_id: (row.number, _binding(row)) for row in rows}
+
+
+def _take(connection: sa.Connection, taken: dict[str, str]) -> None:
+    """Touches count for the first member only."""
+    by_member: dict[str, list[str]] = {}
+    for visit, member in taken.items():
+        by_member.setdefault(member, []).append(visit)
+    for member, visits in by_member.items():
+        connection.execute(
+            sa.update(touches)
+            .where(touches.c.visit.in_(visits), touches.c.person == "")
+            .values(person=member)
+        )
+
+
+def _binding(row: Any) -> Binding:
     return Binding(row.user_id, row.inviter, row.link, row.bound_at_ms, row.until_ms)
+
+
+def _row(number: int, touch: Touch, binding: Binding) -> tuple[Any, ...]:
+    return (
+        binding.user,
+        number,
+        binding.inviter,
+        binding.link,
+        touch.visit,
+        binding.bound_at_ms,
+        binding.until_ms,
+    )
