@@ -57,7 +57,7 @@ from server.sales.desk import SalesDesk
 from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
-from server.settings import BadSetting, Settings
+from server.settings import BadSetting, Limits, Settings
 from server.sharing.keys import derived_key
 from server.sharing.link_desk import LinkDesk
 from server.sharing.links import Links
@@ -155,34 +155,13 @@ async def open_worker(
     staff = Staff(rooms, acts, records, limits)
     orders = Orders(desk, rooms, settings.payment_provider)
     link_desk = open_link_desk(settings, database, now_ms)
-    visit_log = RedisVisitLog(commands, entries_max=limits.visit_backlog_entries_max)
-    visits = VisitDesk(visit_log, limits, now_ms)
-    gateway.visit_ends = visits.gone
+    visits = open_visit_desk(commands, gateway, limits, now_ms)
     sharing = Sharing(link_desk, visits.saw)
     tables = (talk, staff, orders, Steerings(desk, limits), sharing)
     procedures = [watched(table.procedures(), visits.saw) for table in tables]
     tracking = Visits(visits, link_desk.links, limits).procedures()
     gateway.handle(Procedures(*procedures, tracking).handlers())
-
-    def heard(channel: str, message: bytes) -> None:
-        if channel == CHANNEL:
-            control.received(message)
-        elif sale_of_channel(channel) is not None:
-            sales.announced(channel, message)
-        else:
-            rooms.announced(channel, message)
-
-    async def resumed() -> None:
-        sales.resumed()
-        await rooms.resumed()
-
-    feed = RedisFeed(
-        listener,
-        on_message=heard,
-        on_resumed=resumed,
-        subscribe_within_s=limits.append_within_s,
-    )
-    rooms.feed = sales.feed = feed
+    feed = rooms.feed = sales.feed = open_feed(listener, control, sales, rooms, limits)
     tasks = [
         asyncio.create_task(work, name=label)
         for label, work in (
@@ -253,6 +232,41 @@ def open_link_desk(settings: Settings, database: Database, now_ms: Callable[[], 
     )
     policies = load_policies(settings.channel_policies_file)
     return LinkDesk(links, policies, records, settings.brand_name, now_ms)
+
+
+def open_visit_desk(
+    commands: Client, gateway: Gateway, limits: Limits, now_ms: Callable[[], int]
+) -> VisitDesk:
+    """The record of visits on this worker; it hears when a connection ends."""
+    log = RedisVisitLog(commands, entries_max=limits.visit_backlog_entries_max)
+    desk = VisitDesk(log, limits, now_ms)
+    gateway.visit_ends = desk.gone
+    return desk
+
+
+def open_feed(
+    listener: Client, control: Control, sales: LiveSales, rooms: LiveRooms, limits: Limits
+) -> RedisFeed:
+    """What is announced by all workers, each message to whom it concerns. It does not run yet."""
+
+    def heard(channel: str, message: bytes) -> None:
+        if channel == CHANNEL:
+            control.received(message)
+        elif sale_of_channel(channel) is not None:
+            sales.announced(channel, message)
+        else:
+            rooms.announced(channel, message)
+
+    async def resumed() -> None:
+        sales.resumed()
+        await rooms.resumed()
+
+    return RedisFeed(
+        listener,
+        on_message=heard,
+        on_resumed=resumed,
+        subscribe_within_s=limits.append_within_s,
+    )
 
 
 def text_filter(words_file: Path | None) -> TextFilter:
