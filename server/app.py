@@ -31,6 +31,7 @@ from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
 from server.channels import Channels
 from server.control import CHANNEL, Control
+from server.database.coupon_records import CouponRecords
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.order_records import OrderRecords
@@ -58,12 +59,14 @@ from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
 from server.settings import BadSetting, Limits, Settings
+from server.sharing.coupons import Coupons
 from server.sharing.keys import derived_key
 from server.sharing.link_desk import LinkDesk
 from server.sharing.links import Links
 from server.sharing.policies import load_policies
 from server.sharing.rpc_share import Sharing
 from server.sharing.rpc_visits import Visits
+from server.sharing.till import open_till
 from server.sharing.visit_desk import VisitDesk
 from server.sharing.watched import watched
 from server.tokens import Tokens
@@ -103,6 +106,7 @@ class Worker:
         await end_tasks(self.tasks)
         await self.gateway.close()
         self.news.close()
+        await self.services.till.close()
         await self.sales.close()
         await self.rooms.close()
         await self.visits.close()
@@ -153,11 +157,19 @@ async def open_worker(
     words = text_filter(settings.blocked_words_file)
     talk = Talk(rooms, words, limits, now_ms)
     staff = Staff(rooms, acts, records, limits)
-    orders = Orders(desk, rooms, settings.payment_provider)
     link_desk = open_link_desk(settings, database, now_ms)
+    till = open_till(desk, store, database, link_desk.links.find, limits, now_ms)
+    orders = Orders(desk, till, rooms, settings.payment_provider)
     visits = open_visit_desk(commands, gateway, limits, now_ms)
     sharing = Sharing(link_desk, visits.saw)
-    tables = (talk, staff, orders, Steerings(desk, limits), sharing)
+    tables = (
+        talk,
+        staff,
+        orders,
+        Steerings(desk, limits),
+        sharing,
+        Coupons(CouponRecords(database), limits, now_ms),
+    )
     procedures = [watched(table.procedures(), visits.saw) for table in tables]
     tracking = Visits(visits, link_desk.links, limits).procedures()
     gateway.handle(Procedures(*procedures, tracking).handlers())
@@ -199,6 +211,7 @@ async def open_worker(
             realtime=RoomRealtime(rooms, control, limits.history_reply_events_max),
             acts=acts,
             desk=desk,
+            till=till,
             sales=sale_records,
             orders=order_records,
             ledger=Ledger(database),

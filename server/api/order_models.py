@@ -81,6 +81,10 @@ class PlaceRequest(Strict):
     items: list[OrderLineRequest] | None = Field(
         None, min_length=1, description="A basket: all lines or none, each sku once."
     )
+    coupons: list[Id] | None = Field(
+        None, min_length=1, description="Ids of the buyer's coupons; each must take something off."
+    )
+    share: Id | None = Field(None, description="The code of a reseller's link, for its prices.")
     request_id: TheirId = Field(
         description="Yours, one per purchase: the same request gets the same answer."
     )

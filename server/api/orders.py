@@ -36,6 +36,8 @@ from server.api.services import Services, ServicesHere
 from server.database.order_refunds import refunds_of_order
 from server.database.sale_words import PaymentRow, Refund, SaleRecord
 from server.sale_json import order_json
+from server.sharing.notes import API_VISIT
+from server.sharing.till import Basket
 
 key_routes = APIRouter(route_class=KeyRoute, tags=["orders"])
 routes = APIRouter(route_class=MerchantRoute, tags=["orders"])
@@ -58,7 +60,7 @@ OrdersWanted = Annotated[_Filter, Query()]
     summary="Place an order",
     operation_id="placeOrder",
     response_model=PlaceAnswer,
-    responses=documented(400, 401, 404, 409, 413, 415, 503),
+    responses=documented(400, 401, 404, 409, 413, 415, 422, 503),
     openapi_extra=described("下单", KEY),
 )
 async def place_order(body: PlaceRequest, services: ServicesHere) -> Response:
@@ -67,13 +69,14 @@ async def place_order(body: PlaceRequest, services: ServicesHere) -> Response:
     for byte; the same `request_id` with another request is a 409.
     """
     check_request_id(body.request_id, services)
-    answer = await services.desk.place(
-        body.sale,
+    wanted = Basket(body.sale, tuple(_lines(body)), tuple(body.coupons or ()), body.share or "")
+    answer = await services.till.place(
+        wanted,
         user=body.user,
         name=body.name,
-        lines=_lines(body),
         request_id=body.request_id,
         waitlist=body.waitlist,
+        visit=API_VISIT,
     )
     return Response(answer, media_type="application/json")
 

@@ -18,6 +18,7 @@ from server.ports import Realtime, RoomActs
 from server.sale_cards import SaleCards
 from server.sales.desk import SalesDesk
 from server.settings import Settings
+from server.sharing.till import Till
 from server.tokens import Tokens
 
 
@@ -38,6 +39,7 @@ class Services:
     realtime: Realtime
     acts: RoomActs
     desk: SalesDesk
+    till: Till
     sales: SaleRecords
     orders: OrderRecords
     ledger: Ledger

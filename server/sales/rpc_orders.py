@@ -23,6 +23,8 @@ from server.sales.desk import SalesDesk
 from server.sales.live_sale import Answer, LiveSale
 from server.sales.purchases import answer_to, decided_answer
 from server.settings import Limits
+from server.sharing.notes import note_of
+from server.sharing.till import Basket, Till
 from server.viewer import Viewer
 
 DEMO = "demo"
@@ -31,14 +33,16 @@ DEMO = "demo"
 class Orders:
     """What buyers do. `order.place` waits only if the sale's store has to decide."""
 
-    def __init__(self, desk: SalesDesk, rooms: LiveRooms, provider: str) -> None:
+    def __init__(self, desk: SalesDesk, till: Till, rooms: LiveRooms, provider: str) -> None:
         self._desk = desk
+        self._till = till
         self._rooms = rooms
         self._provider = provider
 
     def procedures(self) -> dict[str, Rpc]:
         return {
             "order.place": Rpc(ask.OrderPlace, self._place),
+            "order.quote": Rpc(ask.OrderQuote, self._quote),
             "order.pay": Rpc(ask.OrderNamed, self._pay),
             "order.cancel": Rpc(ask.OrderNamed, self._cancel),
             "order.get": Rpc(ask.OrderNamed, self._get),
@@ -51,6 +55,8 @@ class Orders:
         if viewer.identity.is_anonymous:
             raise sign_in_first("buy")
         lines = _lines(request)
+        if request.coupons or request.share:
+            return self._place_priced(viewer, request, lines)
         sale = self._desk.live.loaded(SaleId(request.sale))
         room = None if sale is None else self._rooms.loaded(RoomId(sale.terms.room))
         if sale is None or room is None:
@@ -69,6 +75,29 @@ class Orders:
         placing = self._placing(viewer, request, lines, opened, room)
         return placing if isinstance(placing, bytes) else await answer_to(placing)
 
+    async def _place_priced(
+        self, viewer: Viewer, request: ask.OrderPlace, lines: list[Line]
+    ) -> Result:
+        """With coupons, or by a link: what it costs is found out first."""
+        opened = await self._desk.open_to_buyers(request.sale)
+        if isinstance(opened, bytes):
+            return opened
+        room = await self._room(opened.terms.room)
+        if room.replica.is_banned(viewer.user_id):
+            raise not_allowed("banned from this room")
+        return await self._till.place(
+            _basket(request, lines),
+            user=viewer.user_id,
+            name=viewer.identity.name,
+            request_id=request.request_id,
+            waitlist=request.waitlist,
+            visit=viewer.visit,
+        )
+
+    async def _quote(self, viewer: Viewer, request: ask.OrderQuote) -> Result:
+        user = "" if viewer.identity.is_anonymous else viewer.user_id
+        return await self._till.quote(_basket(request, _lines(request)), user=user)
+
     def _placing(
         self,
         viewer: Viewer,
@@ -86,6 +115,7 @@ class Orders:
             lines=lines,
             request_id=request.request_id,
             waitlist=request.waitlist,
+            note=note_of(viewer.visit, None),
         )
 
     async def _room(self, room_id: str) -> LiveRoom:
@@ -203,7 +233,11 @@ class Steerings:
         return role, Act(act_id, viewer.user_id, role, reason)
 
 
-def _lines(request: ask.OrderPlace) -> list[Line]:
+def _basket(request: ask.Basket, lines: list[Line]) -> Basket:
+    return Basket(request.sale, tuple(lines), tuple(request.coupons or ()), request.share or "")
+
+
+def _lines(request: ask.Basket) -> list[Line]:
     """What is asked for, whichever way it was said."""
     if request.items is not None:
         if request.sku is not None or request.qty is not None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import sale_of_channel
 from rooms.adapters.redis_feed import RedisFeed
+from rooms.sharing.sources import ShareLink
 from server.api import Services
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
@@ -24,6 +25,7 @@ from server.sales.desk import SalesDesk
 from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.settings import Settings
+from server.sharing.till import open_till
 from server.tokens import Tokens
 from tests.support.api_parts import MemoryRealtime, StoredActs
 
@@ -64,6 +66,8 @@ async def opened_services(
         listener, on_message=heard, on_resumed=resumed, subscribe_within_s=5
     )
     feeding = asyncio.create_task(feed.run())
+    desk = SalesDesk(live, store, store, sales, orders, settings.limits)
+    till = open_till(desk, store, database, no_link, settings.limits, lambda: NOW_MS)
     try:
         yield Services(
             settings=settings,
@@ -73,7 +77,8 @@ async def opened_services(
             tokens=Tokens(settings.token_secret),
             realtime=realtime,
             acts=StoredActs(rooms),
-            desk=SalesDesk(live, store, store, sales, orders, settings.limits),
+            desk=desk,
+            till=till,
             sales=sales,
             orders=orders,
             ledger=Ledger(database),
@@ -83,9 +88,15 @@ async def opened_services(
         )
     finally:
         await end_tasks([feeding])
+        await till.close()
         await live.close()
         await commands.aclose()
         await listener.aclose()
+
+
+async def no_link(_code: str) -> ShareLink | None:
+    """Nobody has shared anything."""
+    return None
 
 
 async def tell_nobody(_sale: str) -> None:

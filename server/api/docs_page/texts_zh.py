@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from server.api.docs_page.texts_zh_money import MONEY_ZH
+
 TEXTS_ZH: dict[str, str] = {
     # routes, by operation id
     "issueToken": "已登录的顾客打开直播间时，由你的后端调用，并把令牌交给页面。"
@@ -222,4 +224,5 @@ TEXTS_ZH: dict[str, str] = {
     'Rooms the role holds for; `["*"]` is all of them.': '角色生效的直播间；`["*"]` 表示全部。',
     "Address of a picture.": "图片地址。",
     "How long the token is good for.": "令牌的有效秒数。",
+    **MONEY_ZH,
 }
