@@ -1,5 +1,7 @@
 """Who keeps: one ledger worker at a time, by a key in Redis that lapses when it falls silent.
 
+Each kind of keeping has its own key.
+
 Two may hold it for a moment when a holder hangs; what keepers do may be done twice.
 """
 
@@ -18,8 +20,9 @@ LIFE_MS = 3_000
 class Lease:
     """`name` is stable, so that a worker that was killed takes up its own lease again."""
 
-    def __init__(self, client: RedisClient, name: str) -> None:
+    def __init__(self, client: RedisClient, name: str, key: str = KEY) -> None:
         self._client = client
+        self._key = key
         self._name = name.encode()
 
     async def hold(self) -> bool:
@@ -28,16 +31,16 @@ class Lease:
         False: another worker has it, or the store is away.
         """
         try:
-            if await self._client.set(KEY, self._name, nx=True, px=LIFE_MS):
+            if await self._client.set(self._key, self._name, nx=True, px=LIFE_MS):
                 return True
-            if await self._client.get(KEY) != self._name:
+            if await self._client.get(self._key) != self._name:
                 return False
-            return bool(await self._client.pexpire(KEY, LIFE_MS))
+            return bool(await self._client.pexpire(self._key, LIFE_MS))
         except (RedisError, OSError):
             return False
 
     async def release(self) -> None:
         """Let the next one keep at once. If the store is away, the lease lapses by itself."""
         with contextlib.suppress(RedisError, OSError):
-            if await self._client.get(KEY) == self._name:
-                await self._client.delete(KEY)
+            if await self._client.get(self._key) == self._name:
+                await self._client.delete(self._key)

@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from flash_sale.model import SaleId
+from server.ledger.figures import metrics_of
 from server.ledger.report import LedgerReport, SaleReport, newest_of_sales
 
 BEHIND_AFTER_MS = 5_000  # an entry in hand that waits for longer is worth a look
@@ -50,6 +51,7 @@ class LedgerCollector(Collector):
         ):
             yield GaugeMetricFamily(name, text, value)
         yield from _of_sales(newest_of_sales(self._reports))
+        yield from metrics_of(one for report in self._reports for one in report.figures)
 
 
 def _of_sales(sales: dict[SaleId, SaleReport]) -> Iterator[Metric]:

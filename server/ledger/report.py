@@ -21,6 +21,7 @@ from flash_sale.store import LedgerStream
 from rooms.adapters.script import RedisClient
 from server.database.errors import DatabaseUnavailable
 from server.database.ledger_records import Ledger
+from server.ledger.figures import Figure, Figures
 from server.ledger.writer import Writer
 
 LIFE_MS = 10_000
@@ -50,6 +51,7 @@ class LedgerReport:
     refunds_due: int
     waiting_for: str  # why nothing can be written now; empty: it can
     sales: Mapping[SaleId, SaleReport]
+    figures: tuple[Figure, ...] = ()
 
 
 def consumer_name(number: int) -> str:
@@ -117,7 +119,9 @@ class Reporter:
         consumer: str,
         *,
         now_ms: Callable[[], int],
+        figures: Figures | None = None,
     ) -> None:
+        self._figures = figures or Figures()
         self._client = client
         self._stream = stream
         self._writer = writer
@@ -162,6 +166,7 @@ class Reporter:
             refunds_due=self._refunds_due,
             waiting_for=self._writer.waiting_for,
             sales=sales,
+            figures=self._figures.told(),
         )
 
 
@@ -201,4 +206,6 @@ def newest_of_sales(reports: Iterable[LedgerReport]) -> dict[SaleId, SaleReport]
 def _parse(text: bytes | str) -> LedgerReport:
     value = orjson.loads(text)
     sales = {SaleId(sale): SaleReport(**one) for sale, one in value.pop("sales").items()}
-    return LedgerReport(**value, sales=sales)
+    told = value.pop("figures", ())
+    figures = tuple(Figure(name, tuple(labels), count) for name, labels, count in told)
+    return LedgerReport(**value, sales=sales, figures=figures)
