@@ -172,7 +172,7 @@ class Reporter:
 
 async def publish(client: RedisClient, report: LedgerReport) -> None:
     """Put a report where web workers look. Raises what the client raises."""
-    await client.set(_key(report.consumer), orjson.dumps(report), px=LIFE_MS)
+    await client.set(_key(report.consumer), orjson.dumps(report, default=tuple), px=LIFE_MS)
 
 
 async def read_reports(client: RedisClient, consumers: Iterable[str]) -> list[LedgerReport]:
