@@ -98,11 +98,16 @@ def write_pieces(
 
 
 def refold(connection: sa.Connection, pieces: Sequence[Piece], beat_gap_ms: int) -> None:
-    """Fold pieces that are stored already once more, in their order, for a rebuild."""
+    """Fold pieces that are stored already once more, in their order, for a rebuild.
+
+    What lies behind the horizon was counted, and its people noted, when it was written.
+    """
+    before_ms = take_turn(connection)
     earlier = read_visits(connection, {piece.visit for piece in pieces})
     folded, _ = _folded(earlier, pieces, beat_gap_ms)
     changes = [VisitChange(earlier.get(visit.id), visit) for visit in folded.values()]
-    store_changes(connection, changes, pieces, counted_from_ms=take_turn(connection))
+    seen = [piece for piece in pieces if piece.received_at_ms >= before_ms]
+    store_changes(connection, changes, seen, counted_from_ms=before_ms)
 
 
 def take_turn(connection: sa.Connection) -> int:

@@ -19,14 +19,17 @@ from typing import Any
 import uvloop
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
+from rooms.adapters.redis_visits import RedisVisitLog
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
+from server.ledger.figures import Figures
 from server.ledger.hints import Hints
 from server.ledger.keeper import open_keeper
 from server.ledger.refunds import Refunds
 from server.ledger.report import Audits, Reporter, consumer_name
+from server.ledger.visits import open_visit_keeper
 from server.ledger.writer import Writer
 from server.parentage import Inheritance, parent_gone
 from server.payments import provider_of
@@ -89,7 +92,17 @@ async def open_ledger_worker(
     writer = Writer(stream, SaleRecords(database), ledger, limits, consumer, now_ms=wall_clock_ms)
     audits = Audits()
     hints = Hints(listener, writer, subscribe_within_s=limits.append_within_s)
-    reporter = Reporter(commands, stream, writer, ledger, audits, consumer, now_ms=wall_clock_ms)
+    figures = Figures()
+    reporter = Reporter(
+        commands,
+        stream,
+        writer,
+        ledger,
+        audits,
+        consumer,
+        now_ms=wall_clock_ms,
+        figures=figures,
+    )
     refunds = Refunds(
         ledger,
         provider_of(settings),
@@ -108,6 +121,17 @@ async def open_ledger_worker(
         name=consumer,
         now_ms=wall_clock_ms,
     )
+    visit_log = RedisVisitLog(commands, entries_max=limits.visit_backlog_entries_max)
+    visits = open_visit_keeper(
+        visit_log,
+        commands,
+        database,
+        limits,
+        figures,
+        name=consumer,
+        follow=(),
+        now_ms=wall_clock_ms,
+    )
     works = {
         "feed": hints.feed.run(),
         "hints": hints.run(),
@@ -115,6 +139,7 @@ async def open_ledger_worker(
         "counts": reporter.count(),
         "refunds": refunds.run(),
         "keeper": keeper.run(),
+        "visits": visits.run(),
     }
     return LedgerWorker(
         writer=writer,

@@ -1,0 +1,284 @@
+"""Visits in SQL as others ask for them: written, made anew, forgotten in time, read.
+
+All calls raise `DatabaseUnavailable`. Days are of UTC, counted from 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from rooms.sharing.visits import Piece, Visit, VisitChange, is_guest
+from server.database.engine import Database
+from server.database.visit_records import (
+    COUNTED,
+    DAY_MS,
+    Follow,
+    piece_of,
+    refold,
+    take_turn,
+    visit_of,
+    write_pieces,
+)
+from server.database.visit_tables import (
+    visit_counters,
+    visit_devices,
+    visit_horizon,
+    visit_people,
+    visit_pieces,
+    visit_set_aside,
+    visits,
+)
+from server.database.words import as_storable, is_storable
+
+T = TypeVar("T")
+ERROR_CHARS_MAX = 2_000
+REFOLDED_AT_ONCE = 2_000
+STEPS_PIECES_MAX = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFilters:
+    """Which visits are wanted; empty or None: all. `rooms` are the only ones that may be shown."""
+
+    rooms: frozenset[str] | None = None
+    person: str = ""
+    device: str = ""
+    channel: str = ""
+    campaign: str = ""
+    staff: str = ""
+    inviter: str = ""
+    link: str = ""
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """What is counted of the visits that began on a day in a room and came from one source."""
+
+    room: str
+    day: int
+    channel: str
+    campaign: str
+    staff: str
+    counts: dict[str, int]
+
+
+class VisitStore:
+    """`beat_gap_ms` is the setting of that name: the fold depends on it."""
+
+    def __init__(self, database: Database, *, beat_gap_ms: int) -> None:
+        self._database = database
+        self._beat_gap_ms = beat_gap_ms
+
+    # writing
+
+    async def write(self, pieces: Sequence[Piece], follow: Sequence[Follow]) -> list[VisitChange]:
+        """`visit_records.write_pieces` in a transaction of its own."""
+        return await self._database.run(
+            lambda connection: write_pieces(connection, pieces, self._beat_gap_ms, follow),
+            attempt="store what was told of visits",
+        )
+
+    async def set_aside(self, entry_id: str, raw: bytes, error: str, now_ms: int) -> None:
+        """Keep an entry of the log that cannot be a part of any visit; the same one once."""
+        row = {
+            "entry_id": entry_id,
+            "raw": raw,
+            "error": as_storable(error)[:ERROR_CHARS_MAX],
+            "at_ms": now_ms,
+        }
+
+        def work(connection: sa.Connection) -> None:
+            same = sa.select(visit_set_aside.c.id).where(visit_set_aside.c.entry_id == entry_id)
+            if connection.execute(same).first() is None:
+                connection.execute(sa.insert(visit_set_aside), row)
+
+        try:
+            await self._database.run(work, attempt="set a piece of a visit aside")
+        except exc.IntegrityError:
+            return  # another writer was quicker
+
+    async def forget(self, before_ms: int, most: int) -> int:
+        """Move the horizon to a day's beginning at or before this moment, and remove up to `most`
+        visits that had ended by then, with their pieces, and people and devices not seen since.
+
+        Returns how many visits went: less than `most` when nothing is left to remove.
+        """
+        day = before_ms // DAY_MS
+        return await self._database.run(
+            lambda connection: _forget(connection, day * DAY_MS, most),
+            attempt="remove visits that are over their time",
+        )
+
+    async def rebuild(self, progress: Callable[[int], None] = lambda _count: None) -> int:
+        """Make visits, counters, people and devices anew from the pieces; returns how many pieces.
+
+        In one transaction: whoever reads sees all of the old or all of the new, and whoever writes
+        waits. What lies behind the horizon is counted already and stays as it is.
+        """
+        return await self._database.run(
+            lambda connection: _rebuild(connection, self._beat_gap_ms, progress),
+            attempt="make the visits anew from their pieces",
+        )
+
+    # reading
+
+    async def find(self, visit_id: str) -> Visit | None:
+        """One visit, or None."""
+        if not is_storable(visit_id):
+            return None
+        query = sa.select(visits).where(visits.c.id == visit_id)
+        row = await self._read(lambda one: one.execute(query).one_or_none(), "read a visit")
+        return None if row is None else visit_of(row)
+
+    async def steps(self, visit_id: str) -> list[Piece]:
+        """The pieces of a visit as they were stored; at most STEPS_PIECES_MAX."""
+        if not is_storable(visit_id):
+            return []
+        query = (
+            sa.select(visit_pieces)
+            .where(visit_pieces.c.visit_id == visit_id)
+            .order_by(visit_pieces.c.id)
+            .limit(STEPS_PIECES_MAX)
+        )
+        return await self._read(
+            lambda one: [piece_of(row) for row in one.execute(query)], "read the steps of a visit"
+        )
+
+    async def page(self, after_id: str | None, limit: int, wanted: VisitFilters) -> list[Visit]:
+        """Up to `limit` visits, newest first: those behind visit `after_id`; None: the newest."""
+        texts = (wanted.person, wanted.device, wanted.inviter, wanted.campaign, after_id or "")
+        if not all(is_storable(text) for text in texts):
+            return []
+        return await self._read(lambda one: _page(one, after_id, limit, wanted), "list visits")
+
+    async def counters(
+        self, rooms: Collection[str] | None, from_day: int, to_day: int, limit: int
+    ) -> list[DayCount]:
+        """What was counted from one day to another, both included; rooms None: of all."""
+        columns = [visit_counters.c[name] for name in COUNTED]
+        query = (
+            sa.select(visit_counters)
+            .where(visit_counters.c.day >= from_day, visit_counters.c.day <= to_day)
+            .order_by(*(visit_counters.c[name] for name in _COUNTER_KEY))
+            .limit(limit)
+        )
+        if rooms is not None:
+            query = query.where(visit_counters.c.room_id.in_(sorted(rooms)))
+
+        def work(connection: sa.Connection) -> list[DayCount]:
+            return [
+                DayCount(
+                    row.room_id, row.day, row.channel, row.campaign, row.staff,
+                    {column.name: getattr(row, column.name) for column in columns},
+                )
+                for row in connection.execute(query)
+            ]  # fmt: skip
+
+        return await self._read(work, "read the counters of visits")
+
+    async def set_aside_count(self) -> int:
+        """How many entries were set aside."""
+        query = sa.select(sa.func.count()).select_from(visit_set_aside)
+        return await self._read(
+            lambda one: int(one.execute(query).scalar_one()), "count what was set aside"
+        )
+
+    async def _read(self, work: Callable[[sa.Connection], T], attempt: str) -> T:
+        return await self._database.run(work, attempt=attempt, reads_only=True)
+
+
+_COUNTER_KEY = ("day", "room_id", "channel", "campaign", "staff")
+
+
+def devices_of(connection: sa.Connection, user: str) -> list[str]:
+    """The devices of a person that no other member has used: their guests' visits are the
+    person's, too. A device of several members belongs to nobody.
+    """
+    if not user or is_guest(user):
+        return []
+    mine = sa.select(visit_devices.c.device).where(visit_devices.c.user_id == user)
+    members = (
+        sa.select(visit_devices.c.device)
+        .where(visit_devices.c.device.in_(mine), visit_devices.c.guest.is_(False))
+        .group_by(visit_devices.c.device)
+        .having(sa.func.count() == 1)
+    )
+    return list(connection.execute(members).scalars())
+
+
+def _of_person(connection: sa.Connection, user: str) -> sa.ColumnElement[bool]:
+    """Visits of somebody: under the user's own id, and those that their devices made as guests."""
+    own = sa.or_(visits.c.person == user, visits.c.user_id == user)
+    devices = devices_of(connection, user)
+    if not devices:
+        return own
+    return sa.or_(own, sa.and_(visits.c.device.in_(devices), visits.c.person == ""))
+
+
+def _page(
+    connection: sa.Connection, after_id: str | None, limit: int, wanted: VisitFilters
+) -> list[Visit]:
+    key = sa.tuple_(visits.c.entered_at_ms, visits.c.id)
+    query = sa.select(visits).order_by(visits.c.entered_at_ms.desc(), visits.c.id.desc())
+    if wanted.rooms is not None:
+        query = query.where(visits.c.room_id.in_(sorted(wanted.rooms)))
+    for name in ("device", "channel", "campaign", "staff", "inviter", "link"):
+        value = getattr(wanted, name)
+        if value:
+            query = query.where(visits.c[name] == value)
+    if wanted.person:
+        query = query.where(_of_person(connection, wanted.person))
+    if wanted.from_ms is not None:
+        query = query.where(visits.c.entered_at_ms >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        query = query.where(visits.c.entered_at_ms < wanted.to_ms)
+    if after_id:
+        known = sa.select(visits.c.entered_at_ms).where(visits.c.id == after_id)
+        entered_at_ms = connection.execute(known).scalar_one_or_none()
+        if entered_at_ms is None:
+            return []
+        query = query.where(key < sa.tuple_(entered_at_ms, after_id))
+    return [visit_of(row) for row in connection.execute(query.limit(limit))]
+
+
+def _forget(connection: sa.Connection, before_ms: int, most: int) -> int:
+    horizon_ms = max(take_turn(connection), before_ms)
+    connection.execute(sa.update(visit_horizon).values(before_ms=horizon_ms))
+    query = sa.select(visits.c.id).where(
+        visits.c.entered_at_ms < horizon_ms, visits.c.last_at_ms < horizon_ms
+    )
+    gone = list(connection.execute(query.limit(most)).scalars())
+    if gone:
+        connection.execute(sa.delete(visit_pieces).where(visit_pieces.c.visit_id.in_(gone)))
+        connection.execute(sa.delete(visits).where(visits.c.id.in_(gone)))
+    if len(gone) < most:
+        for table in (visit_people, visit_devices):
+            connection.execute(sa.delete(table).where(table.c.last_day < horizon_ms // DAY_MS))
+    return len(gone)
+
+
+def _rebuild(connection: sa.Connection, beat_gap_ms: int, progress: Callable[[int], None]) -> int:
+    horizon_ms = take_turn(connection)
+    connection.execute(sa.delete(visits))
+    connection.execute(
+        sa.delete(visit_counters).where(visit_counters.c.day >= horizon_ms // DAY_MS)
+    )
+    for table in (visit_people, visit_devices):
+        connection.execute(sa.delete(table).where(table.c.first_at_ms >= horizon_ms))
+    after, count = 0, 0
+    while True:
+        query = sa.select(visit_pieces).where(visit_pieces.c.id > after)
+        query = query.order_by(visit_pieces.c.id).limit(REFOLDED_AT_ONCE)
+        rows: Sequence[Any] = connection.execute(query).all()
+        if not rows:
+            return count
+        refold(connection, [piece_of(row) for row in rows], beat_gap_ms)
+        after, count = rows[-1].id, count + len(rows)
+        progress(count)
