@@ -37,7 +37,6 @@ from server.database.ledger_records import Ledger
 from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
 from server.database.sale_records import SaleRecords
-from server.database.share_records import ShareRecords
 from server.endings import end_tasks
 from server.gateway import Gateway
 from server.handshake import Door
@@ -60,10 +59,7 @@ from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
 from server.settings import BadSetting, Limits, Settings
 from server.sharing.coupons import Coupons
-from server.sharing.keys import derived_key
-from server.sharing.link_desk import LinkDesk
-from server.sharing.links import Links
-from server.sharing.policies import load_policies
+from server.sharing.link_desk import open_link_desk
 from server.sharing.rpc_share import Sharing
 from server.sharing.rpc_visits import Visits
 from server.sharing.till import open_till
@@ -157,7 +153,7 @@ async def open_worker(
     words = text_filter(settings.blocked_words_file)
     talk = Talk(rooms, words, limits, now_ms)
     staff = Staff(rooms, acts, records, limits)
-    link_desk = open_link_desk(settings, database, now_ms)
+    link_desk = open_link_desk(settings, database, rooms.open, now_ms)
     till = open_till(desk, store, database, link_desk.links.find, limits, now_ms)
     orders = Orders(desk, till, rooms, settings.payment_provider)
     visits = open_visit_desk(commands, gateway, limits, now_ms)
@@ -212,6 +208,7 @@ async def open_worker(
             acts=acts,
             desk=desk,
             till=till,
+            links=link_desk,
             sales=sale_records,
             orders=order_records,
             ledger=Ledger(database),
@@ -231,20 +228,6 @@ async def open_worker(
         await worker.close()
         raise
     return worker
-
-
-def open_link_desk(settings: Settings, database: Database, now_ms: Callable[[], int]) -> LinkDesk:
-    """Share links, with the policies of the merchant's file; `BadSetting` if that is no use."""
-    records = ShareRecords(database)
-    links = Links(
-        records,
-        derived_key(settings, "share links"),
-        settings.limits,
-        now_ms,
-        public_url=settings.public_url,
-    )
-    policies = load_policies(settings.channel_policies_file)
-    return LinkDesk(links, policies, records, settings.brand_name, now_ms)
 
 
 def open_visit_desk(

@@ -7,6 +7,7 @@ from starlette.middleware import Middleware
 
 from server.api import (
     exports,
+    links,
     orders,
     payments,
     people,
@@ -53,6 +54,7 @@ def build_api(services: Services) -> FastAPI:
         sales.routes,
         sales.staff_routes,
         steering.routes,
+        links.routes,
         orders.key_routes,
         orders.routes,
         exports.routes,

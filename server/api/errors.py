@@ -163,11 +163,14 @@ def unknown_room(room_id: str) -> Refused:
 
 _FIELDS_OF_DESK = frozenset(
     {
+        "channel",
+        "comment",
         "countdown_seconds",
         "items",
         "lines",
         "on_sale",
         "order",
+        "product",
         "qty",
         "reason",
         "request_id",

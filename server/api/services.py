@@ -18,6 +18,7 @@ from server.ports import Realtime, RoomActs
 from server.sale_cards import SaleCards
 from server.sales.desk import SalesDesk
 from server.settings import Settings
+from server.sharing.link_desk import LinkDesk
 from server.sharing.till import Till
 from server.tokens import Tokens
 
@@ -40,6 +41,7 @@ class Services:
     acts: RoomActs
     desk: SalesDesk
     till: Till
+    links: LinkDesk
     sales: SaleRecords
     orders: OrderRecords
     ledger: Ledger

@@ -46,11 +46,11 @@ class ShareRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, link: ShareLink, *, per_day_max: int) -> ShareLink:
+    async def create(self, link: ShareLink, *, per_day_max: int | None) -> ShareLink:
         """Store a link, or find it: made before, it stays as it was made.
 
-        Raises `UnknownRoom`, `TooManyLinks` when the inviter has made `per_day_max` others in
-        the day before, and `ValueError` for what could never be stored.
+        Raises `UnknownRoom`, `TooManyLinks` when there are `per_day_max` of this inviter from
+        the day before already, and `ValueError` for what could never be stored.
         """
         row = _row(link)
         for name, value in row.items():
@@ -64,7 +64,7 @@ class ShareRecords:
             query = sa.select(rooms.c.id).where(rooms.c.id == link.room)
             if connection.execute(query).first() is None:
                 raise UnknownRoom(link.room)
-            if link.source.inviter:
+            if link.source.inviter and per_day_max is not None:
                 _check_bound(connection, link, per_day_max)
             if connection.dialect.name == "sqlite":  # one writer: nobody came between
                 connection.execute(sa.insert(share_links), row)

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from rooms.model import CommentId
+from rooms.errors import Overloaded, RoomLogUnavailable
+from rooms.model import CommentId, RoomId
 from rooms.sharing.policy import ChannelPolicy, Policies
 from rooms.sharing.sources import Quote, ShareLink, Source, Target, TargetKind
 from rooms.sharing.texts import Shared
-from server.database.share_records import ShareRecords, TooManyLinks
+from server.database.engine import Database
+from server.database.share_records import LinkPlace, ShareRecords, TooManyLinks
 from server.live_room import LiveRoom
-from server.replies import bad_field, not_allowed, rejected, too_fast, unknown
+from server.replies import bad_field, not_allowed, overloaded, rejected, too_fast, unknown
 from server.sales.answers import masked
+from server.settings import Settings
+from server.sharing.keys import derived_key
 from server.sharing.links import Links
+from server.sharing.policies import load_policies
 
+OpenRoom = Callable[[RoomId], Awaitable[LiveRoom | None]]
 QUOTE_FRESH_S = 5.0  # how long a removed comment may still be quoted, at most
 QUOTES_REMEMBERED_MAX = 10_000
 
@@ -39,6 +45,17 @@ class Wanted:
     product: str | None = None
     comment: str | None = None
     markups: Mapping[str, int] = field(default_factory=dict)
+    by_shop: bool = False  # the shop itself makes as many links as it likes
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A room, and what of it a link may open: its products by id, its comments as their JSON."""
+
+    room: str
+    title: str
+    products: Mapping[str, str]  # id -> title
+    comment: Callable[[str], bytes | None]
 
 
 class Opened(NamedTuple):
@@ -56,6 +73,7 @@ class LinkDesk:
         links: Links,
         policies: Policies,
         records: ShareRecords,
+        open_room: OpenRoom,
         brand: str,
         now_ms: Callable[[], int],
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -63,32 +81,59 @@ class LinkDesk:
         self.links = links
         self.policies = policies
         self._records = records
+        self._open_room = open_room
         self._brand = brand
         self._now_ms = now_ms
         self._monotonic_s = monotonic_s
         self._removed: OrderedDict[str, tuple[float, bool]] = OrderedDict()
 
-    async def make(self, room: LiveRoom, wanted: Wanted, app: str = "") -> ShareLink:
+    async def make(self, place: Place, wanted: Wanted, app: str = "") -> ShareLink:
         """The link, made or found. Raises `Refused`, and `DatabaseUnavailable`."""
         if wanted.channel not in self.policies:
             raise bad_field("channel", "is none of the channels of this shop")
         if not self.policy(wanted.channel, app).may_share:
             raise not_allowed(f"channel: {wanted.channel} is not for sharing")
-        target, quote = _target(room, wanted)
+        target, quote = _target(place, wanted)
         markups = {sku: minor for sku, minor in wanted.markups.items() if minor}
         if markups:
-            await self._check_markups(room.room_id, markups)
+            await self._check_markups(place.room, markups)
         try:
             return await self.links.create(
-                room.room_id,
+                place.room,
                 Source(wanted.channel, wanted.campaign, wanted.staff, wanted.inviter),
                 target,
                 markups=markups,
                 inviter_name=masked(wanted.inviter_name) if wanted.inviter else "",
                 quote=quote,
+                bounded=not wanted.by_shop,
             )
         except TooManyLinks as full:
             raise too_fast(full.free_at_ms - self._now_ms()) from None
+
+    async def live_place(self, room_id: str) -> Place:
+        """A room as its viewers see it; error 404 if there is none, 503 if it cannot be opened."""
+        try:
+            room = await self._open_room(RoomId(room_id))
+        except (Overloaded, RoomLogUnavailable):
+            raise overloaded("the room's store cannot be reached") from None
+        if room is None:
+            raise unknown("room", room_id)
+        return place_of(room)
+
+    async def page(
+        self,
+        after: LinkPlace | None,
+        limit: int,
+        *,
+        room: str | None = None,
+        inviter: str | None = None,
+        campaign: str | None = None,
+        among: Collection[str] | None = None,
+    ) -> list[ShareLink]:
+        """As `ShareRecords.page`."""
+        return await self._records.page(
+            after, limit, room=room, inviter=inviter, campaign=campaign, among=among
+        )
 
     async def open(self, code: str) -> Opened:
         """What a code opens; error 404 for one that this shop has not made."""
@@ -103,15 +148,14 @@ class LinkDesk:
         """What holds for a channel inside the browser of `app`."""
         return self.policies.of(channel, app)
 
-    def shared(self, room: LiveRoom, link: ShareLink) -> Shared:
-        """The names for the texts of a link that was just made."""
+    def shared(self, place: Place, link: ShareLink) -> Shared:
+        """The names for the texts of a link that was just made there."""
         quote = link.quote
-        on_shelf = _shelf(room).get(link.target.id, {})
         return Shared(
             brand=self._brand,
-            room=str(orjson.loads(room.replica.fields["room"])["title"]),
+            room=place.title,
             kind=link.target.kind,
-            product=str(on_shelf.get("title", "")),
+            product=place.products.get(link.target.id, ""),
             quote_name="" if quote is None else quote.name,
             quote_text="" if quote is None else quote.text,
         )
@@ -138,23 +182,52 @@ class LinkDesk:
         return removed
 
 
-def _target(room: LiveRoom, wanted: Wanted) -> tuple[Target, Quote | None]:
+def open_link_desk(
+    settings: Settings, database: Database, open_room: OpenRoom, now_ms: Callable[[], int]
+) -> LinkDesk:
+    """The desk of one worker, with the merchant's policies; `BadSetting` if those are no use."""
+    records = ShareRecords(database)
+    links = Links(
+        records,
+        derived_key(settings, "share links"),
+        settings.limits,
+        now_ms,
+        public_url=settings.public_url,
+    )
+    policies = load_policies(settings.channel_policies_file)
+    return LinkDesk(links, policies, records, open_room, settings.brand_name, now_ms)
+
+
+def place_of(room: LiveRoom) -> Place:
+    """A room as its viewers see it."""
+    fields, replica = room.replica.fields, room.replica
+
+    def comment(comment_id: str) -> bytes | None:
+        entry = replica.comment(CommentId(comment_id))
+        return None if entry is None else entry.payload
+
+    shelf = orjson.loads(fields.get("shelf", b"[]"))
+    return Place(
+        room=room.room_id,
+        title=orjson.loads(fields["room"])["title"],
+        products={product["id"]: product["title"] for product in shelf},
+        comment=comment,
+    )
+
+
+def _target(place: Place, wanted: Wanted) -> tuple[Target, Quote | None]:
     """What the link opens: it must be in the room now."""
     if wanted.comment is not None and wanted.product is not None:
         raise bad_field("comment", "comes instead of product")
     if wanted.comment is not None:
-        entry = room.replica.comment(CommentId(wanted.comment))
-        if entry is None:
+        payload = place.comment(wanted.comment)
+        if payload is None:
             raise unknown("comment", f"or removed comment {wanted.comment}")
-        said = orjson.loads(entry.payload)
+        said = orjson.loads(payload)
         quote = Quote(masked(said["name"]), said["text"])
         return Target(TargetKind.COMMENT, wanted.comment, said["at_ms"]), quote
     if wanted.product is not None:
-        if wanted.product not in _shelf(room):
+        if wanted.product not in place.products:
             raise unknown("product", f"or not on the shelf: {wanted.product}")
         return Target(TargetKind.PRODUCT, wanted.product), None
     return Target(), None
-
-
-def _shelf(room: LiveRoom) -> dict[str, dict[str, Any]]:
-    return {one["id"]: one for one in orjson.loads(room.replica.fields.get("shelf", b"[]"))}

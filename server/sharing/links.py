@@ -49,10 +49,12 @@ class Links:
         markups: Mapping[str, int] | None = None,
         inviter_name: str = "",
         quote: Quote | None = None,
+        bounded: bool = True,
     ) -> ShareLink:
         """The link of these facts, stored if it is new; `source.link` becomes its id.
 
-        `inviter_name` and the quote's name are masked already. Raises `UnknownRoom`,
+        `inviter_name` and the quote's name are masked already. `bounded`: at most
+        `links_per_user_max` new ones of one inviter in a day. Raises `UnknownRoom`,
         `TooManyLinks`, `DatabaseUnavailable`.
         """
         prices = dict(markups or {})
@@ -70,7 +72,9 @@ class Links:
             inviter_name=inviter_name,
             quote=quote,
         )
-        stored = await self._records.create(link, per_day_max=self._per_day_max)
+        stored = await self._records.create(
+            link, per_day_max=self._per_day_max if bounded else None
+        )
         self._remember(stored)
         return stored
 

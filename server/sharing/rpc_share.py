@@ -10,7 +10,7 @@ from rooms.sharing.visits import Seen
 from server import rpc_requests as ask
 from server.replies import sign_in_first
 from server.rpc import Result, Rpc, joined
-from server.sharing.link_desk import LinkDesk, Wanted
+from server.sharing.link_desk import LinkDesk, Wanted, place_of
 from server.sharing.open_visit import Saw
 from server.sharing.policies import policy_json
 from server.viewer import Viewer
@@ -34,7 +34,7 @@ class Sharing:
     async def _create(self, viewer: Viewer, request: ask.ShareCreate) -> Result:
         if viewer.identity.is_anonymous:
             raise sign_in_first("share")
-        room = joined(viewer, request.room)
+        place = place_of(joined(viewer, request.room))
         app = viewer.origin.app
         wanted = Wanted(
             channel=request.channel or (app if app in self._desk.policies else COPY),
@@ -44,15 +44,15 @@ class Sharing:
             comment=request.comment,
             markups=request.markups or {},
         )
-        link = await self._desk.make(room, wanted, app)
-        self._saw(viewer, room.room_id, Seen.SHARE, link=link.id)
+        link = await self._desk.make(place, wanted, app)
+        self._saw(viewer, place.room, Seen.SHARE, link=link.id)
         url = self._desk.links.url_of(link)
         return {
             "code": self._desk.links.code_of(link),
             "url": url,
             "qr": f"{url}/qr.svg",
             "policy": policy_json(self._desk.policy(wanted.channel, app)),
-            "texts": share_texts(self._desk.shared(room, link), wanted.channel),
+            "texts": share_texts(self._desk.shared(place, link), wanted.channel),
         }
 
     async def _open(self, viewer: Viewer, request: ask.ShareOpen) -> Result:

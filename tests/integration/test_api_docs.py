@@ -49,6 +49,8 @@ ROUTES = {
     "/api/v1/orders/{id}": {"get"},
     "/api/v1/orders/{id}/refund": {"post"},
     "/api/v1/orders/{id}/cancel": {"post"},
+    "/api/v1/links": {"get", "post"},
+    "/api/v1/policies": {"get"},
     "/api/v1/export": {"get"},
     "/api/v1/payments/webhook": {"post"},
     "/api/publish": {"post"},

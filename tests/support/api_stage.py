@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import sale_of_channel
 from rooms.adapters.redis_feed import RedisFeed
-from rooms.sharing.sources import ShareLink
+from rooms.model import RoomId
 from server.api import Services
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
@@ -18,6 +18,7 @@ from server.database.records import CatalogRecords, RoomRecords
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
 from server.ledger.audit import Auditor
+from server.live_room import LiveRoom
 from server.redis_client import ClientRole, connect
 from server.sale_cards import SaleCards
 from server.sale_store import sale_store
@@ -25,6 +26,7 @@ from server.sales.desk import SalesDesk
 from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.settings import Settings
+from server.sharing.link_desk import open_link_desk
 from server.sharing.till import open_till
 from server.tokens import Tokens
 from tests.support.api_parts import MemoryRealtime, StoredActs
@@ -67,7 +69,8 @@ async def opened_services(
     )
     feeding = asyncio.create_task(feed.run())
     desk = SalesDesk(live, store, store, sales, orders, settings.limits)
-    till = open_till(desk, store, database, no_link, settings.limits, lambda: NOW_MS)
+    link_desk = open_link_desk(settings, database, no_room, lambda: NOW_MS)
+    till = open_till(desk, store, database, link_desk.links.find, settings.limits, lambda: NOW_MS)
     try:
         yield Services(
             settings=settings,
@@ -79,6 +82,7 @@ async def opened_services(
             acts=StoredActs(rooms),
             desk=desk,
             till=till,
+            links=link_desk,
             sales=sales,
             orders=orders,
             ledger=Ledger(database),
@@ -94,8 +98,8 @@ async def opened_services(
         await listener.aclose()
 
 
-async def no_link(_code: str) -> ShareLink | None:
-    """Nobody has shared anything."""
+async def no_room(_room: RoomId) -> LiveRoom | None:
+    """No viewer is anywhere: nothing was said that a link could quote."""
     return None
 
 

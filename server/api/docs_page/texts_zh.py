@@ -50,6 +50,12 @@ TEXTS_ZH: dict[str, str] = {
     "refundOrder": "已支付订单的款项经支付服务方退回。`restock` 为 true 时库存先给候补者，"
     "再重新上架；否则予以核销。",
     "cancelOrder": "结束未支付的占用或候补位置。已取消的订单原样返回；已支付的订单请改用退款。",
+    "createLink": "为活动、员工或会员生成的签名链接。相同请求得到同一个链接。"
+    "经由它的每次访问与订单都带有其渠道、活动、员工与邀请人。",
+    "listLinks": "分页返回分享链接，最新的在前，也包括用户自己生成的。"
+    "使用商家令牌时只返回其持有的直播间的链接。",
+    "listPolicies": "每个渠道可以分享什么、什么计入、奖励归谁，每条规则都附有理由。"
+    "在某个应用自带的浏览器内打开时，以两条规则中较严的为准。",
     "exportOrdersCsv": "供电子表格使用：会被当作公式的文本前面加一个撇号。"
     "内容以账本为准，按标识排序。",
     "exportAll": "直播间及其操作日志、商品、秒杀及其订单、付款、退款与每一次变动："
@@ -66,6 +72,31 @@ TEXTS_ZH: dict[str, str] = {
     "disconnect": "关闭某位用户在所有进程上的全部连接。"
     "关闭码告诉客户端是否重连；默认 3503 表示不再重连。",
     # fields, by their English text
+    "The room that it opens.": "链接打开的直播间。",
+    "One of the channels of `GET /api/v1/policies`.": "`GET /api/v1/policies` 中的某个渠道。",
+    "Your own name of the campaign.": "你自定的活动名称。",
+    "Your own id of the employee whose link it is.": "链接所属员工在你系统中的标识。",
+    "The user whose link it is; absent: the shop's.": "链接所属的用户；不填则属于店铺。",
+    "Opens this product of the shelf.": "打开货架上的这件商品。",
+    "Opens the room at this recent comment.": "从这条近期评论处打开直播间。",
+    "Of the product or comment; empty for a room.": "商品或评论的标识；直播间则为空。",
+    "What stands in its address.": "链接地址中的代码。",
+    "`/qr.svg` and `/qr.png` behind it are its QR code.": (
+        "在其后加 `/qr.svg` 或 `/qr.png` 即为二维码。"
+    ),
+    "The moment in the room that it opens, or null.": "链接打开的直播时刻，可为 null。",
+    "What a reseller adds to a unit, by sku.": "转售者对每件加价的金额，按 sku。",
+    "Links of this channel can be made.": "是否可以生成该渠道的链接。",
+    "Progress and rewards are shown to those who share.": "是否向分享者展示进度与奖励。",
+    "An arrival by it counts towards a ladder.": "经该渠道到访是否计入阶梯。",
+    "Who is rewarded for a valid arrival.": "有效到访的奖励归谁。",
+    "The reason, by language.": "理由，按语言。",
+    "Where the rule comes from.": "规则的来源。",
+    "Holds for whatever is opened in this app's own browser, too.": (
+        "在该应用自带的浏览器内打开的一切同样适用。"
+    ),
+    "Only of this inviter.": "只看该邀请人。",
+    "Only of this campaign.": "只看该活动。",
     "Rows of a page.": "每页行数。",
     "`next` of the page before.": "上一页的 `next`。",
     "The room's id.": "直播间标识。",
