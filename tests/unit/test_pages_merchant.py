@@ -16,7 +16,21 @@ from server.settings import Settings
 PAGE = STATIC.parent / "templates" / "merchant.html"
 SCRIPTS = sorted(STATIC.glob("merchant*.js"))
 PAGE_BYTES_MAX = 100_000
+LATER = "merchant-sharing"  # brings the views that are fetched when somebody goes there
+LATER_BYTES_MAX = 50_000
 KEY = r"(?:[a-z]+\.)+\w+"
+
+
+def modules_of(first: str) -> set[str]:
+    """The modules that this one needs at once, not those it fetches later."""
+    used: set[str] = set()
+    unread = [first]
+    while unread:
+        text = (STATIC / f"{unread.pop()}.js").read_text()
+        new = set(re.findall(r"from '\./([\w-]+)\.js'", text)) - used
+        used |= new
+        unread += new
+    return used
 
 
 @pytest.fixture
@@ -47,6 +61,14 @@ async def test_the_desk_with_all_its_files_is_under_100_kb(client: httpx.AsyncCl
     assert weight < PAGE_BYTES_MAX
 
 
+async def test_the_views_that_come_later_are_under_50_kb_together(
+    client: httpx.AsyncClient,
+) -> None:
+    later = {LATER} | modules_of(LATER) - modules_of("merchant")
+    files = [await client.get(f"/static/{name}.js") for name in later]
+    assert sum(int(answer.headers["content-length"]) for answer in files) < LATER_BYTES_MAX
+
+
 async def test_neither_the_page_nor_a_file_of_the_desk_names_the_project(
     client: httpx.AsyncClient,
 ) -> None:
@@ -56,24 +78,23 @@ async def test_neither_the_page_nor_a_file_of_the_desk_names_the_project(
     assert [text for text in texts if re.search(r"on-?air", text, re.I)] == []
 
 
-def test_the_desk_preloads_exactly_the_modules_it_uses() -> None:
-    used: set[str] = set()
-    unread = ["merchant"]
-    while unread:
-        text = (STATIC / f"{unread.pop()}.js").read_text()
-        new = set(re.findall(r"from '\./([\w-]+)\.js'", text)) - used
-        used |= new
-        unread += new
+def test_the_desk_preloads_exactly_the_modules_it_uses_at_once() -> None:
+    used = modules_of("merchant")
     listed = re.search(r"for module in \[([^\]]+)\]", PAGE.read_text())
     assert listed
     assert sorted(re.findall(r"'([\w-]+)'", listed[1])) == sorted(used)
-    assert {path.stem for path in SCRIPTS} - used == {"merchant"}
+    fetched = re.findall(r"import\('\./([\w-]+)\.js'\)", (STATIC / "merchant.js").read_text())
+    assert fetched == [LATER]
+    assert {path.stem for path in SCRIPTS} == {"merchant", LATER} | {
+        name for name in used | modules_of(LATER) if name.startswith("merchant-")
+    }
 
 
 def test_every_word_the_desk_says_exists_and_every_one_of_its_words_is_said() -> None:
-    own = set(re.findall(rf"^  '({KEY})':", (STATIC / "merchant-messages.js").read_text(), re.M))
+    words = [path for path in SCRIPTS if path.stem.startswith("merchant-messages")]
+    own = set(re.findall(rf"^  '({KEY})':", "".join(path.read_text() for path in words), re.M))
     shared = set(re.findall(rf"^  '({KEY})':", (STATIC / "messages-en.js").read_text(), re.M))
-    scripts = "".join(path.read_text() for path in SCRIPTS if path.stem != "merchant-messages")
+    scripts = "".join(path.read_text() for path in SCRIPTS if path not in words)
     named = set(re.findall(r'data-t(?:-label|-hint)?="([\w.]+)"', PAGE.read_text()))
     quoted = set(re.findall(rf"'({KEY})'", scripts))
     called = set(re.findall(rf"\bt\('({KEY})'", scripts))

@@ -138,7 +138,7 @@ function wordsOf(error) {
 }
 
 /** Why a form was refused: said at its field when that is named and here, else at the end. */
-function sayProblem(parts, error) {
+export function sayProblem(parts, error) {
   if (!(error instanceof FieldProblem) && typeof error.status !== 'number') console.error(error);
   const field = error instanceof FieldProblem ? error.field : fieldAndWhy(error.message ?? '').field;
   const row = field ? parts.form.querySelector(`[data-field="${CSS.escape(field)}"]`) : null;

@@ -3,7 +3,11 @@
 import { make } from './dom.js';
 import { FieldProblem } from './merchant-ask.js';
 import { t } from './i18n.js';
-import { fromLocalInput, parseMoney, parseWhole, plainMoney, toLocalInput, zoneName } from './merchant-numbers.js';
+import { fromLocalInput, parseMoney, parsePercent, parseWhole, plainMoney, plainPercent, toLocalInput, zoneName } from './merchant-numbers.js';
+import { recall, remember } from './storage.js';
+
+const CURRENCY_KEPT = 'live.desk.currency';
+const CURRENCIES = ['CNY', 'USD', 'EUR', 'HKD', 'TWD', 'JPY', 'SGD', 'GBP'];
 
 let made = 0;
 
@@ -68,10 +72,28 @@ export function moneyField({ name, label, help, minor = null, currency, ...attri
     root,
     input,
     peek,
+    write: (amount) => {
+      input.value = plainMoney(amount, currency());
+    },
     read() {
       const amount = peek();
       if (amount === null) throw problemAt(root, t('merchant.field.money', { example: plainMoney(1234, currency()) }));
       return amount;
+    },
+  };
+}
+
+/** A currency, at first the one that was used last; `peek()` gives it, or CNY while it is none. */
+export function currencyField({ value = recall(CURRENCY_KEPT) ?? 'CNY', ...attributes } = {}) {
+  const field = textField({ name: 'currency', label: t('merchant.product.currency'), value, required: true, maxlength: 3, list: 'currencies', spellcheck: 'false', ...attributes });
+  field.root.append(make('datalist', { id: 'currencies' }, ...CURRENCIES.map((each) => make('option', { value: each }))));
+  return {
+    ...field,
+    peek: () => (/^[A-Za-z]{3}$/.test(field.input.value.trim()) ? field.input.value.trim().toUpperCase() : 'CNY'),
+    read() {
+      const currency = field.read().toUpperCase();
+      remember(CURRENCY_KEPT, currency);
+      return currency;
     },
   };
 }
@@ -93,6 +115,31 @@ export function instantField({ name, label, help, atMs = null }) {
       return at;
     },
   };
+}
+
+/** A part of a whole in percent, with up to two digits behind the point; read in basis points. */
+export function percentField({ name, label, help, bp = null, most = 100, ...attributes }) {
+  const input = make('input', { class: 'field tabular', type: 'text', inputmode: 'decimal', name, value: bp === null ? '' : plainPercent(bp), ...attributes });
+  const root = row(name, label, input, help);
+  const peek = () => parsePercent(input.value, most);
+  return {
+    root,
+    input,
+    peek,
+    read() {
+      const part = peek();
+      if (part === null) throw problemAt(root, t('merchant.field.percent', { most }));
+      return part;
+    },
+  };
+}
+
+/** Any of a list, as boxes to check: `options` are `[value, words]`; `read()` gives the values. */
+export function checksField({ name, label, options }) {
+  const boxes = options.map(([value, words]) => make('label', { class: 'check' }, make('input', { type: 'checkbox', value }), make('span', { text: words, dir: 'auto' })));
+  const problem = make('p', { class: 'field-problem', role: 'alert', hidden: true });
+  const root = make('fieldset', { class: 'form-row', data: { field: name } }, make('legend', { text: label }), make('div', { class: 'checks' }, ...boxes), problem);
+  return { root, read: () => [...root.querySelectorAll('input:checked')].map(({ value }) => value) };
 }
 
 /** One of a few, as buttons that exclude each other: `options` are `[value, words]`. */

@@ -8,12 +8,27 @@ const WORDS = {
   'merchant.nav.books': ['账目', 'Books'],
   'merchant.nav.products': ['商品', 'Products'],
   'merchant.nav.rooms': ['直播间', 'Rooms'],
+  'merchant.nav.ladders': ['奖励阶梯', 'Ladders'],
+  'merchant.nav.links': ['推广链接', 'Links'],
+  'merchant.nav.coupons': ['优惠券', 'Coupons'],
+  'merchant.nav.vouchers': ['核销', 'Vouchers'],
+  'merchant.nav.commissions': ['佣金', 'Commissions'],
+  'merchant.nav.sources': ['来源', 'Sources'],
+  'merchant.nav.visits': ['访问', 'Visits'],
+  'merchant.nav.people': ['客户', 'People'],
+  'merchant.group.selling': ['销售', 'Selling'],
+  'merchant.group.shop': ['店铺', 'Shop'],
+  'merchant.group.sharing': ['分享', 'Sharing'],
+  'merchant.group.visitors': ['访客', 'Visitors'],
+  'merchant.groups': ['栏目', 'Sections'],
   'merchant.state': ['状态', 'State'],
   'merchant.acts': ['操作', 'Actions'],
   'merchant.price': ['价格', 'Price'],
   'merchant.reason': ['原因', 'Reason'],
   'merchant.save': ['保存', 'Save'],
   'merchant.saved': ['文件已保存', 'The file is saved'],
+  'merchant.copied': ['已复制', 'Copied'],
+  'merchant.copy.byhand': ['浏览器不允许自动复制，请按复制键。', 'The browser does not let pages copy. Press the copy keys.'],
   'merchant.export': ['导出全部数据', 'Export everything'],
   'merchant.id': ['编号', 'Id'],
   'merchant.units': ['{n} 件', '{n} units'],
@@ -54,6 +69,7 @@ const WORDS = {
   'merchant.field.whole': ['请填写不小于 {least} 的整数', 'Enter a whole number of {least} or more'],
   'merchant.field.between': ['请填写 {least} 到 {most} 之间的整数', 'Enter a whole number from {least} to {most}'],
   'merchant.field.money': ['请填写金额，例如 {example}', 'Enter an amount such as {example}'],
+  'merchant.field.percent': ['请填写 0 到 {most} 之间的百分比，最多两位小数', 'Enter a percentage from 0 to {most}, with two decimals at most'],
   'merchant.field.instant': ['请填写日期和时间', 'Enter a date and a time'],
   'merchant.field.zone': ['按您所在的时区：{zone}。', 'In your time zone: {zone}.'],
 
@@ -275,6 +291,10 @@ const WORDS = {
   'merchant.books.asof': ['截至', 'As of'],
 };
 
-const side = (index) => Object.fromEntries(Object.entries(WORDS).map(([key, words]) => [key, words[index]]));
+/** `{'zh-CN': {key: words}, en: {key: words}}` of pairs of words. */
+export const inBoth = (words) => {
+  const side = (index) => Object.fromEntries(Object.entries(words).map(([key, pair]) => [key, pair[index]]));
+  return { 'zh-CN': side(0), en: side(1) };
+};
 
-export const MERCHANT_MESSAGES = { 'zh-CN': side(0), en: side(1) };
+export const MERCHANT_MESSAGES = inBoth(WORDS);

@@ -56,6 +56,17 @@ export function parseWhole(text, least, most = Number.MAX_SAFE_INTEGER) {
   return value >= least && value <= most ? value : null;
 }
 
+/** Basis points of what somebody typed as percent: "12.5" is 1250; null if it is none. */
+export function parsePercent(text, most = 100) {
+  const found = /^(\d{1,3})(?:\.(\d{1,2}))?$/.exec(text.normalize('NFKC').trim().replace(/%$/, ''));
+  if (!found) return null;
+  const bp = Number(found[1]) * 100 + Number((found[2] ?? '').padEnd(2, '0'));
+  return bp <= most * 100 ? bp : null;
+}
+
+/** Basis points as one types them: 1250 is "12.5". */
+export const plainPercent = (bp) => String(bp / 100);
+
 /** A count with its thousands marked; a desk wants every unit, so it is never shortened. */
 export const formatUnits = (count, language) => new Intl.NumberFormat(language).format(count);
 

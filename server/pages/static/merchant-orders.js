@@ -1,15 +1,15 @@
 /** Orders: the list with its filters, as a file, and each one in whole. */
 
-import { button, icon, make } from './dom.js';
+import { make } from './dom.js';
 import { t } from './i18n.js';
-import { apiPath, failureWords } from './merchant-api.js';
+import { apiPath } from './merchant-api.js';
 import { selectField, textField } from './merchant-fields.js';
+import { saveButton } from './merchant-files.js';
 import { emptyCard, mountList } from './merchant-load.js';
 import { filterBar, instant, money, orderBadge, pageHead, withAll } from './merchant-parts.js';
 import { hashOf, linesOf, ORDER_STATES, queryText } from './merchant-rules.js';
 import { openOrder } from './merchant-order.js';
 import { roomOptions } from './merchant-sales.js';
-import { toast } from './sheet.js';
 
 /** The view of orders; with an id that order is open above it. Returns `{close}`. */
 export function openOrders(place, desk, { id, filters }) {
@@ -60,24 +60,6 @@ function* fileTools(desk, { sale }) {
     yield saveButton(t('merchant.order.csv'), (name) => desk.api.save(apiPath('sales', sale, 'orders.csv'), {}, name), `orders-${sale}.csv`);
   }
   yield saveButton(t('merchant.export'), (name) => desk.api.save('/api/v1/export', {}, name), 'export');
-}
-
-function saveButton(words, save, fallbackName) {
-  const press = make('button', { type: 'button', class: 'button quiet', 'data-key': fallbackName }, icon('download'), make('span', { text: words }));
-  press.addEventListener('click', async () => {
-    press.disabled = true;
-    press.setAttribute('aria-busy', 'true');
-    try {
-      await save(fallbackName);
-      toast(t('merchant.saved'));
-    } catch (error) {
-      toast(failureWords(error), 'bad');
-    } finally {
-      press.disabled = false;
-      press.removeAttribute('aria-busy');
-    }
-  });
-  return press;
 }
 
 async function drawFilters(bar, desk, filters) {

@@ -22,7 +22,8 @@ export function instant(atMs, none = '–') {
   return make('time', { class: 'tabular', datetime: new Date(atMs).toISOString(), text: formatInstant(atMs, language) });
 }
 
-const badge = (state, words) => make('span', { class: 'state', data: { state }, text: words });
+/** A word with the colour of its state. */
+export const badge = (state, words) => make('span', { class: 'state', data: { state }, text: words });
 export const roomBadge = (state) => badge(state, t(`state.${state}`));
 export const saleBadge = (state) => badge(state, t(`merchant.sale.state.${state}`));
 export const orderBadge = (state) => badge(state, t(`order.state.${state}`));

@@ -3,15 +3,12 @@
 import { button, make, picture } from './dom.js';
 import { t } from './i18n.js';
 import { ask, FieldProblem } from './merchant-ask.js';
-import { moneyField, textField } from './merchant-fields.js';
+import { currencyField, moneyField, textField } from './merchant-fields.js';
 import { emptyCard, mountList } from './merchant-load.js';
 import { code, money, moneyRange, pageHead, variantsOf } from './merchant-parts.js';
 import { pricesOf } from './merchant-rules.js';
 import { newId } from './outbox.js';
-import { recall, remember } from './storage.js';
 
-const CURRENCY_KEPT = 'live.desk.currency';
-const CURRENCIES = ['CNY', 'USD', 'EUR', 'HKD', 'TWD', 'JPY', 'SGD', 'GBP'];
 const VARIANTS_MAX = 50;
 
 /** The view of all products. Returns `{close}`. */
@@ -56,15 +53,14 @@ const variantRows = (product) =>
   );
 
 function createProduct(desk) {
-  const currency = textField({ name: 'currency', label: t('merchant.product.currency'), value: recall(CURRENCY_KEPT) ?? 'CNY', required: true, maxlength: 3, list: 'currencies', spellcheck: 'false' });
-  const currencyNow = () => (/^[A-Za-z]{3}$/.test(currency.input.value.trim()) ? currency.input.value.trim().toUpperCase() : 'CNY');
+  const currency = currencyField();
+  const currencyNow = currency.peek;
   const title = textField({ name: 'title', label: t('merchant.product.title'), required: true, maxlength: 120 });
   const price = moneyField({ name: 'price_minor', label: t('merchant.price'), currency: currencyNow });
   const image = textField({ name: 'image_url', label: t('merchant.product.image'), help: t('merchant.product.image.help'), inputmode: 'url' });
   const id = textField({ name: 'id', label: t('merchant.id.optional'), help: t('merchant.product.id.help'), maxlength: 64, spellcheck: 'false' });
   const variants = variantFields(currencyNow, price);
   const madeId = `p-${newId().replace(/-/g, '').slice(0, 10)}`;
-  const choices = make('datalist', { id: 'currencies' }, ...CURRENCIES.map((value) => make('option', { value })));
 
   const question = () => {
     const prices = variants.peek() ?? (price.peek() === null ? null : [price.peek()]);
@@ -76,12 +72,11 @@ function createProduct(desk) {
     title: t('merchant.product.new'),
     look: 'wide',
     question,
-    fields: [title.root, make('div', { class: 'form-pair' }, price.root, currency.root), image.root, variants.root, id.root, choices],
+    fields: [title.root, make('div', { class: 'form-pair' }, price.root, currency.root), image.root, variants.root, id.root],
     go: () => t('merchant.product.create'),
     act: () => {
       const productId = id.read() || madeId;
-      const body = { id: productId, title: title.read(), price_minor: price.read(), currency: currency.read().toUpperCase(), image_url: image.read(), skus: variants.read(productId) };
-      remember(CURRENCY_KEPT, body.currency);
+      const body = { id: productId, title: title.read(), price_minor: price.read(), currency: currency.read(), image_url: image.read(), skus: variants.read(productId) };
       return desk.api.post('/api/v1/products', body);
     },
     done: (product) => t('merchant.product.created', { title: product.title }),

@@ -3,7 +3,24 @@
 export const ROOM_STATES = ['scheduled', 'live', 'ended'];
 export const SALE_STATES = ['draft', 'armed', 'countdown', 'open', 'sold_out', 'paused', 'closed', 'frozen'];
 export const ORDER_STATES = ['reserved', 'paid', 'queued', 'cancelled', 'expired', 'refunded'];
-export const VIEWS = ['sales', 'orders', 'books', 'products', 'rooms'];
+
+/** The views of the desk by the group that they stand in. */
+export const GROUPS = {
+  selling: ['sales', 'orders', 'books'],
+  shop: ['products', 'rooms'],
+  sharing: ['ladders', 'links', 'coupons', 'vouchers', 'commissions'],
+  visitors: ['sources', 'visits', 'people'],
+};
+export const VIEWS = Object.values(GROUPS).flat();
+
+/** Views without a tab of their own, and the view whose tab is theirs. */
+const BELOW = { draft: 'sales', plan: 'ladders' };
+
+/** The view whose tab is lit. */
+export const tabOf = (view) => BELOW[view] ?? view;
+
+/** The group of a view. */
+export const groupOf = (view) => Object.keys(GROUPS).find((group) => GROUPS[group].includes(tabOf(view)));
 
 const ACTS = {
   draft: ['arm', 'edit'],
@@ -102,7 +119,7 @@ export function queryText(filters) {
 export function placeOf(hash) {
   const [path, query = ''] = hash.replace(/^#\/?/, '').split('?', 2);
   const [view, id = ''] = path.split('/');
-  const known = VIEWS.includes(view) || view === 'draft';
+  const known = VIEWS.includes(tabOf(view));
   return {
     view: known ? view : 'sales',
     id: known ? decoded(id) : '',

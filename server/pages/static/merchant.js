@@ -1,15 +1,16 @@
 /** The merchant desk: signs in, follows the address, and shows one view at a time. */
 
-import { byId, show } from './dom.js';
+import { byId, make, show } from './dom.js';
 import { languageSwitch, onLanguage, t, translate } from './i18n.js';
 import { DeskApi, failureWords } from './merchant-api.js';
 import { openBooks } from './merchant-books.js';
 import { openDraft } from './merchant-draft.js';
+import { mountLoaded } from './merchant-load.js';
 import { MERCHANT_MESSAGES } from './merchant-messages.js';
 import { openOrders } from './merchant-orders.js';
 import { openProducts } from './merchant-products.js';
 import { openRooms } from './merchant-rooms.js';
-import { hashOf, personOf, placeOf } from './merchant-rules.js';
+import { groupOf, hashOf, personOf, placeOf, tabOf } from './merchant-rules.js';
 import { openSale } from './merchant-sale.js';
 import { openSales } from './merchant-sales.js';
 import { LANGUAGES, MESSAGES } from './messages.js';
@@ -27,7 +28,8 @@ const VIEWS = {
   orders: openOrders,
   books: openBooks,
 };
-const TAB_OF = { draft: 'sales' };
+/** The other views, once their files are here. */
+let later = null;
 
 /** What views get: the API with this merchant's token, and the way to other views. */
 let desk = null;
@@ -50,15 +52,59 @@ function follow({ anew = false } = {}) {
   }
   now.view?.close();
   const isFirst = now.place === null;
-  now = { place, view: VIEWS[place.view](byId('view'), desk, place) };
-  for (const tab of document.querySelectorAll('[data-view]')) {
-    if (tab.dataset.view === (TAB_OF[place.view] ?? place.view)) tab.setAttribute('aria-current', 'page');
-    else tab.removeAttribute('aria-current');
-  }
-  document.title = `${t(`merchant.nav.${TAB_OF[place.view] ?? place.view}`)} · ${document.body.dataset.brand}`;
+  now = { place, view: openView(byId('view'), place) };
+  markTabs(place.view);
+  document.title = `${t(`merchant.nav.${tabOf(place.view)}`)} · ${document.body.dataset.brand}`;
   if (isFirst || anew) return;
   window.scrollTo(0, 0);
-  (byId('view').querySelector('h1') ?? byId('view')).focus(); // a reader hears where it is now
+  focusHead();
+}
+
+/** A reader hears where it is now. */
+const focusHead = () => (byId('view').querySelector('h1') ?? byId('view')).focus();
+
+function openView(place, route) {
+  const open = VIEWS[route.view] ?? later?.[route.view];
+  return open ? open(place, desk, route) : openLater(place, route);
+}
+
+/** A view of sharing and visitors: its files come when somebody first goes there. */
+function openLater(place, route) {
+  let view;
+  const body = make('div');
+  place.replaceChildren(body);
+  const loading = mountLoaded(body, {
+    load: async () => {
+      try {
+        later = (await import('./merchant-sharing.js')).SHARING_VIEWS;
+      } catch (error) {
+        throw error instanceof TypeError ? new HttpError(0, String(error)) : error;
+      }
+    },
+    draw: () => {
+      view = later[route.view](place, desk, route);
+      if (document.activeElement === place) focusHead();
+      return [];
+    },
+    empty: () => null,
+  });
+  return {
+    close: () => (view ?? loading).close(),
+    move: (to) => view?.move?.(to) ?? false,
+  };
+}
+
+/** Light the tab of a view, and show the tabs of its group where there is room for one group. */
+function markTabs(view) {
+  const [tab, group] = [tabOf(view), groupOf(view)];
+  for (const link of document.querySelectorAll('[data-view], [data-group-of]')) {
+    const isHere = link.dataset.view === tab || link.dataset.groupOf === group;
+    if (isHere) link.setAttribute('aria-current', link.dataset.view ? 'page' : 'true');
+    else link.removeAttribute('aria-current');
+    if (link.dataset.groupOf === group) link.hash = hashOf(tab); // one comes back to where one was
+    if (isHere && link.dataset.view) link.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }
+  for (const each of document.querySelectorAll('.tab-group')) each.classList.toggle('here', each.dataset.group === group);
 }
 
 /** Back to the sign-in card, with why; the token is forgotten. */

@@ -1,0 +1,63 @@
+/** Where visits and orders come from: every source beside the total, to which they add up. */
+
+import { icon, make } from './dom.js';
+import { t } from './i18n.js';
+import { selectField } from './merchant-fields.js';
+import { mountFilters, roomField } from './merchant-filters.js';
+import { channelName } from './merchant-links.js';
+import { emptyCard, mountLoaded, table } from './merchant-load.js';
+import { money, pageHead, units } from './merchant-parts.js';
+import { sumsUp } from './merchant-reward-rules.js';
+import { hashOf } from './merchant-rules.js';
+
+const BY = ['channel', 'campaign', 'staff', 'inviter'];
+
+/** The view of the report. Returns `{close}`. */
+export function openSources(place, desk, { filters }) {
+  const by = BY.includes(filters.by) ? filters.by : 'channel';
+  const body = make('div');
+  const bar = make('div');
+  place.replaceChildren(pageHead(t('merchant.nav.sources'), { lead: t('merchant.source.lead') }), bar, body);
+  mountFilters(bar, desk, (rooms) => fieldsOf(rooms, filters, by), (chosen) => desk.go('sources', '', chosen));
+  return mountLoaded(body, {
+    load: () => desk.api.get('/api/v1/sources', { room: filters.room, sale: filters.sale, by }),
+    draw: (report) => (report.sources.length ? drawReport(report, by, filters) : null),
+    empty: () => emptyCard('sources', t('merchant.source.none'), t('merchant.source.none.text')),
+  });
+}
+
+const fieldsOf = (rooms, filters, by) => [
+  roomField(rooms, filters.room),
+  selectField({ name: 'by', label: t('merchant.source.by'), value: by, options: BY.map((each) => [each, t(`merchant.source.by.${each}`)]) }),
+];
+
+/** The table with its total, and whether the sources add up to it. */
+function drawReport(report, by, filters) {
+  const { sources, total } = report;
+  const most = Math.max(1, ...sources.map(({ orders }) => orders));
+  const amount = (name) => (row) => money(row[name], report.currency);
+  const columns = [
+    { name: t(`merchant.source.by.${by}`), cell: (row) => (row === total ? t('merchant.source.total') : sourceCell(row, by, most, filters)) },
+    { name: t('merchant.source.visits'), look: 'number', cell: (row) => units(row.visits) },
+    { name: t('merchant.source.orders'), look: 'number', cell: (row) => units(row.orders) },
+    { name: t('merchant.source.paid'), look: 'number', cell: amount('paid_minor') },
+    { name: t('merchant.source.refunded'), look: 'number', cell: amount('refunded_minor') },
+    { name: t('merchant.source.rest'), look: 'number', cell: (row) => money(row.paid_minor - row.refunded_minor, report.currency) },
+  ];
+  const frame = table(t('merchant.nav.sources'), columns, [...sources, total]);
+  frame.querySelector('tbody tr:last-child').classList.add('total-row');
+  const agrees = sumsUp(sources, total);
+  return [
+    frame,
+    make('p', { class: agrees ? 'sum-note good-ink' : 'sum-note bad-ink', role: 'status', data: { agrees: agrees ? 'yes' : 'no' } }, icon(agrees ? 'check' : 'warn'), make('span', { text: t(agrees ? 'merchant.source.agrees' : 'merchant.source.differs') })),
+  ];
+}
+
+function sourceCell(row, by, most, filters) {
+  const share = make('i');
+  share.style.width = `${(100 * row.orders) / most}%`;
+  const name = by === 'channel' ? channelName(row.source) : row.source || t('merchant.source.unnamed');
+  const href = row.source && hashOf('visits', '', { room: filters.room, [by]: row.source });
+  const words = href ? make('a', { class: 'link', href, dir: 'auto', text: name }) : make('span', { text: name });
+  return make('div', { class: 'source-cell' }, words, make('span', { class: 'bar', 'aria-hidden': 'true' }, share));
+}
