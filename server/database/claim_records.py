@@ -21,6 +21,7 @@ from flash_sale.pricing import Coupon, Goods, Priced, Rule, Shop, WhyNot, price
 from server.database.coupon_records import chosen
 from server.database.coupon_tables import coupon_claim_parts, coupon_claims, coupons
 from server.database.engine import Database
+from server.database.sale_tables import orders
 
 IDS_AT_ONCE = 500
 
@@ -84,23 +85,38 @@ class ClaimRecords:
             lambda connection: _claim(connection, asked, now_ms), attempt="claim coupons"
         )
 
-    async def give_back(self, orders: Iterable[OrderId], now_ms: int) -> None:
+    async def give_back(self, gone: Iterable[OrderId], now_ms: int) -> None:
         """Return claims that are still held: the store has no such orders and will have none."""
-        ids = sorted(orders)
+        ids = sorted(gone)
 
         def work(connection: sa.Connection) -> None:
             _become(connection, ids, (ClaimState.HELD,), ClaimState.RETURNED, now_ms)
 
         await self._database.run(work, attempt="give coupons back")
 
+    async def settle(self, order: OrderId, state: OrderState, now_ms: int) -> None:
+        """`settle` one order in a transaction of its own."""
+        await self._database.run(
+            lambda connection: settle(connection, {order: state}, now_ms),
+            attempt=f"settle the coupons of {order}",
+        )
+
     async def held_since(self, before_ms: int, after: str, limit: int) -> list[HeldClaim]:
-        """Claims that are held since before an instant, by order id, those behind `after`."""
+        """Claims that are held since before an instant, by order id, those behind `after`.
+
+        Those whose orders are open in SQL are well and are left out.
+        """
+        is_open = sa.exists().where(
+            orders.c.id == coupon_claims.c.order_id,
+            orders.c.state.in_([OrderState.QUEUED, OrderState.RESERVED]),
+        )
         query = (
             sa.select(coupon_claims)
             .where(
                 coupon_claims.c.state == ClaimState.HELD,
                 coupon_claims.c.claimed_at_ms < before_ms,
                 coupon_claims.c.order_id > after,
+                ~is_open,
             )
             .order_by(coupon_claims.c.order_id)
             .limit(limit)
@@ -141,12 +157,12 @@ def _become(
             .values(state=after, changed_at_ms=now_ms)
             .returning(coupon_claims.c.order_id)
         )
-        orders = list(connection.execute(turned).scalars())
+        turned_ids = list(connection.execute(turned).scalars())
         values: dict[str, Any] = {"state": "granted", "order_id": None}
         if after is ClaimState.SPENT:
             values = {"state": "spent"}
-        if orders:
-            mine = sa.update(coupons).where(coupons.c.order_id.in_(orders))
+        if turned_ids:
+            mine = sa.update(coupons).where(coupons.c.order_id.in_(turned_ids))
             connection.execute(mine.values(**values))
 
 
@@ -168,17 +184,15 @@ class _Batch:
 
     def __init__(self, connection: sa.Connection, asked: Sequence[Asked], now_ms: int) -> None:
         self._now_ms = now_ms
-        orders = [one.purchase.order_id for one in asked]
-        rows = connection.execute(
-            sa.select(coupon_claims).where(coupon_claims.c.order_id.in_(orders))
-        )
+        ids = [one.purchase.order_id for one in asked]
+        rows = connection.execute(sa.select(coupon_claims).where(coupon_claims.c.order_id.in_(ids)))
         self._known: dict[str, tuple[str, Claim]] = {row.order_id: _known(row) for row in rows}
         self._coupons: dict[tuple[str, str], Coupon] = {}
         wanted: dict[str, set[str]] = {}
         for one in asked:
             wanted.setdefault(one.purchase.user, set()).update(one.coupons)
-        for user, ids in wanted.items():
-            for coupon in chosen(connection, user, sorted(ids)):
+        for user, mine in wanted.items():
+            for coupon in chosen(connection, user, sorted(mine)):
                 self._coupons[user, coupon.id] = coupon
         self._claims: list[dict[str, Any]] = []
         self._parts: list[dict[str, Any]] = []
