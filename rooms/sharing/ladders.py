@@ -82,6 +82,7 @@ class BatchFacts:
     currency: str
     left: int
     worth_minor: int | None
+    ends_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,13 @@ def _of_batches(ladder: Ladder, batches: Mapping[str, BatchFacts]) -> list[Probl
             found.append(Problem(field, f"its coupons are {batch.currency}"))
         if drawn[name] > batch.left:
             found.append(Problem(field, f"only {batch.left} of it can still be issued"))
-        if batch.worth_minor is not None and cost_minor < batch.worth_minor:
+        if batch.ends_at_ms is not None and batch.ends_at_ms < ladder.ends_at_ms:
+            found.append(Problem(field, "it ends before the ladder does"))
+        if batch.worth_minor is None:
+            found.append(
+                Problem(field, "it has no cap: nobody can say what a coupon costs at most")
+            )
+        elif cost_minor < batch.worth_minor:
             why = f"one coupon of it takes off up to {batch.worth_minor}"
             found.append(Problem(f"{place}cost_minor", why))
     return found

@@ -24,7 +24,12 @@ LADDER = Ladder(
     starts_at_ms=1_000,
     ends_at_ms=9_000,
 )
-BATCHES = {"ten-off": BatchFacts("CNY", 100, 1_000), "hello": BatchFacts("CNY", 500, 300)}
+BATCHES = {
+    "ten-off": BatchFacts("CNY", 100, 1_000),
+    "hello": BatchFacts("CNY", 500, 300),
+    "tenth": BatchFacts("CNY", 500, None),
+    "short": BatchFacts("CNY", 500, 500, ends_at_ms=8_999),
+}
 
 
 def found(ladder: Ladder, *, shares_max: int = 100) -> dict[str, str]:
@@ -68,6 +73,8 @@ def test_a_ladder_within_its_budget_can_be_published() -> None:
         (with_tier(1, coupon_batch="gone"), "tiers.0.coupon_batch", "no batch 'gone'"),
         (with_tier(1, stock=101, cost_minor=1), "tiers.0.coupon_batch", "only 100"),
         (with_tier(1, cost_minor=999), "tiers.0.cost_minor", "takes off up to 1000"),
+        (with_tier(1, coupon_batch="tenth"), "tiers.0.coupon_batch", "no cap"),
+        (with_tier(1, coupon_batch="short"), "tiers.0.coupon_batch", "ends before"),
         (with_tier(2, pool_minor=29), "tiers.1.pool_minor", "1 for each share"),
         (with_tier(2, stock=101), "tiers.1.stock", "at most 100 shares"),
         (with_tier(3, kind=RewardKind.POINTS), "tiers.2.points", "at least 1"),
