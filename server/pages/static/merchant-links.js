@@ -13,7 +13,8 @@ import { hashOf } from './merchant-rules.js';
 import { roomOptions } from './merchant-sales.js';
 import { makeSheet } from './sheet.js';
 
-const WORD_CHARS_MAX = 64;
+const LABEL_CHARS_MAX = 64;
+const ID_CHARS_MAX = 255;
 let policies = null;
 
 /** The view of all links. Returns `{close}`. */
@@ -26,7 +27,10 @@ export function openLinks(place, desk, { filters }) {
     showLink(link, desk);
   }));
   place.replaceChildren(pageHead(t('merchant.nav.links'), { lead: t('merchant.link.lead'), tools: [create()] }), bar, body);
-  mountFilters(bar, desk, (rooms) => [roomField(rooms, filters.room)], (chosen) => desk.go('links', '', chosen));
+  mountFilters(bar, desk, (rooms) => [
+    roomField(rooms, filters.room),
+    textField({ name: 'campaign', label: t('merchant.campaign'), value: filters.campaign ?? '', maxlength: LABEL_CHARS_MAX, enterkeyhint: 'search' }),
+  ], (chosen) => desk.go('links', '', chosen));
   const list = mountList(body, {
     label: t('merchant.nav.links'),
     page: (after) => desk.api.page('/api/v1/links', 'links', filters, after),
@@ -57,13 +61,14 @@ async function newLink(desk, roomWanted) {
     desk.api.all('/api/v1/rooms', 'rooms').catch(() => []),
     loadPolicies(desk).catch(() => []),
   ]);
-  const channels = table.length ? table.map(({ channel }) => channel) : ['other'];
+  const channels = table.filter(({ may_share: may }) => may).map(({ channel }) => channel);
+  if (!channels.length) channels.push('other');
   const room = selectField({ name: 'room', label: t('merchant.room.room'), value: roomWanted ?? rooms[0]?.id, options: roomOptions(rooms, roomWanted) });
   const channel = selectField({ name: 'channel', label: t('merchant.channel'), value: channels.includes('poster') ? 'poster' : channels[0], options: channels.map((each) => [each, channelName(each)]) });
   const why = make('p', { class: 'help', role: 'status' });
   channel.root.append(why);
-  const campaign = textField({ name: 'campaign', label: t('merchant.campaign.optional'), help: t('merchant.campaign.help'), maxlength: WORD_CHARS_MAX });
-  const staff = textField({ name: 'staff', label: t('merchant.staff.optional'), help: t('merchant.staff.help'), maxlength: WORD_CHARS_MAX });
+  const campaign = textField({ name: 'campaign', label: t('merchant.campaign.optional'), help: t('merchant.campaign.help'), maxlength: LABEL_CHARS_MAX });
+  const staff = textField({ name: 'staff', label: t('merchant.staff.optional'), help: t('merchant.staff.help'), maxlength: ID_CHARS_MAX });
   const product = selectField({ name: 'product', label: t('merchant.link.opens'), options: [] });
   const drawProducts = (products) => product.input.replaceChildren(...[['', t('merchant.link.opens.room')], ...products.map(({ id, title }) => [id, title])].map(([value, words]) => make('option', { value, text: words })));
   const loadProducts = () => {
