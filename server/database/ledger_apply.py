@@ -6,7 +6,7 @@ which moves come, nor on how often.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from flash_sale.catalog import is_id
-from flash_sale.model import Move, MoveKind, Order, OrderId, Payment, PaymentOutcome
+from flash_sale.model import Move, MoveKind, Order, OrderId, Payment, PaymentOutcome, SaleId
 from server.database.bulk import Bulk, Row
 from server.database.errors import Diverged, OldEpoch, UnknownSale
 from server.database.move_json import WrittenMove, read_move, written
@@ -28,6 +28,11 @@ from server.database.sale_tables import (
     stock_moves,
 )
 from server.database.sale_words import Applied
+
+# What else is settled in the transaction that stores moves: called with those of orders that are
+# new, by number. What it raises undoes them, and an error that `Ledger.apply` names for moves that
+# can never be stored sets them aside: it must raise none of those for a move that is well.
+Follow = Callable[[sa.Connection, SaleId, Sequence[Move]], None]
 
 IDS_AT_ONCE = 500  # orders whose payments one query asks for
 SEQ_GAP_MAX = 256  # moves further apart are looked for by a query of their own
@@ -63,7 +68,10 @@ _REFUNDS = Bulk(
 
 
 def apply_moves(
-    connection: sa.Connection, sale_id: str, batches: Iterable[Iterable[Move]]
+    connection: sa.Connection,
+    sale_id: str,
+    batches: Iterable[Iterable[Move]],
+    follow: Sequence[Follow] = (),
 ) -> Applied:
     """Store the moves that are new. Raises what `Ledger.apply` promises, having stored nothing."""
     sale = _lock(connection, sale_id)
@@ -71,6 +79,9 @@ def apply_moves(
     fresh = _new_ones(connection, sale, given)
     if fresh:
         _store(connection, sale, fresh)
+        moves = sorted((one.move for one in fresh if one.move.order), key=lambda move: move.seq)
+        for settle in follow if moves else ():
+            settle(connection, SaleId(sale.id), moves)
     return Applied(len(fresh), repeats + len(given) - len(fresh))
 
 

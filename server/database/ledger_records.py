@@ -14,7 +14,7 @@ from sqlalchemy import exc
 
 from flash_sale.model import Move
 from server.database.engine import Database
-from server.database.ledger_apply import apply_moves
+from server.database.ledger_apply import Follow, apply_moves
 from server.database.order_records import refund_of
 from server.database.sale_tables import ledger_set_aside, refunds, webhook_events
 from server.database.sale_words import Applied, Refund, SetAside, WebhookEvent
@@ -24,10 +24,15 @@ ERROR_CHARS_MAX = 2_000
 
 
 class Ledger:
-    """What the stream of a sale becomes. All calls raise `DatabaseUnavailable`."""
+    """What the stream of a sale becomes. All calls raise `DatabaseUnavailable`.
 
-    def __init__(self, database: Database) -> None:
+    `follow` are called in the transactions that store moves, each once with every move of an
+    order: in the order of their numbers as far as they come together. See `Follow`.
+    """
+
+    def __init__(self, database: Database, follow: Sequence[Follow] = ()) -> None:
         self._database = database
+        self._follow = tuple(follow)
 
     async def apply(self, sale_id: str, batches: Sequence[Sequence[Move]]) -> Applied:
         """Store the moves of one sale that are new, all or none, in one transaction.
@@ -39,7 +44,7 @@ class Ledger:
         for a move that can never be stored. After a lost answer apply the same moves again.
         """
         return await self._database.run(
-            lambda connection: apply_moves(connection, sale_id, batches),
+            lambda connection: apply_moves(connection, sale_id, batches, self._follow),
             attempt=f"store moves of sale {sale_id}",
         )
 

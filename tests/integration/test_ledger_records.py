@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -18,9 +19,11 @@ from flash_sale.model import (
     OrderState,
     PaymentOutcome,
     PricedLine,
+    SaleId,
     SaleState,
 )
 from server.database.engine import Database
+from server.database.move_json import written
 from server.database.records import (
     Applied,
     DatabaseUnavailable,
@@ -32,6 +35,7 @@ from server.database.records import (
     SaleRecords,
     UnknownSale,
 )
+from server.database.sale_tables import orders as orders_table
 from tests.support.ledger_parts import (
     NOW_MS,
     History,
@@ -41,6 +45,7 @@ from tests.support.ledger_parts import (
     new_order,
     payment,
     random_history,
+    with_own_price,
 )
 from tests.support.sql import open_engine
 
@@ -97,6 +102,68 @@ async def test_whatever_happens_in_a_sale_can_be_read_again_as_it_was(
         found = {row.order.id: row.order for row in await orders.page(None, 1_000, sale=sale)}
         assert found == history.orders
         assert await orders.books(sale) == books_of(history.moves)
+
+
+async def test_a_plain_order_is_written_down_without_a_word_of_what_it_has_not(
+    database: Database, ledger: Ledger
+) -> None:
+    await make_sale(database)
+    history = History()
+    history.place()
+    order = with_own_price(new_order(request_id="r2"))
+    history.add(MoveKind.RESERVED, order)
+    await ledger.apply("s1", [history.moves])
+    plain, priced = [written(move).text for move in history.moves]
+    assert '"lines":[["red",1,100]]' in plain
+    assert not [word for word in ("discount", "coupons", "note") if word in plain]
+    assert '"lines":[["red",1,130,30]]' in priced
+    assert '"discount_minor":40,"coupons":["c1"],"note":' in priced
+
+
+# what follows in the same transaction
+
+
+async def test_who_follows_hears_of_every_move_of_an_order_once_and_in_order(
+    database: Database,
+) -> None:
+    await make_sale(database)
+    history = random_history(1, 120)
+    heard: list[Move] = []
+    ledger = Ledger(database, [lambda _connection, _sale, moves: heard.extend(moves)])
+    wanted = [move for move in history.moves if move.order is not None]
+    backwards = history.moves[:60][::-1]
+    await ledger.apply("s1", [backwards[:30], backwards[30:]])
+    await ledger.apply("s1", [history.moves[:60]])
+    assert heard == [move for move in wanted if move.seq <= 60]
+    await ledger.apply("s1", [history.moves[50:], history.moves[55:]])
+    assert heard == wanted
+
+
+async def test_what_a_follower_writes_and_the_moves_are_stored_together_or_not_at_all(
+    database: Database, orders: OrderRecords
+) -> None:
+    await make_sale(database)
+    history = History()
+    history.put_on_sale(10)
+    order = history.place()
+    seen: list[SaleId] = []
+
+    def rename(connection: sa.Connection, sale: SaleId, moves: Sequence[Move]) -> None:
+        seen.append(sale)
+        ids = [move.order.id for move in moves if move.order is not None]
+        query = sa.update(orders_table).where(orders_table.c.id.in_(ids)).values(name="followed")
+        assert connection.execute(query).rowcount == len(ids) == 1
+
+    def fail(connection: sa.Connection, sale: SaleId, moves: Sequence[Move]) -> None:
+        raise RuntimeError("a bug of whoever follows")
+
+    with pytest.raises(RuntimeError):
+        await Ledger(database, [rename, fail]).apply("s1", [history.moves])
+    assert await orders.find(order.id) is None
+    assert await Ledger(database, [rename]).apply("s1", [history.moves]) == Applied(4, 0)
+    row = await orders.find(order.id)
+    assert row is not None
+    assert (row.order.name, seen) == ("followed", ["s1", "s1"])
 
 
 async def test_moves_in_any_order_and_portions_with_repeats_come_to_the_same_rows(

@@ -235,7 +235,25 @@ def _place(history: History, chance: random.Random) -> None:
     if not waits and chance.random() < 0.3:  # a basket, its lines not in the order of their skus
         more = tuple(PricedLine(sku, 2, PRICES[sku]) for sku in SKUS)
         order = replace(order, lines=more, amount_minor=2 * sum(PRICES.values()))
+    if chance.random() < 0.3:
+        order = with_own_price(order, chance.choice(((), ("c1",), ("c-2", "tea_3"))))
     history.add(MoveKind.QUEUED if waits else MoveKind.RESERVED, order)
+
+
+def with_own_price(order: Order, coupons: tuple[str, ...] = ("c1",)) -> Order:
+    """The order through a reseller's link, with coupons, and with a note that says why."""
+    lines = tuple(
+        replace(line, price_minor=line.price_minor + 30, markup_minor=30) for line in order.lines
+    )
+    discount_minor = 40 * len(coupons)
+    return replace(
+        order,
+        lines=lines,
+        amount_minor=sum(line.qty * line.price_minor for line in lines) - discount_minor,
+        discount_minor=discount_minor,
+        coupons=coupons,
+        note=f'{{"price":[],"source":"朋友圈 {order.user}"}}',
+    )
 
 
 def _staff(history: History, chance: random.Random) -> None:
