@@ -7,6 +7,7 @@ page learns over the WebSocket like every other client.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ from server.settings import Settings
 
 ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?\Z|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?\Z")
+RETRY_AFTER_S = 2
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page_routes(settings: Settings) -> list[BaseRoute]:
-    """Everything a browser opens; put it after the API's routes."""
+def page_routes(
+    settings: Settings, share_routes: Callable[[Pages], list[BaseRoute]] = lambda _pages: []
+) -> list[BaseRoute]:
+    """Everything a browser opens. `share_routes` are those of links, made of the same parts."""
     pages = Pages(settings)
     return [
+        *share_routes(pages),
         Route("/", pages.landing, name="landing"),
         Route("/r/{room}", pages.viewer, name="viewer"),
         Route("/host/{room}", pages.host, name="host"),
@@ -60,6 +65,12 @@ def content_security_policy(host: str) -> str:
             "trusted-types 'none'",
         )
     )
+
+
+def host_of(request: Request) -> str:
+    """The request's Host header if it can be one, else empty: it ends up in pages."""
+    host = request.headers.get("host", "")
+    return host if _HOST.match(host) else ""
 
 
 class Pages:
@@ -96,7 +107,7 @@ class Pages:
 
     async def landing(self, request: Request) -> Response:
         """A quiet front page: no list of rooms, because links are given by the merchant."""
-        return self._page(request, "landing.html", title="landing_title")
+        return self.page(request, "landing.html", title="landing_title")
 
     async def viewer(self, request: Request) -> Response:
         """The room as its audience sees it."""
@@ -108,12 +119,12 @@ class Pages:
 
     async def merchant(self, request: Request) -> Response:
         """The desk of merchants, over the HTTP API; whose rooms and sales, the token says."""
-        return self._page(request, "merchant.html", title="merchant_title")
+        return self.page(request, "merchant.html", title="merchant_title")
 
     async def static(self, request: Request) -> Response:
         """A file of the pages."""
         found = self.assets.serve(request, request.path_params["path"])
-        return found or self._missing(request)
+        return found or self.missing(request)
 
     async def theme(self, request: Request) -> Response:
         """The brand's colours as a stylesheet."""
@@ -127,30 +138,51 @@ class Pages:
     def _room_page(self, request: Request, template: str, *, title: str) -> Response:
         room = request.path_params["room"]
         if not ROOM_ID.match(room):
-            return self._missing(request)
-        return self._page(request, template, title=title, room=room)
+            return self.missing(request)
+        return self.page(request, template, title=title, room=room)
 
-    def _missing(self, request: Request) -> Response:
-        return self._page(request, "missing.html", title="missing_title", status=404)
+    def missing(self, request: Request) -> Response:
+        """There is nothing here, in the reader's language."""
+        return self.page(request, "missing.html", title="missing_title", status=404)
 
-    def _page(
-        self, request: Request, template: str, *, title: str, status: int = 200, room: str = ""
+    def busy(self, request: Request) -> Response:
+        """It cannot be looked up just now; the reader, or their browser, comes again."""
+        answer = self.page(request, "busy.html", title="busy_title", status=503)
+        answer.headers["retry-after"] = str(RETRY_AFTER_S)
+        return answer
+
+    def language(self, request: Request) -> str:
+        """The language of a page: asked for in the address, else the browser's."""
+        accepted = request.headers.get("accept-language", "")
+        return choose_language(request.query_params.get("lang"), accepted)
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        title: str,
+        status: int = 200,
+        room: str = "",
+        share: str = "",
+        card: object = None,
     ) -> Response:
-        language = choose_language(
-            request.query_params.get("lang"), request.headers.get("accept-language", "")
-        )
+        """A page. `title` is a word of ours or, with a `card` for previews, text of people's."""
+        language = self.language(request)
         words = WORDS[language]
         context: dict[str, Any] = {
             "lang": language,
             "words": words,
-            "title": words[title],
+            "title": words[title] if card is None else title,
             "room": room,
+            "share": share,
+            "card": card,
         }
         return HTMLResponse(
             self.templates.get_template(template).render(context),
             status_code=status,
             headers={
-                "content-security-policy": content_security_policy(request.headers.get("host", "")),
+                "content-security-policy": content_security_policy(host_of(request)),
                 "content-language": language,
                 "vary": "Accept-Language",
                 "cache-control": CACHE_AND_ASK,

@@ -74,15 +74,31 @@ async def test_a_page_with_all_its_files_is_under_100_kb(page: str) -> None:
     assert await weight_of_page(page) < PAGE_BYTES_MAX
 
 
-@pytest.mark.parametrize("page", ["viewer", "host"])
-def test_a_page_preloads_exactly_the_modules_it_uses(page: str) -> None:
-    used: set[str] = set()
-    unread = [page]
+def modules_of(name: str) -> set[str]:
+    """A module and all that it imports, and what they import."""
+    used = {name}
+    unread = [name]
     while unread:
         text = (STATIC / f"{unread.pop()}.js").read_text()
         new = set(re.findall(r"from '\./([\w-]+)\.js'", text)) - used
         used |= new
         unread += new
+    return used
+
+
+async def test_what_sharing_adds_when_it_is_asked_for_is_under_25_kb() -> None:
+    later = modules_of("share-sheets") - modules_of("viewer")
+    assert {"share-messages", "reward-sheet", "share-poster"} <= later
+    names = [*(f"{module}.js" for module in sorted(later)), "share-sheets.css"]
+    async with serve() as client:
+        files = [await client.get(f"/static/{name}") for name in names]
+    assert all(answer.status_code == 200 for answer in files)
+    assert sum(int(answer.headers["content-length"]) for answer in files) < 25_000
+
+
+@pytest.mark.parametrize("page", ["viewer", "host"])
+def test_a_page_preloads_exactly_the_modules_it_uses(page: str) -> None:
+    used = modules_of(page) - {page}
     listed = re.search(r"for module in \[([^\]]+)\]", (TEMPLATES / f"{page}.html").read_text())
     assert listed
     preloaded = re.findall(r"'([\w-]+)'", listed[1])
@@ -91,12 +107,14 @@ def test_a_page_preloads_exactly_the_modules_it_uses(page: str) -> None:
 
 def of_the_room(path: Path) -> bool:
     """The merchant's desk has words of its own, and tests of its own for them."""
-    return not path.name.startswith(("merchant", "messages"))
+    return not path.name.startswith(("merchant", "messages", "share-messages"))
 
 
 def test_every_message_that_is_used_exists_and_every_message_is_used() -> None:
-    english = (STATIC / "messages-en.js").read_text()
-    keys = set(re.findall(r"^  '([\w.]+)':", english, re.M))
+    own = [(STATIC / name).read_text() for name in ("messages-en.js", "share-messages.js")]
+    listed = [key for text in own for key in re.findall(r"^  '([\w.]+)':", text, re.M)]
+    keys = set(listed)
+    assert len(keys) == len(listed)
     scripts = "".join(path.read_text() for path in SCRIPTS if of_the_room(path))
     pages = filter(of_the_room, TEMPLATES.glob("*.html"))
     templates = "".join(path.read_text() for path in pages)

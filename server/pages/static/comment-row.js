@@ -73,8 +73,8 @@ export function pendingRow(item, { name, onRetry, onDiscard }) {
   );
 }
 
-/** What can be done with a comment: answer it, like it. */
-export function openComment(comment, { count, liked, onReply, onLike }) {
+/** What can be done with a comment: answer it, like it, share it. */
+export function openComment(comment, { count, liked, onReply, onLike, onShare }) {
   const dialog = makeSheet(
     { title: t('comment.title'), look: 'small comment-sheet' },
     make(
@@ -102,6 +102,10 @@ export function openComment(comment, { count, liked, onReply, onLike }) {
           if (!liked) onLike();
         },
       ),
+      button({ icon: 'share', text: t('action.share'), class: 'button quiet comment-share' }, () => {
+        dialog.close();
+        onShare();
+      }),
     ),
   );
 }

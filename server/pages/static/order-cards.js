@@ -55,6 +55,7 @@ class OrderCard {
     this.price = make('span', { class: 'price tabular' });
     this.line = make('span', { class: 'order-line tabular' });
     this.bar = make('i');
+    this.saved = make('p', { class: 'order-saved' });
     this.note = make('p', { class: 'order-note soft' });
     this.pay = button({ text: ' ', class: 'button order-pay' }, () => this.#act('pay'));
     this.cancel = button({ text: ' ', class: 'button quiet order-cancel' }, () => this.#cancelPressed());
@@ -64,6 +65,7 @@ class OrderCard {
       { class: 'order', tabindex: -1 },
       make('div', { class: 'order-head' }, this.title, this.badge),
       make('div', { class: 'order-sum' }, this.price, this.line),
+      this.saved,
       make('div', { class: 'bar-track', 'aria-hidden': 'true' }, this.bar),
       this.note,
       this.tools,
@@ -81,6 +83,9 @@ class OrderCard {
     write(this.badge, t(`order.state.${order.state}`));
     write(this.price, money(order.amount_minor, order.currency));
     write(this.line, lineWords(order, leftMs));
+    const saved = order.discount_minor ? t('order.discount', { price: money(order.discount_minor, order.currency) }) : '';
+    write(this.saved, saved);
+    show(this.saved, saved !== '');
     show(this.bar.parentElement, held);
     if (held) {
       const wholeMs = Math.max(1, order.expires_at_ms - order.reserved_at_ms);

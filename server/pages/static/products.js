@@ -126,6 +126,14 @@ function openProduct(product, { visit, onShare }) {
     priceTag(product),
     rows.length ? make('h4', { class: 'soft', text: t('product.variants') }) : null,
     rows.length ? make('ul', { class: 'variants' }, ...rows) : null,
-    button({ text: t('product.back'), class: 'button wide' }, () => dialog.close()),
+    make(
+      'div',
+      { class: 'actions' },
+      button({ icon: 'share', text: t('action.share'), class: 'button quiet product-share' }, () => {
+        dialog.close();
+        onShare(product);
+      }),
+      button({ text: t('product.back'), class: 'button' }, () => dialog.close()),
+    ),
   );
 }

@@ -15,7 +15,7 @@ const TRY_AGAIN = new Set([100, 111, 429, 503]);
 /**
  * One purchase per sale at a time. Events: `change`, `answered` `{purchase, outcome, order}`,
  * `refused` `{purchase, error}` (the server said no, and would again), `signin` (it waits until
- * somebody is signed in). A purchase is `{requestId, sale, sku, qty, waitlist, user, state}`;
+ * somebody is signed in). A purchase is `{requestId, sale, sku, qty, waitlist, terms, user, state}`;
  * state `waiting` (for a connection), `sending`, `again` (no answer yet; will be asked again by
  * itself), `failed` (no answer; `retry` asks again), `signin`.
  */
@@ -36,10 +36,13 @@ export class Purchases extends Emitter {
     return this.#items.find((item) => item.sale === sale) ?? null;
   }
 
-  /** Ask for units; false when another purchase of this sale is on its way. */
-  buy({ sale, sku, qty, waitlist = false }) {
+  /**
+   * Ask for units; false when another purchase of this sale is on its way. `terms` are `{coupons?,
+   * share?}`: what its price depends on.
+   */
+  buy({ sale, sku, qty, waitlist = false, terms = {} }) {
     if (this.of(sale)) return false;
-    const what = { sale, sku, qty, waitlist };
+    const what = { sale, sku, qty, waitlist, terms };
     const item = { requestId: newId(), ...what, user: this.#user, atMs: Date.now(), tries: 0 };
     this.#items.push(item);
     this.#send(item);
@@ -124,8 +127,8 @@ export class Purchases extends Emitter {
     const { storage, key } = this.#parts;
     const kept = this.#items
       .filter(({ state }) => state !== 'signin') // nobody has asked for it yet
-      .map(({ requestId, sale, sku, qty, waitlist, user, atMs }) => (
-        { requestId, sale, sku, qty, waitlist, user, atMs }
+      .map(({ requestId, sale, sku, qty, waitlist, terms, user, atMs }) => (
+        { requestId, sale, sku, qty, waitlist, terms, user, atMs }
       ));
     try {
       if (kept.length) storage?.setItem(key, JSON.stringify(kept));
@@ -141,7 +144,7 @@ export class Purchases extends Emitter {
       return JSON.parse(this.#parts.storage?.getItem(this.#parts.key) ?? '[]')
         .filter(({ requestId, sale, sku, qty }) => requestId && sale && sku && qty > 0)
         .filter(({ atMs }) => Date.now() - atMs < KEPT_MS)
-        .map((item) => ({ ...item, state: 'waiting', tries: 0 }));
+        .map((item) => ({ terms: {}, ...item, state: 'waiting', tries: 0 }));
     } catch {
       return [];
     }

@@ -10,9 +10,9 @@ const COMMENTS_MAX = 300;
 /**
  * Events: `reset` (everything is new), `comment` (one was added), `removed` (a comment's id),
  * `counted` (ids whose likes changed), `trimmed` (ids that are too old to keep), `heartbeat`
- * `{delta}` (others' likes), `ordered` `{sale, count, names}` (somebody has bought), and, without
- * detail, `room`, `pinned`, `pinnedComment`, `notice`, `slowSeconds`, `shelf`, `likes`, `viewers`,
- * `sales`.
+ * `{delta}` (others' likes), `ordered` `{sale, count, names}` (somebody has bought), `ranking`
+ * `{ladder, top}` (of those who share), and, without detail, `room`, `pinned`, `pinnedComment`,
+ * `notice`, `slowSeconds`, `shelf`, `likes`, `viewers`, `sales`.
  */
 export class RoomState extends Emitter {
   ready = false;
@@ -27,6 +27,7 @@ export class RoomState extends Emitter {
   viewers = 0;
   comments = new Map();
   commentLikes = new Map();
+  markups = {}; // what the link that was opened adds to the price of each sku
   #commentsMax;
 
   constructor({ commentsMax = COMMENTS_MAX } = {}) {
@@ -45,7 +46,7 @@ export class RoomState extends Emitter {
     this.notice = snapshot.notice?.text ?? null;
     this.slowSeconds = snapshot.mode?.slow_seconds ?? 0;
     this.shelf = snapshot.shelf ?? [];
-    this.sales = snapshot.sales ?? [];
+    this.sales = (snapshot.sales ?? []).map((sale) => this.#priced(sale));
     this.likes = snapshot.likes?.total ?? 0;
     this.viewers = snapshot.viewers?.count ?? 0;
     if (!recovered || !this.ready) {
@@ -101,7 +102,7 @@ export class RoomState extends Emitter {
     const known = this.sale(id);
     if (!known && !facts.items) return; // of a sale that we have not seen: the next one is whole
     const others = this.sales.filter((sale) => sale.id !== id);
-    const sales = [...others, { ...known, ...facts, id }];
+    const sales = [...others, this.#priced({ ...known, ...facts, id })];
     this.set('sales', sales.sort((a, b) => (a.id < b.id ? -1 : 1)));
   }
 
@@ -111,6 +112,23 @@ export class RoomState extends Emitter {
     if (!known) return;
     const bySku = new Map(changes.map((change) => [change.sku, change]));
     this.putSale({ sale: id, items: known.items.map((item) => ({ ...item, ...bySku.get(item.sku) })) });
+  }
+
+  /** Show these skus at a reseller's prices, from now on: `{sku: what is added}`. */
+  setMarkups(markups) {
+    this.markups = markups;
+    this.set('sales', this.sales.map((sale) => this.#priced(sale)));
+  }
+
+  /** A sale whose items cost what this person would pay; `base_minor` is the shop's own price. */
+  #priced(sale) {
+    const items = sale.items.map((item) => {
+      const more = this.markups[item.sku] ?? 0;
+      if (!more && item.base_minor === undefined) return item;
+      const base = item.base_minor ?? item.price_minor;
+      return { ...item, base_minor: base, price_minor: base + more };
+    });
+    return { ...sale, items };
   }
 
   /** Newer counts of likes on comments. */
@@ -152,6 +170,7 @@ const EVENTS = {
   'sale.stock': (state, { sale, items }) => state.putStock(sale, items),
   'sale.sold_out': (state, { sale, sku }) => state.putStock(sale, [{ sku, available: 0 }]),
   orders: (state, event) => state.emit('ordered', event),
+  'share.ranking': (state, event) => state.emit('ranking', event),
   likes: (state, { total, delta }) => {
     state.set('likes', total);
     if (delta > 0) state.emit('heartbeat', { delta });

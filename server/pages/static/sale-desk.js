@@ -1,5 +1,6 @@
 /** Buying on the viewer page: joins the room's sales, this person's orders and what shows them. */
 
+import { Coupons } from './coupons.js';
 import { byId, isBusyTyping, write } from './dom.js';
 import { formatTimeLeft } from './format.js';
 import { onLanguage, t } from './i18n.js';
@@ -17,13 +18,16 @@ const SYNC_EVERY_MS = 60_000;
 const OVERDUE_MS = 6_000; // a hold that should long be over: its event was missed, so ask
 
 /**
- * `parts`: `client`, `state`, `room`, `storage`, `pays` (this page may pay: the demo provider),
- * `askName(then)` (make a guest of nobody), `explain(error)` (a sentence for a refused call),
- * `clock` (the server's), `visit` (is told what is seen, opened and chosen).
+ * `parts`: `client`, `subscription`, `state`, `room`, `storage`, `pays` (this page may pay: the
+ * demo provider), `askName(then)` (make a guest of nobody), `explain(error)` (a sentence for a refused call),
+ * `clock` (the server's), `visit` (is told what is seen, opened and chosen), `shareFor(skus)` (the
+ * code of the link whose prices hold for them, or ''), `onShare(product)`,
+ * `hasRewards()` (they may be shown here) and `openRewards()`.
  */
 export function mountSales(parts) {
   const desk = new SaleDesk(parts);
   desk.start();
+  return desk;
 }
 
 class SaleDesk {
@@ -42,6 +46,7 @@ class SaleDesk {
       storage: this.storage,
       key: `live.purchases.${this.room}`,
     });
+    this.coupons = new Coupons({ ask: () => this.client.rpc('coupon.list') });
     this.acts = { pay: (order) => this.#pay(order), cancel: (order) => this.#cancel(order) };
     this.card = new SaleCard({
       state: this.state,
@@ -65,13 +70,16 @@ class SaleDesk {
     this.orders.on('change', changed);
     this.orders.on('turn', ({ order, before }) => this.#turned(order, before));
     this.purchases.on('change', changed);
+    this.coupons.on('change', changed);
     this.purchases.on('answered', (answer) => this.#answered(answer));
-    this.purchases.on('refused', ({ purchase, error }) => this.#say(purchase.sale, this.explain(error)));
+    this.purchases.on('refused', ({ purchase, error }) => this.#refused(purchase, error));
     this.purchases.on('signin', () => this.askName());
     for (const part of ['reset', 'sales', 'shelf', 'pinned']) this.state.on(part, changed);
     this.state.on('ordered', (event) => this.card.tell(event));
     onLanguage(changed);
     this.client.on('connected', ({ data }) => this.#connected(data?.user ?? ''));
+    // In the room, and not before: an order belongs to the visit that has begun there.
+    this.subscription.on('subscribed', () => this.purchases.connected(this.#me));
     this.client.on('publication', ({ data }) => data?.t === 'order' && this.orders.take(data.order));
     setInterval(() => this.client.state === 'connected' && this.clock.sync(), SYNC_EVERY_MS);
     byId('my-orders').addEventListener('click', () => this.openOrders());
@@ -79,9 +87,9 @@ class SaleDesk {
     changed();
   }
 
-  /** Open the sheet of a sale. */
-  openSale(id) {
-    this.#saleSheet = new SaleSheet(id, this.#sheetParts(), () => {
+  /** Open the sheet of a sale, at an item of this product if there is one. */
+  openSale(id, product = '') {
+    this.#saleSheet = new SaleSheet(id, product, this.#sheetParts(), () => {
       this.#saleSheet = null;
       // Who closes instead of giving a name does not buy with a name that is given later.
       if (this.purchases.of(id)?.state === 'signin') this.purchases.giveUp(id);
@@ -104,6 +112,13 @@ class SaleDesk {
       acts: this.acts,
       askName: this.askName,
       visit: this.visit,
+      coupons: this.coupons,
+      shareFor: this.shareFor,
+      explain: this.explain,
+      quote: (basket) => this.client.rpc('order.quote', basket),
+      onShare: this.onShare,
+      hasRewards: this.hasRewards,
+      openRewards: this.openRewards,
       buy: (wanted) => this.purchases.buy(wanted),
       fetching: () => this.#fetching,
       fetch: () => this.#fetch(),
@@ -148,8 +163,8 @@ class SaleDesk {
 
   // ---- what goes out ------------------------------------------------------------------------
 
-  #place({ sale, sku, qty, waitlist, requestId }) {
-    const wanted = { sale, sku, qty, request_id: requestId };
+  #place({ sale, sku, qty, waitlist, terms, requestId }) {
+    const wanted = { sale, sku, qty, request_id: requestId, ...terms };
     return this.client.rpc('order.place', waitlist ? { ...wanted, waitlist } : wanted);
   }
 
@@ -199,9 +214,9 @@ class SaleDesk {
   #connected(user) {
     if (user !== this.#me) this.orders.clear();
     this.#me = user;
+    this.coupons.of(user);
     this.clock.sync();
     this.#fetch();
-    this.purchases.connected(user);
   }
 
   /** Events on this person's channel are not kept for who was away: fetch the list anew. */
@@ -223,6 +238,7 @@ class SaleDesk {
 
   #answered({ purchase, outcome, order }) {
     if (order) this.orders.take(order);
+    if (purchase?.terms.coupons) this.coupons.fetch();
     const known = order && this.orders.get(order.id);
     const left = known?.expires_at_ms ? formatTimeLeft(known.expires_at_ms - this.clock.now()) : '';
     const words = t(`outcome.${outcome}`, { left, n: order?.position ?? '' });
@@ -232,12 +248,18 @@ class SaleDesk {
     if (order && this.#saleSheet?.saleId === purchase.sale) this.#saleSheet.showOrder(order.id);
   }
 
+  #refused({ sale, terms }, error) {
+    if (terms.coupons) this.coupons.fetch(); // what was refused may be spent or over
+    this.#say(sale, this.explain(error));
+  }
+
   #say(sale, words) {
     if (this.#saleSheet?.saleId === sale) this.#saleSheet.say(words);
     else if (words) toast(words, 'bad');
   }
 
   #turned(order, before) {
+    if (order.coupons) this.coupons.fetch();
     const key = before === 'queued' && order.state !== 'cancelled' ? `queue.${order.state}` : order.state;
     const words = TURNS[key];
     if (!words) return;

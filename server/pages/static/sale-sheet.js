@@ -5,12 +5,14 @@ import { formatCount, formatTimeLeft } from './format.js';
 import { language, t } from './i18n.js';
 import { OrderCards } from './order-cards.js';
 import { offerOf, phaseOf, reasonOf, unitsAllowed } from './sale-rules.js';
+import { SalePricing } from './sale-pricing.js';
 import { itemTitle, money, phaseWords, pictureOf } from './sale-words.js';
 import { makeSheet } from './sheet.js';
 
 /**
- * One open sheet of one sale; `onClose` when it is gone. `parts` as for `OrderCards`, and `orders`,
- * `purchases`, `visit`, `buy({sale, sku, qty, waitlist})`. Call `draw` whenever anything may have changed.
+ * One open sheet of one sale; `onClose` when it is gone. `product` is shown first, or ''. `parts` as
+ * for `OrderCards` and `SalePricing`, and `orders`, `purchases`, `visit`, `buy({sale, sku, qty,
+ * waitlist, terms})`. Call `draw` whenever anything may have changed.
  */
 export class SaleSheet {
   #sku = null;
@@ -20,13 +22,14 @@ export class SaleSheet {
   #drawnFor = '';
   #pictured = null;
 
-  constructor(saleId, parts, onClose) {
+  constructor(saleId, product, parts, onClose) {
     this.saleId = saleId;
     this.parts = parts;
+    this.#sku = parts.state.sale(saleId)?.items.find((item) => item.product === product)?.sku ?? null;
     this.#build();
     this.dialog = makeSheet(
       { title: t('sale.title'), look: 'sale-sheet' },
-      this.mine, this.head, this.chooser, this.quantity, this.notes, this.foot,
+      this.mine, this.head, this.chooser, this.quantity, this.pricing.element, this.notes, this.foot,
     );
     this.dialog.addEventListener('close', onClose);
     this.draw();
@@ -51,7 +54,8 @@ export class SaleSheet {
     const sale = state.sale(this.saleId);
     this.cards.draw(ownOrders(orders, this.saleId));
     show(this.mine, this.mine.childElementCount > 0);
-    for (const part of [this.head, this.chooser, this.quantity, this.notes]) show(part, Boolean(sale));
+    const parts = [this.head, this.chooser, this.quantity, this.pricing.element, this.notes];
+    for (const part of parts) show(part, Boolean(sale));
     if (!sale) {
       this.#drawButton(null, 'closed', 'not', 0);
       return;
@@ -64,8 +68,9 @@ export class SaleSheet {
     const offer = offerOf(item, phase, taken);
     this.#drawHead(sale, item, phase);
     this.#drawQuantity(item, offer, taken);
+    this.pricing.draw(sale, item, this.#qty, offer);
     this.#drawNotes(sale, item, phase, taken, offer);
-    this.#drawButton(sale, phase, offer, item.price_minor * this.#qty);
+    this.#drawButton(sale, phase, offer, this.pricing.amount(item.price_minor * this.#qty));
   }
 
   #build() {
@@ -78,7 +83,8 @@ export class SaleSheet {
     this.left = make('span', { class: 'sale-left tabular' });
     const line = make('p', { class: 'sale-head' }, this.words, this.left);
     const texts = make('div', { class: 'product-words' }, line, this.title, this.price);
-    this.head = make('div', { class: 'sale-top' }, this.picture, texts);
+    this.sharing = button({ icon: 'share', label: t('action.share'), class: 'icon-button sale-share' }, () => this.#share());
+    this.head = make('div', { class: 'sale-top' }, this.picture, texts, this.sharing);
     this.choices = make('div', { class: 'choices' });
     this.legend = make('legend', { class: 'soft', text: t('sale.choose') });
     this.chooser = make('fieldset', { class: 'chooser' }, this.legend, this.choices);
@@ -88,6 +94,7 @@ export class SaleSheet {
     this.quantityWords = make('span', { class: 'soft', text: t('sale.quantity') });
     const stepper = make('div', { class: 'stepper' }, this.less, this.count, this.more);
     this.quantity = make('div', { class: 'quantity' }, this.quantityWords, stepper);
+    this.pricing = new SalePricing(this.parts, () => this.draw());
     this.notes = make('ul', { class: 'notes soft' });
     this.message = make('p', { class: 'sale-message', role: 'status' });
     this.go = button({ text: ' ', class: 'button wide sale-buy' }, () => this.#pressed());
@@ -107,6 +114,7 @@ export class SaleSheet {
     write(this.left, left);
     show(this.left, left !== '');
     write(this.title, item.title);
+    show(this.sharing, state.shelf.some(({ id }) => id === item.product)); // only what stands there
     write(this.price, money(item.price_minor, sale.currency));
   }
 
@@ -148,6 +156,15 @@ export class SaleSheet {
     );
     this.#rows.set(item.sku, { row, left });
     return row;
+  }
+
+  /** Share the product of the chosen item; the sheet makes way. */
+  #share() {
+    const { state, onShare } = this.parts;
+    const item = state.sale(this.saleId)?.items.find(({ sku }) => sku === this.#sku);
+    const product = state.shelf.find(({ id }) => id === item?.product);
+    this.dialog.close();
+    onShare(product);
   }
 
   #tellOpened() {
@@ -198,7 +215,7 @@ export class SaleSheet {
     } else words = t(`sale.buy.${phase}`);
     write(this.go.firstElementChild, words);
     this.go.dataset.offer = offer;
-    this.go.setAttribute('aria-disabled', String(isBusy || !buyable));
+    this.go.setAttribute('aria-disabled', String(isBusy || !buyable || this.pricing.busy));
     const state = purchase?.state;
     const told = ['waiting', 'again', 'failed', 'signin'].includes(state) ? t(`purchase.${state}`) : '';
     write(this.message, told || (isBusy ? '' : this.#said));
@@ -222,7 +239,8 @@ export class SaleSheet {
     const waitlist = this.go.dataset.offer === 'wait';
     const qty = waitlist ? 1 : this.#qty;
     this.parts.visit.tell('checkout', { sale: this.saleId });
-    this.parts.buy({ sale: this.saleId, sku: this.#sku, qty, waitlist });
+    const terms = this.pricing.terms(this.#sku);
+    this.parts.buy({ sale: this.saleId, sku: this.#sku, qty, waitlist, terms });
   }
 }
 

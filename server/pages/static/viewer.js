@@ -15,8 +15,10 @@ import { moderationFromError, moderationWords, refusalWords } from './refusals.j
 import { drawPinnedComment, drawRoomHead } from './room-head.js';
 import { RoomState } from './room-state.js';
 import { mountSales } from './sale-desk.js';
+import { phaseOf } from './sale-rules.js';
 import { ServerClock } from './server-clock.js';
 import { keepSession, keptSession, roleIn, socketAddress, tokenFromAddress } from './session.js';
+import { ShareDesk } from './share-desk.js';
 import { toast } from './sheet.js';
 import { mountStage } from './stage.js';
 import { mountStatus } from './status.js';
@@ -141,6 +143,7 @@ function pressComment(comment) {
     liked: liked.has(comment.id),
     onReply: () => composer.replyTo(comment),
     onLike: () => likeComment(comment),
+    onShare: () => sharing.share({ kind: 'comment', comment }),
   });
 }
 
@@ -156,6 +159,15 @@ async function likeComment(comment) {
   } catch (error) {
     toast(refusalWords(error, context()), 'bad');
   }
+}
+
+/** A link leads to this product: to its sale while there is one, else to its page. */
+function openShared(id) {
+  const runs = (sale) => phaseOf(sale, clock.now()) !== 'closed';
+  const sale = state.sales.find((one) => runs(one) && one.items.some(({ product }) => product === id));
+  const product = state.shelf.find((one) => one.id === id);
+  if (sale) sales.openSale(sale.id, id);
+  else if (product) products.open(product);
 }
 
 function whenSubscribed(act) {
@@ -238,6 +250,7 @@ function wireKeys() {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isBusyTyping(event.target)) return;
     if (event.key === 'l' || event.key === 'L') byId('like').click();
+    if (event.key === 's' || event.key === 'S') byId('share').click();
     if (event.key === '/') {
       event.preventDefault();
       byId('comment-text').focus();
@@ -251,7 +264,22 @@ translate(document.documentElement);
 languageSwitch(byId('language'));
 mountStage(state);
 const sayClosed = mountStatus(client, enterAgain);
-mountProducts(state, { visit });
+const sharing = new ShareDesk({
+  client,
+  subscription,
+  state,
+  room,
+  brand: page.brand,
+  logo: page.logo,
+  code: page.share ?? '',
+  askName,
+  whenSubscribed,
+  isSomebody: () => Boolean(me.user),
+  explain: (error) => refusalWords(error, context()),
+  openProduct: openShared,
+});
+const onShare = (product) => sharing.share({ kind: 'product', product });
+const products = mountProducts(state, { visit, onShare });
 mountHearts({
   client,
   state,
@@ -260,8 +288,9 @@ mountHearts({
   send: (n) => client.rpc('like.add', { room, n }),
 });
 announceComments(state, isMine);
-mountSales({
+const sales = mountSales({
   client,
+  subscription,
   state,
   room,
   clock,
@@ -270,6 +299,10 @@ mountSales({
   pays: page.pays === 'yes',
   askName: () => askName(),
   explain: (error) => refusalWords(error, context()),
+  onShare,
+  shareFor: (skus) => sharing.codeFor(skus),
+  hasRewards: () => sharing.rewards,
+  openRewards: () => sharing.openRewards('rewards'),
 });
 for (const part of ['reset', 'room', 'viewers']) state.on(part, drawHead);
 for (const part of ['reset', 'notice']) state.on(part, drawNotice);

@@ -22,15 +22,24 @@ export function mountVisit({ client, subscription, room, share, clock }) {
     nowMs: () => clock.now(),
   });
   const tell = (t, facts) => tracker.tell(t, facts);
-  const enter = () => tell('enter', tracker.source);
   const seen = new VisibleClock({ say: tell });
   let gone = false; // a page that goes is hidden too, which says nothing new
   const look = () => gone || seen.set(!document.hidden);
-  enter();
-  look();
+  const begin = () => {
+    tell('enter', tracker.source);
+    seen.stop();
+    look();
+  };
+  begin();
+  let wasIn = false;
+  const join = () => {
+    if (wasIn) begin(); // a new connection knows nothing of the visit
+    wasIn = true;
+    tracker.joined();
+  };
   // What is told carries the server's time: nothing is told before that is known.
-  subscription.on('subscribed', () => clock.synced && tracker.joined());
-  clock.on('sync', () => subscription.state === 'subscribed' && !tracker.isJoined && tracker.joined());
+  subscription.on('subscribed', () => clock.synced && join());
+  clock.on('sync', () => subscription.state === 'subscribed' && !tracker.isJoined && join());
   subscription.on('unsubscribed', () => tracker.left());
   client.on('state', ({ state }) => state !== 'connected' && tracker.left());
   document.addEventListener('visibilitychange', look);
@@ -42,8 +51,7 @@ export function mountVisit({ client, subscription, room, share, clock }) {
   addEventListener('pageshow', ({ persisted }) => {
     if (!persisted) return;
     gone = false;
-    enter();
-    look();
+    if (tracker.isJoined) begin(); // else it begins with the new connection
   });
   return { tell, see: watcher(tell), id: tracker.id };
 }

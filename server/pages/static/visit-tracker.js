@@ -59,12 +59,12 @@ export class VisitTracker {
     else this.#later();
   }
 
-  /** In the room, perhaps again: what was not answered is sent again, in order. */
+  /** In the room, perhaps again: what was not answered is sent again, in order, and what waits. */
   joined() {
     this.#joined = true;
     this.#sending = 0;
     for (const batch of [...this.#kept.batches]) this.#send(batch);
-    this.#later();
+    this.#flush(true); // whatever is done next must find the visit there
   }
 
   /** Out of the room: nothing is sent until `joined`. */

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { formatCount, formatPrice, priceRange } from '../../../server/pages/static/format.js';
+import { SHARE_MESSAGES } from '../../../server/pages/static/share-messages.js';
 import { chooseLanguage, fill, LANGUAGES, matchLanguage, MESSAGES } from '../../../server/pages/static/messages.js';
+
+const ALL = Object.fromEntries(LANGUAGES.map((one) => [one, { ...MESSAGES[one], ...SHARE_MESSAGES[one] }]));
 
 test('both languages have the same keys, in the same order', () => {
   assert.deepEqual(Object.keys(MESSAGES), LANGUAGES);
@@ -12,10 +15,10 @@ test('both languages have the same keys, in the same order', () => {
 
 test('both languages fill in the same names', () => {
   const names = (message) => (message.match(/\{\w+\}/g) ?? []).sort();
-  for (const key of Object.keys(MESSAGES.en)) {
-    assert.deepEqual(names(MESSAGES['zh-CN'][key]), names(MESSAGES.en[key]), key);
-    assert.notEqual(MESSAGES.en[key].trim(), '', key);
-    assert.notEqual(MESSAGES['zh-CN'][key].trim(), '', key);
+  for (const key of Object.keys(ALL.en)) {
+    assert.deepEqual(names(ALL['zh-CN'][key]), names(ALL.en[key]), key);
+    assert.notEqual(ALL.en[key].trim(), '', key);
+    assert.notEqual(ALL['zh-CN'][key].trim(), '', key);
   }
 });
 
