@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
@@ -43,7 +43,8 @@ from server.handshake import Door
 from server.health import Health
 from server.ledger.audit import Auditor
 from server.live_rooms import LiveRooms
-from server.pages.routes import page_routes
+from server.pages.routes import Pages, page_routes
+from server.pages.share import SharePages
 from server.realtime import RoomRealtime
 from server.redis_client import Client, ClientRole, connect
 from server.rpc import Procedures, Talk
@@ -303,12 +304,27 @@ class App:
         await self._starlette(scope, receive, send)
 
 
+def share_routes(services: Services, pages: Pages) -> list[BaseRoute]:
+    """The pages behind share links."""
+    settings = services.settings
+    shared = SharePages(
+        pages,
+        services.links,
+        services.rooms,
+        services.catalog,
+        public_url=settings.public_url,
+        logo=settings.brand_logo_url,
+    )
+    return shared.routes()
+
+
 def _routes(worker: Worker) -> list[Any]:
     routes: list[WebSocketRoute | Route | Mount] = [
         WebSocketRoute("/connection/websocket", worker.door),
         *worker.health.routes(),
     ]
-    return [*routes, *page_routes(worker.settings), Mount("/", app=build_api(worker.services))]
+    pages = page_routes(worker.settings, partial(share_routes, worker.services))
+    return [*routes, *pages, Mount("/", app=build_api(worker.services))]
 
 
 def create_app(
