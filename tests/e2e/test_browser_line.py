@@ -126,6 +126,7 @@ def test_a_killed_worker_costs_the_audience_nothing(visit: Visit, shop: Shop, ro
         phone.page.locator("#like").click()
     host.page.keyboard.press("1")
     expect(host.page.locator("#count-likes")).to_have_text("4")
+    expect(host.page.locator(".tile.pinned")).to_have_count(1)  # it was answered
     for pid in shop.worker_pids():
         shop.kill_worker(pid)
     phone.wait_connection("waiting")
