@@ -61,6 +61,8 @@ from server.sales.rpc_orders import Orders, Steerings
 from server.settings import BadSetting, Limits, Settings
 from server.sharing.coupons import Coupons
 from server.sharing.link_desk import open_link_desk
+from server.sharing.reward_desk import open_reward_desk
+from server.sharing.rpc_rewards import Rewards
 from server.sharing.rpc_share import Sharing
 from server.sharing.rpc_visits import Visits
 from server.sharing.till import open_till
@@ -159,6 +161,7 @@ async def open_worker(
     orders = Orders(desk, till, rooms, settings.payment_provider)
     visits = open_visit_desk(commands, gateway, limits, now_ms)
     sharing = Sharing(link_desk, visits.saw)
+    rewards = open_reward_desk(settings, database, link_desk.policies, now_ms)
     tables = (
         talk,
         staff,
@@ -166,6 +169,7 @@ async def open_worker(
         Steerings(desk, limits),
         sharing,
         Coupons(CouponRecords(database), limits, now_ms),
+        Rewards(rewards),
     )
     procedures = [watched(table.procedures(), visits.saw) for table in tables]
     tracking = Visits(visits, link_desk.links, limits).procedures()
@@ -210,6 +214,7 @@ async def open_worker(
             desk=desk,
             till=till,
             links=link_desk,
+            rewards=rewards,
             sales=sale_records,
             orders=order_records,
             ledger=Ledger(database),

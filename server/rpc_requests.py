@@ -160,6 +160,14 @@ class ShareOpen(Request):
     code: Annotated[str, Field(max_length=64)]
 
 
+class ShareRanking(InRoom):
+    limit: Annotated[int, Field(ge=1, le=100)] | None = None
+
+
+class RewardNamed(Request):
+    grant: Id
+
+
 def parse(model: type[RequestT], data: Any) -> RequestT:
     """The request as its model; error 400 names the first bad field, 413 what is too long."""
     if data is None:

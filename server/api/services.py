@@ -19,6 +19,7 @@ from server.sale_cards import SaleCards
 from server.sales.desk import SalesDesk
 from server.settings import Settings
 from server.sharing.link_desk import LinkDesk
+from server.sharing.reward_desk import RewardDesk
 from server.sharing.till import Till
 from server.tokens import Tokens
 
@@ -42,6 +43,7 @@ class Services:
     desk: SalesDesk
     till: Till
     links: LinkDesk
+    rewards: RewardDesk
     sales: SaleRecords
     orders: OrderRecords
     ledger: Ledger

@@ -27,6 +27,7 @@ from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.settings import Settings
 from server.sharing.link_desk import open_link_desk
+from server.sharing.reward_desk import open_reward_desk
 from server.sharing.till import open_till
 from server.tokens import Tokens
 from tests.support.api_parts import MemoryRealtime, StoredActs
@@ -83,6 +84,7 @@ async def opened_services(
             desk=desk,
             till=till,
             links=link_desk,
+            rewards=open_reward_desk(settings, database, link_desk.policies, lambda: NOW_MS),
             sales=sales,
             orders=orders,
             ledger=Ledger(database),
