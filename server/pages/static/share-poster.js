@@ -12,13 +12,15 @@ const CARD = { x: 40, y: 190, width: WIDTH - 80, round: 36 };
 const SAVED_FOR_MS = 60_000;
 
 /**
- * Draw it and show it in a sheet. `product` and `comment` may be missing; `price` is in words.
- * Rejects when the QR code cannot be had, for without it the poster leads nowhere.
+ * Draw it and show it in a sheet. `product` and `comment` may be missing; `price` is in words. A
+ * poster of the room shows what is explained there, or stands first on its shelf. Rejects when the QR code cannot be had, for without it the poster leads nowhere.
  */
 export async function openPoster({ link, url, product, comment, desk, price }) {
+  const { pinned, shelf } = desk.state;
+  const goods = comment ? null : (product ?? pinned ?? shelf[0]);
   const [code, shown, logo] = await Promise.all([
     loadImage(`/s/${link.code}/qr.svg`),
-    product ? tryImage(product.image_url) : null,
+    goods ? tryImage(goods.image_url) : null,
     desk.logo ? tryImage(desk.logo) : null,
   ]);
   const canvas = make('canvas', { width: WIDTH, height: HEIGHT });
@@ -86,8 +88,9 @@ class Painter {
       cover(this.pen, shown, CARD.x + 30, y, inner, height);
       this.pen.restore();
       y += height + 58;
-      y = this.#lines(words.title, CARD.x + 34, y, { size: 36, weight: 650, width: inner - 8, most: 2 });
+      y = this.#lines(words.title || words.room || words.brand, CARD.x + 34, y, { size: 36, weight: 650, width: inner - 8, most: 2 });
       if (words.price) this.#text(words.price, CARD.x + 34, y + 18, { size: 46, weight: 750, fill: this.colour('brand-on-light') });
+      else if (!words.title) this.#text(t('poster.come'), CARD.x + 34, y + 8, { size: 27, fill: '#5a616e' });
       return;
     }
     const title = words.title || words.room || words.brand;
@@ -102,10 +105,11 @@ class Painter {
   #quote(bottom) {
     const { comment } = this.words;
     const inner = CARD.width - 120;
-    this.#text('“', CARD.x + 46, CARD.y + 150, { size: 150, weight: 750, fill: this.colour('brand-on-light') });
     const options = { size: 46, weight: 600, width: inner, most: 6 };
     const height = this.#count(comment.text, options) * options.size * 1.35;
-    const y = this.#lines(comment.text, CARD.x + 60, Math.max(CARD.y + 190, (CARD.y + bottom - height) / 2 + 60), options);
+    const top = Math.max(CARD.y + 190, (CARD.y + bottom - height) / 2 + 40);
+    this.#text('\u201c', CARD.x + 52, top - 20, { size: 190, weight: 700, family: 'Georgia, "Times New Roman", serif', fill: this.colour('brand-on-light') });
+    const y = this.#lines(comment.text, CARD.x + 60, top, options);
     this.#lines(`—— ${maskedName(comment.name)}`, CARD.x + 60, y + 20, { size: 28, fill: '#5a616e', width: inner, most: 1 });
   }
 
@@ -123,8 +127,8 @@ class Painter {
 
   // ---- the brush ----------------------------------------------------------------------------
 
-  #font({ size, weight = 400 }) {
-    this.pen.font = `${weight} ${size}px ${this.family}`;
+  #font({ size, weight = 400, family = this.family }) {
+    this.pen.font = `${weight} ${size}px ${family}`;
   }
 
   #text(text, x, y, { fill = '#16181d', align = 'left', ...font }) {

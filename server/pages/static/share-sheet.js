@@ -136,7 +136,9 @@ export class ShareSheet {
     write(this.text, link && may ? this.#words() : t('share.making'));
     show(this.other, Boolean(link) && this.#texts().length > 1);
     for (const press of [this.copy, this.poster, this.system]) press.disabled = !link || !may;
-    write(this.why, policy?.why?.[language] ?? '');
+    // Why rewards are given or not is worth saying where there are any to have.
+    const tells = policy && (!may || (this.desk.progress?.ladder && this.desk.rewards));
+    write(this.why, tells ? (policy.why?.[language] ?? '') : '');
     show(this.why, this.why.textContent !== '');
     this.dialog?.setAttribute('data-ready', link ? 'yes' : 'no');
   }
