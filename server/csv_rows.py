@@ -36,7 +36,12 @@ ORDER_COLUMNS = (
     "changed_at",
     "waitlist_position",
     "durability",
+    "markup_minor",
+    "discount_minor",
+    "coupons",
+    "note",
 )
+RANKING_COLUMNS = ("rank", "user", "name", "valid", "reached_at")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -67,6 +72,10 @@ def order_lines(order: Order, room: str, currency: str) -> Iterator[bytes]:
                 instant(order.changed_at_ms),
                 order.position or None,
                 order.durability,
+                line.markup_minor,
+                order.discount_minor,
+                " ".join(order.coupons),
+                order.note,
             )
         )
 

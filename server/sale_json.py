@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
+
 from flash_sale.model import Item, Order, OrderState, SaleState, SaleView, SkuBooks
 
 
@@ -13,7 +15,8 @@ def order_json(
 ) -> dict[str, Any]:
     """An order. `sku` and `qty` are those of its only line; a basket has sku null and all units.
 
-    Keys come in one order and absent facts are left out, so equal orders have equal bytes.
+    Keys come in one order and absent facts are left out, so equal orders have equal bytes. Of the
+    note buyers see what explains the price; staff see where the order came from, too.
     """
     only = order.lines[0] if len(order.lines) == 1 else None
     value: dict[str, Any] = {
@@ -39,9 +42,26 @@ def order_json(
         value["paid_at_ms"] = order.paid_at_ms
     if order.state is OrderState.QUEUED or order.position:
         value["position"] = order.position
+    if order.discount_minor:
+        value["discount_minor"] = order.discount_minor
+    if order.coupons:
+        value["coupons"] = order.coupons
+    noted = _noted(order.note) if order.note else {}
+    if "price" in noted:
+        value["price"] = noted["price"]
     if for_staff:
         value |= {"user": order.user, "payment": order.payment_id or None}
+        value |= {name: noted[name] for name in ("source", "share") if name in noted}
     return value
+
+
+def _noted(note: str) -> dict[str, Any]:
+    """What a note says; one that cannot be read says nothing."""
+    try:
+        value = orjson.loads(note)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def sale_json(view: SaleView, goods: Sequence[Item]) -> dict[str, Any]:

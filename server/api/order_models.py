@@ -94,7 +94,7 @@ class PlaceRequest(Strict):
 class OrderLine(BaseModel):
     sku: str
     qty: int
-    price_minor: int
+    price_minor: int = Field(description="Of a unit, as the buyer pays it before discounts.")
 
 
 class PlacedOrder(BaseModel):
@@ -104,7 +104,7 @@ class PlacedOrder(BaseModel):
     sku: str | None = Field(description="Null for a basket of several.")
     qty: int = Field(description="Units in all.")
     items: list[OrderLine]
-    amount_minor: int
+    amount_minor: int = Field(description="The sum of the items less `discount_minor`.")
     currency: str
     state: OrderStateName
     request_id: str
@@ -114,6 +114,11 @@ class PlacedOrder(BaseModel):
     durability: str = Field(description="`always`, `everysec` or `replicated`: what held.")
     paid_at_ms: int | None = Field(None, description="Only if it was paid.")
     position: int | None = Field(None, description="Place in the waitlist, if it was queued.")
+    discount_minor: int | None = Field(None, description="What coupons take off, if they do.")
+    coupons: list[str] | None = Field(None, description="Ids of the coupons used, if any.")
+    price: list[dict[str, Any]] | None = Field(
+        None, description="What each coupon does to the price, and why, if any was asked for."
+    )
 
 
 class PlaceAnswer(BaseModel):
@@ -127,6 +132,10 @@ class OrderBody(PlacedOrder):
     model_config = _example(ORDER | {"user": "alice", "payment": None})
     user: str
     payment: str | None = Field(description="The provider's id of the payment that paid it.")
+    source: dict[str, Any] | None = Field(None, description="Where the buyer came from, if known.")
+    share: dict[str, Any] | None = Field(
+        None, description="The reseller's link whose prices were paid, if any."
+    )
 
 
 class PaymentBody(BaseModel):

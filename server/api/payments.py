@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 async def payment_webhook(body: PaymentEvent, services: ServicesHere) -> PaymentAnswer:
     """The provider signs the bytes of the body and sends the event until it gets a 200. An event
     takes effect once. Money that is not `accepted` is recorded and given back: the hold was over,
-    the order was paid before, or the amount or currency is another.
+    the order was paid before, or the amount or currency is another. A payment that was told of
+    another order before is a `mismatch` too, but is neither recorded nor given back here.
     """
     provider = services.settings.payment_provider
     meaning = _meaning(body)

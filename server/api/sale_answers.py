@@ -54,7 +54,13 @@ async def shown(record: SaleRecord, services: Services) -> SaleBody:
 
 
 def sale_body(told: dict[str, Any], record: SaleRecord, source: str) -> SaleBody:
-    more = {"offer_seconds": record.terms.offer_ms // 1000, "source": source}
+    """What everybody sees of a sale, and what staff alone see of it."""
+    bounds = {
+        item.sku: {"floor_minor": item.floor_minor, "markup_max_minor": item.markup_max_minor}
+        for item in record.terms.items
+    }
+    items = [item | bounds[item["sku"]] for item in told["items"]]
+    more = {"offer_seconds": record.terms.offer_ms // 1000, "source": source, "items": items}
     return SaleBody.model_validate(told | more)
 
 

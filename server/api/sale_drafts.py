@@ -103,9 +103,12 @@ async def _goods(
             why = f"{product.id!r} is sold for {product.currency}, not {currency}"
             raise Refused(400, why, f"items.{number}.sku")
         items.append(_item(item, product))
+        if item.floor_minor > max(items[-1].price_minor, 1):
+            raise Refused(400, "must be at most the price", f"items.{number}.floor_minor")
     assert currency is not None, "a sale has items"
     # Nobody can order for more than this, so every amount can be counted exactly.
-    if sum(item.price_minor * item.per_user_max for item in items) > AMOUNT_MINOR_MAX:
+    dearest = sum((one.price_minor + one.markup_max_minor) * one.per_user_max for one in items)
+    if dearest > AMOUNT_MINOR_MAX:
         raise Refused(400, "all that one person may buy would cost too much", "items")
     return tuple(items), currency
 
@@ -135,6 +138,8 @@ def _item(asked: SaleItemRequest, product: Product) -> Item:
         stock=asked.stock,
         price_minor=sku.price_minor if asked.price_minor is None else asked.price_minor,
         per_user_max=asked.per_user_max,
+        floor_minor=asked.floor_minor,
+        markup_max_minor=asked.markup_max_minor,
     )
 
 

@@ -48,6 +48,8 @@ SALE: dict[str, Any] = {
             "title": "50 g",
             "price_minor": 8900,
             "per_user_max": 1,
+            "floor_minor": 1,
+            "markup_max_minor": 0,
             "stock": 100,
             "available": 58,
             "waiting": 0,
@@ -66,6 +68,10 @@ class SaleItemRequest(Strict):
     stock: Units = Field(description="Units that the host may sell.")
     price_minor: Price | None = Field(None, description="Absent: the price of the sku.")
     per_user_max: Units = Field(1, description="Units that one person may hold, buy or wait for.")
+    floor_minor: Price = Field(1, description="No coupon brings the price of a unit below this.")
+    markup_max_minor: Price = Field(
+        0, description="What a reseller may add to the price of a unit; 0: not for resale."
+    )
 
 
 class SaleRequest(Strict):
@@ -114,6 +120,10 @@ class SaleItem(BaseModel):
     title: str
     price_minor: int
     per_user_max: int
+    floor_minor: int = Field(description="No coupon brings the price of a unit below this.")
+    markup_max_minor: int = Field(
+        description="What a reseller may add to the price of a unit; 0: not for resale."
+    )
     stock: int = Field(description="Units on sale now: available, held and sold.")
     available: int = Field(description="Units that can be bought now.")
     waiting: int = Field(description="People in the waitlist.")

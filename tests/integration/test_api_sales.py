@@ -64,6 +64,8 @@ async def test_a_draft_is_prepared_read_and_listed_with_what_was_left_out(key: A
                 "title": "Tea · Small",
                 "price_minor": PRICE_MINOR,
                 "per_user_max": 1,
+                "floor_minor": 1,
+                "markup_max_minor": 0,
                 "stock": 3,
                 "available": 3,
                 "waiting": 0,

@@ -62,7 +62,8 @@ TEXTS_ZH: dict[str, str] = {
     "每行一个 JSON 对象。最后一行的 kind 为 `end`，没有它说明文件不完整。"
     "使用商家令牌时只包含其持有的直播间。",
     "paymentWebhook": "服务方对请求体的字节签名，并反复发送直到收到 200。同一事件只生效一次。"
-    "结果不是 `accepted` 的款项会被记录并退回：占用已结束、订单已付过，或金额、币种不符。",
+    "结果不是 `accepted` 的款项会被记录并退回：占用已结束、订单已付过，或金额、币种不符。"
+    "此前已用于另一订单的支付同样返回 `mismatch`，但在此既不记录也不退回。",
     "publish": "向直播间内所有人发送一个 JSON 值。`state` 与 `chat` 通道的消息带有 offset，"
     "重连的客户端可以补收；`pulse` 通道只保留最新值。",
     "broadcast": "把同一个值发送到列表中的每个频道。响应按相同顺序逐一给出结果："
@@ -113,6 +114,21 @@ TEXTS_ZH: dict[str, str] = {
     ),
     "Units by sku to begin with; the rest can be restocked. Absent: all.": (
         "各 sku 的起售数量，其余可稍后补货；不填则全部上架。"
+    ),
+    "No coupon brings the price of a unit below this.": "优惠后的单价不会低于此数。",
+    "What a reseller may add to the price of a unit; 0: not for resale.": (
+        "分销者每件最多可加价多少；0 表示不可加价分销。"
+    ),
+    "Of a unit, as the buyer pays it before discounts.": "单价：买家在优惠前看到的价格。",
+    "The sum of the items less `discount_minor`.": "各行之和减去 `discount_minor`。",
+    "What coupons take off, if they do.": "优惠券减免的金额；没有则不出现。",
+    "Ids of the coupons used, if any.": "所用优惠券的标识；没有则不出现。",
+    "What each coupon does to the price, and why, if any was asked for.": (
+        "每张优惠券对价格的作用及原因；没有用券则不出现。"
+    ),
+    "Where the buyer came from, if known.": "买家从何处来；未知则不出现。",
+    "The reseller's link whose prices were paid, if any.": (
+        "按其加价成交的分享链接；没有则不出现。"
     ),
     "Opens then by itself.": "到时自动开售。",
     "Opens by itself after so many seconds.": "经过该秒数后自动开售。",
