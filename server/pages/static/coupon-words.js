@@ -1,5 +1,6 @@
 /** What a coupon says, in the reader's language. */
 
+import { endOf } from './coupons.js';
 import { formatMoment } from './format.js';
 import { language, t } from './i18n.js';
 import { money } from './sale-words.js';
@@ -15,9 +16,9 @@ export function couponTerms({ kind, currency, amount_minor: amount, percent_bp: 
 }
 
 /** Until when it can be spent, or what has become of it. */
-export function couponLife({ state, expires_at_ms: own, ends_at_ms: ends }) {
-  if (state !== 'granted') return t(`coupon.state.${state}`);
-  const until = Math.min(own ?? Infinity, ends ?? Infinity);
+export function couponLife(coupon) {
+  if (coupon.state !== 'granted') return t(`coupon.state.${coupon.state}`);
+  const until = endOf(coupon);
   return until < Infinity ? t('coupon.until', { time: formatMoment(until, language) }) : t('coupon.always');
 }
 

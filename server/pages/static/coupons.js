@@ -50,11 +50,13 @@ export class Coupons extends Emitter {
   /** Those that may be for this item of this sale; whether one takes something off, a quote says. */
   usable(sale, item, nowMs) {
     return this.#all.filter((coupon) => {
-      const isOver = coupon.expires_at_ms && coupon.expires_at_ms <= nowMs;
-      return coupon.state === 'granted' && !isOver && coupon.currency === sale.currency && isFor(coupon, sale, item);
+      return coupon.state === 'granted' && endOf(coupon) > nowMs && coupon.currency === sale.currency && isFor(coupon, sale, item);
     });
   }
 }
+
+/** When a coupon is over: by itself, or with its batch; Infinity when never. */
+export const endOf = ({ expires_at_ms: own, ends_at_ms: batch }) => Math.min(own ?? Infinity, batch ?? Infinity);
 
 const RANK = { granted: 0, held: 1, spent: 2, expired: 3 };
 

@@ -28,8 +28,8 @@ function makePurchases(answers = [], { storage = new Storage(), user = 'u' } = {
     storage,
     key: 'k',
     random: () => 1,
-    send: async ({ requestId, sale, sku, qty, waitlist, user: as }) => {
-      sent.push({ requestId, sale, sku, qty, waitlist, as });
+    send: async ({ requestId, sale, sku, qty, waitlist, terms, user: as }) => {
+      sent.push({ requestId, sale, sku, qty, waitlist, as, ...terms });
       const answer = answers.shift() ?? RESERVED;
       if (answer instanceof Error) throw answer;
       return answer;
@@ -225,4 +225,13 @@ test('broken or forbidden storage only costs the reload', async () => {
   purchases.buy(WANTED);
   await settle();
   assert.deepEqual(heard, [['reserved', 'o1']]);
+});
+
+test('coupons and a reseller’s link stay with the purchase, also over a reload', async () => {
+  const { purchases, storage } = makePurchases([lost()]);
+  purchases.buy({ ...WANTED, terms: { coupons: ['c1'], share: 'code' } });
+  await settle();
+  const second = makePurchases([], { storage });
+  await settle();
+  assert.deepEqual([second.sent[0].coupons, second.sent[0].share], [['c1'], 'code']);
 });
