@@ -20,15 +20,18 @@ import uvloop
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from rooms.adapters.redis_visits import RedisVisitLog
+from server.database.binding_records import Bindings
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
+from server.ledger.commissions import open_money_keeper
 from server.ledger.figures import Figures
 from server.ledger.hints import Hints
 from server.ledger.keeper import open_keeper
 from server.ledger.refunds import Refunds
 from server.ledger.report import Audits, Reporter, consumer_name
+from server.ledger.settling import Settling
 from server.ledger.visits import open_visit_keeper
 from server.ledger.writer import Writer
 from server.parentage import Inheritance, parent_gone
@@ -87,7 +90,8 @@ async def open_ledger_worker(
     database = Database(
         database_url, threads_max=limits.database_threads_max, within_s=limits.database_within_s
     )
-    stream, ledger = RedisLedgerStream(commands), Ledger(database)
+    settling = Settling(wall_clock_ms)
+    stream, ledger = RedisLedgerStream(commands), Ledger(database, (settling.follow,))
     store = sale_store(commands, settings)
     writer = Writer(stream, SaleRecords(database), ledger, limits, consumer, now_ms=wall_clock_ms)
     audits = Audits()
@@ -129,7 +133,17 @@ async def open_ledger_worker(
         limits,
         figures,
         name=consumer,
-        follow=(),
+        follow=(Bindings(settings.limits.inviter_protected_days).follow,),
+        now_ms=wall_clock_ms,
+    )
+    money = open_money_keeper(
+        settings,
+        commands=commands,
+        database=database,
+        stock=store,
+        sales=store,
+        written_to_ms=visit_log.written_to_ms,
+        name=consumer,
         now_ms=wall_clock_ms,
     )
     works = {
@@ -140,6 +154,7 @@ async def open_ledger_worker(
         "refunds": refunds.run(),
         "keeper": keeper.run(),
         "visits": visits.run(),
+        "money": money.run(),
     }
     return LedgerWorker(
         writer=writer,
