@@ -58,7 +58,7 @@ function batchFields(lists) {
     products: checksField({ name: 'scope.products', label: t('merchant.coupon.scope.products'), options: lists.products.map(({ id, title }) => [id, title]) }),
     sales: checksField({ name: 'scope.sales', label: t('merchant.coupon.scope.sales'), options: lists.sales.map(({ id }) => [id, id]) }),
     most: wholeField({ name: 'issue_max', label: t('merchant.coupon.issue'), value: 100, least: 1, most: ISSUE_MAX }),
-    each: wholeField({ name: 'per_user_max', label: t('merchant.goods.each'), value: 1, least: 1, most: ISSUE_MAX }),
+    each: wholeField({ name: 'per_user_max', label: t('merchant.coupon.each'), value: 1, least: 1, most: ISSUE_MAX }),
     starts: instantField({ name: 'starts_at_ms', label: t('merchant.coupon.starts') }),
     ends: instantField({ name: 'ends_at_ms', label: t('merchant.coupon.ends') }),
     days: textField({ name: 'valid_days', label: t('merchant.coupon.days'), help: t('merchant.coupon.days.help'), inputmode: 'numeric' }),

@@ -32,14 +32,19 @@ export function openCoupons(place, desk, { id }) {
       { name: t('merchant.coupon.issued'), look: 'number', cell: (batch) => t('merchant.count.of', { n: units(batch.issued), all: units(batch.issue_max) }) },
     ],
   });
+  let isHere = true;
   const dialog = { close: () => {} };
   const show = (batchId) => {
-    if (batchId) dialog.close = openBatch(batchId, desk, { changed: list.refresh, closed: () => desk.go('coupons') });
+    if (batchId) dialog.close = openBatch(batchId, desk, { changed: list.refresh, closed: () => isHere && desk.go('coupons') });
     else dialog.close();
   };
   if (id) show(id);
   return {
-    close: list.close,
+    close() {
+      isHere = false;
+      dialog.close();
+      list.close();
+    },
     move(to) {
       show(to.id);
       return true;
@@ -82,10 +87,10 @@ function drawBatch(batch, give) {
     facts([
       [t('merchant.coupon.issued'), t('merchant.count.of', { n: units(batch.issued), all: units(batch.issue_max) })],
       [t('merchant.coupon.cost'), make('b', { class: 'tabular', text: money(batch.cost_minor, batch.currency) })],
-      [t('merchant.goods.each'), units(batch.per_user_max)],
+      [t('merchant.coupon.each'), units(batch.per_user_max)],
       [t('merchant.coupon.starts'), instant(batch.starts_at_ms, t('merchant.coupon.atonce'))],
       [t('merchant.coupon.ends'), instant(batch.ends_at_ms, t('merchant.coupon.openend'))],
-      batch.valid_days ? [t('merchant.coupon.days'), units(batch.valid_days)] : null,
+      batch.valid_days ? [t('merchant.coupon.lasts'), t('merchant.coupon.lasts.days', { n: units(batch.valid_days) })] : null,
       [t('merchant.coupon.scope'), scopeWords(batch.scope)],
       [t('merchant.coupon.stack'), batch.stack === 'alone' ? t('merchant.coupon.alone') : code(batch.stack)],
       [t('merchant.id'), code(batch.id)],

@@ -8,7 +8,8 @@ import { money, units } from './merchant-parts.js';
 /** By name: `act({ladder, costs, desk})` resolves with the ladder as it is then, or undefined. */
 export const LADDER_ACTS = { publish, end };
 
-const send = (desk, ladder, act, requestId) => desk.api.post(apiPath('ladders', ladder.id, act), { request_id: requestId });
+/** Both may be sent again: what is done already is not done twice. */
+const send = (desk, ladder, act) => desk.api.post(apiPath('ladders', ladder.id, act));
 
 function publish({ ladder, costs, desk }) {
   const about = { title: ladder.title, room: ladder.room, n: units(ladder.tiers.length), worst: money(costs.worst_minor, ladder.currency), budget: money(ladder.budget_minor, ladder.currency) };
@@ -16,7 +17,7 @@ function publish({ ladder, costs, desk }) {
     title: t('merchant.ladder.act.publish'),
     question: () => t('merchant.ask.publish', about),
     go: () => t('merchant.ladder.act.publish'),
-    act: (requestId) => send(desk, ladder, 'publish', requestId),
+    act: () => send(desk, ladder, 'publish'),
     done: () => t('merchant.ladder.published', about),
   });
 }
@@ -27,7 +28,7 @@ function end({ ladder, desk }) {
     question: () => t('merchant.ask.end', { title: ladder.title }),
     go: () => t('merchant.ladder.act.end'),
     danger: true,
-    act: (requestId) => send(desk, ladder, 'end', requestId),
+    act: () => send(desk, ladder, 'end'),
     done: () => t('merchant.ladder.ended', { title: ladder.title }),
   });
 }

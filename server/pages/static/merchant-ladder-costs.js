@@ -47,11 +47,11 @@ const problemList = (problems) =>
 
 function problemWords({ field, message }) {
   const [, number, name] = /^tiers\.(\d+)\.(\w+)$/.exec(field) ?? [null, null, field];
-  const why = PROBLEMS.has(name) ? t(`merchant.trouble.${name}`) : message;
+  const why = PROBLEMS.has(name) ? t(`merchant.trouble.${name}`, { reason: message }) : message;
   return number === null ? why : `${t('merchant.tier.number', { n: Number(number) + 1 })}: ${why}`;
 }
 
-const PROBLEMS = new Set(['needs', 'stock', 'coupon_batch', 'pool_minor', 'points', 'budget_minor', 'newcomer_batch', 'newcomer_stock', 'ends_at_ms']);
+const PROBLEMS = new Set(['needs', 'stock', 'coupon_batch', 'pool_minor', 'points', 'cost_minor', 'budget_minor', 'newcomer_batch', 'newcomer_stock', 'newcomer_cost_minor', 'starts_at_ms', 'ends_at_ms']);
 
 /** A button that has a plan reckoned before it is kept: `call()` asks, `show(elements)` tells. */
 export function checkButton(call, show, partsOf) {

@@ -161,7 +161,7 @@ function bodyOf(fields, rules, tiers, ladder, madeId) {
   const rows = tiers.read();
   if (!rows.length) throw new FieldProblem('tiers', t('merchant.tier.none'));
   const trouble = tierTrouble(rows);
-  if (trouble) throw new FieldProblem(`tiers.${trouble.number}.${trouble.field}`, t(`merchant.trouble.${trouble.field}`));
+  if (trouble) throw new FieldProblem(`tiers.${trouble.number}.${trouble.field}`, t(`merchant.wrong.${trouble.field}`));
   const batch = fields.newcomer.read();
   return {
     id: ladder?.id ?? madeId,

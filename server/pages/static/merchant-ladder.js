@@ -11,10 +11,11 @@ import { ladderBadge, runOf } from './merchant-ladders.js';
 import { mountLoaded } from './merchant-load.js';
 import { formatSpan } from './merchant-numbers.js';
 import { code, facts, money, outLink, pageHead, shareBar, units } from './merchant-parts.js';
-import { ladderActsOf } from './merchant-reward-rules.js';
+import { ladderActsOf, shownState } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 
 const AGAIN_MS = 10_000;
+const ENDING_AGAIN_MS = 2000;
 const SECTIONS = { arrivals: openArrivals, ranking: openRanking, grants: openGrants };
 
 /** The view of one ladder; `show` among the filters says which section. Returns `{close, move}`. */
@@ -24,7 +25,8 @@ export function openLadder(place, desk, { id, filters }) {
   const loaded = mountLoaded(place, {
     load: async () => {
       const ladder = await desk.api.get(apiPath('ladders', id));
-      const costs = await desk.api.post(apiPath('ladders', id, 'simulate'), {});
+      const costs = await desk.api.post(apiPath('ladders', id, 'simulate'));
+      if (ladder.state !== 'draft') costs.problems = []; // they speak against publishing
       return { ladder, costs };
     },
     draw: (found) => {
@@ -35,7 +37,10 @@ export function openLadder(place, desk, { id, filters }) {
       inner = open(body, about);
       return [...headOf(about), body];
     },
-    again: ({ ladder }) => (ladder.state === 'published' && !SECTIONS[shown.show] ? AGAIN_MS : 0),
+    again: ({ ladder }) => {
+      if (shownState(ladder) === 'ending') return ENDING_AGAIN_MS;
+      return ladder.state === 'published' && !SECTIONS[shown.show] ? AGAIN_MS : 0;
+    },
   });
   return {
     close() {
@@ -54,10 +59,10 @@ export function openLadder(place, desk, { id, filters }) {
 
 function headOf(about) {
   const { ladder, filters } = about;
-  const tools = ladderActsOf(ladder.state).map((act, index) => actButton(act, index, about));
+  const tools = ladderActsOf(shownState(ladder)).map((act, index) => actButton(act, index, about));
   const sections = [['', t('merchant.ladder.plan')], ['arrivals', t('merchant.ladder.arrivals')], ['ranking', t('merchant.ladder.ranking')], ['grants', t('merchant.ladder.grants')]];
   return [
-    pageHead(ladder.title, { back: { href: hashOf('ladders'), words: t('merchant.nav.ladders') }, beside: ladderBadge(ladder.state), tools }),
+    pageHead(ladder.title, { back: { href: hashOf('ladders'), words: t('merchant.nav.ladders') }, beside: ladderBadge(ladder), tools }),
     ladder.state === 'draft' ? null : sectionBar(sections, filters.show ?? '', (show) => hashOf('ladders', ladder.id, { show })),
   ].filter(Boolean);
 }
@@ -95,14 +100,14 @@ const planFacts = (ladder) =>
 
 function tierCard(tier, ladder, isDraft) {
   const given = tier.stock - tier.left;
-  const worth = tier.kind === 'red_packet' ? tier.pool_minor : tier.cost_minor;
+  const worth = tier.kind === 'red_packet' ? t('merchant.tier.inall', { amount: money(tier.pool_minor, ladder.currency) }) : money(tier.cost_minor, ladder.currency);
   const bar = isDraft ? null : shareBar([['sold', given, t('merchant.tier.given')], ['available', tier.stock - given, t('merchant.tier.left')]], tier.stock);
   return make(
     'li',
     { class: 'card', data: { tier: tier.number } },
     make('div', { class: 'goods-head' },
       make('div', { class: 'two-lines' }, make('b', { text: tier.title, dir: 'auto' }), make('small', { class: 'soft', text: t('merchant.tier.from', { n: units(tier.needs) }) })),
-      make('span', { class: 'price tabular', text: money(worth, ladder.currency) })),
+      make('span', { class: 'price tabular', text: worth })),
     make('p', { class: 'soft', text: rewardWords(tier) }),
     bar,
   );

@@ -6,10 +6,11 @@ import { selectField } from './merchant-fields.js';
 import { emptyList, mountFilters, roomField } from './merchant-filters.js';
 import { emptyCard, mountList } from './merchant-load.js';
 import { badge, deskLink, instant, money, pageHead, units, withAll } from './merchant-parts.js';
-import { LADDER_STATES, worstCase } from './merchant-reward-rules.js';
+import { LADDER_STATES, shownState, worstCase } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 
-export const ladderBadge = (state) => badge(state, t(`merchant.ladder.state.${state}`));
+/** The state of a ladder in a word. */
+export const ladderBadge = (ladder) => badge(shownState(ladder), t(`merchant.ladder.state.${shownState(ladder)}`));
 
 /** From when to when; one that has no start begins when it is published. */
 export const runOf = (ladder) =>
@@ -32,7 +33,7 @@ export function openLadders(place, desk, { filters }) {
     empty: () => emptyList('steps', 'ladders', filters, () => emptyCard('steps', t('merchant.ladder.none'), t('merchant.ladder.none.text'), create())),
     columns: [
       { name: t('merchant.ladder.ladder'), cell: (ladder) => make('div', { class: 'two-lines' }, deskLink(ladder.title, 'ladders', ladder.id), make('small', { class: 'soft', text: t('merchant.sale.in', { room: ladder.room }) })) },
-      { name: t('merchant.state'), cell: (ladder) => ladderBadge(ladder.state) },
+      { name: t('merchant.state'), cell: (ladder) => ladderBadge(ladder) },
       { name: t('merchant.ladder.runs'), cell: runOf },
       { name: t('merchant.ladder.tiers'), look: 'number', cell: (ladder) => units(ladder.tiers.length) },
       { name: t('merchant.ladder.worst'), look: 'number', cell: (ladder) => money(worstCase(ladder).total, ladder.currency) },

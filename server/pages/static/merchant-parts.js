@@ -74,10 +74,12 @@ export function shareBar(parts, total) {
 
 /**
  * Choices above a list. `fields` as of merchant-fields.js; `onChange(filters)` gets the values of
- * all of them by name.
+ * all of them by name. Those with `folded` words are folded away below these, unless one is set.
  */
 export function filterBar(fields, onChange) {
-  const form = make('form', { class: 'filters', role: 'search' }, ...fields.map(({ root }) => root));
+  const folded = fields.filter((field) => field.folded);
+  const rows = fields.filter((field) => !field.folded).map(({ root }) => root);
+  const form = make('form', { class: 'filters', role: 'search' }, ...rows, folded.length ? fold(folded) : null);
   const tell = () => onChange(Object.fromEntries(fields.map(({ input, read }) => [input.name, read()])));
   form.addEventListener('change', tell);
   form.addEventListener('submit', (event) => {
@@ -86,6 +88,14 @@ export function filterBar(fields, onChange) {
   });
   return form;
 }
+
+const fold = (fields) =>
+  make(
+    'details',
+    { class: 'more-filters', open: fields.some(({ input }) => input.value) },
+    make('summary', { text: fields[0].folded }),
+    make('div', {}, ...fields.map(({ root }) => root)),
+  );
 
 /** Options of a filter: all, then each. */
 export const withAll = (options) => [['', t('merchant.filter.all')], ...options];

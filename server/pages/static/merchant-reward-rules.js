@@ -30,6 +30,10 @@ export const VERDICTS = [
 /** What may be done to a ladder in this state, the likeliest first. */
 export const ladderActsOf = (state) => ({ draft: ['publish', 'edit'], published: ['end'] })[state] ?? [];
 
+/** The state as people see it: one that is over is `ending` while its last arrivals are judged. */
+export const shownState = ({ state, ends_at_ms: endsAtMs }, nowMs = Date.now()) =>
+  state === 'published' && endsAtMs <= nowMs ? 'ending' : state;
+
 /** The colour of a verdict: `good`, `wait` or `bad`. */
 export function toneOf(verdict) {
   if (verdict === 'valid') return 'good';

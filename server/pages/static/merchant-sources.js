@@ -56,7 +56,7 @@ function drawReport(report, by, filters) {
 function sourceCell(row, by, most, filters) {
   const share = make('i');
   share.style.width = `${(100 * row.orders) / most}%`;
-  const name = by === 'channel' ? channelName(row.source) : row.source || t('merchant.source.unnamed');
+  const name = by === 'channel' && row.source ? channelName(row.source) : row.source || t('merchant.source.unnamed');
   const href = row.source && hashOf('visits', '', { room: filters.room, [by]: row.source });
   const words = href ? make('a', { class: 'link', href, dir: 'auto', text: name }) : make('span', { text: name });
   return make('div', { class: 'source-cell' }, words, make('span', { class: 'bar', 'aria-hidden': 'true' }, share));

@@ -35,7 +35,9 @@ function fieldsOf(rooms, filters) {
     const field = instantField({ name, label: t(`merchant.visit.span.${name}`), atMs: filters[name] ? Number(filters[name]) : null });
     return { ...field, read: () => String(readOrNone(field) ?? '') };
   };
-  return [roomField(rooms, filters.room), ...WORDS.map(word), time('from_ms'), time('to_ms')];
+  const [person, channel, ...rest] = WORDS.map(word);
+  const more = [...rest, time('from_ms'), time('to_ms')].map((field) => ({ ...field, folded: t('merchant.visit.more') }));
+  return [roomField(rooms, filters.room), channel, person, ...more];
 }
 
 function readOrNone(field) {

@@ -15,18 +15,21 @@ const CODE = /^[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}$/;
 export function openVouchers(place, desk) {
   const result = make('div', { role: 'status' });
   const body = make('div', { class: 'till' });
-  const draw = () => body.replaceChildren(redeemForm(desk, (answer) => {
+  const draw = () => {
+    body.replaceChildren(redeemForm(desk, { onDone, cancel: draw }));
+    body.querySelector('input').focus();
+  };
+  const onDone = (answer) => {
     result.replaceChildren(handedOver(answer));
     toast(t('merchant.voucher.done'));
     draw();
-    body.querySelector('input')?.focus();
-  }));
+  };
   place.replaceChildren(pageHead(t('merchant.nav.vouchers'), { lead: t('merchant.voucher.lead') }), body, result);
   draw();
   return { close() {} };
 }
 
-function redeemForm(desk, onDone) {
+function redeemForm(desk, { onDone, cancel }) {
   const code = textField({ name: 'code', label: t('merchant.voucher.code'), help: t('merchant.voucher.help'), required: true, maxlength: 64, spellcheck: 'false', class: 'field mono-code', placeholder: 'XXXX-XXXX-XXXX', enterkeyhint: 'go' });
   const sent = new Map(); // one id per code: pressing again after a lost answer hands over once
   const parts = wireForm({
@@ -40,10 +43,7 @@ function redeemForm(desk, onDone) {
       return desk.api.post('/api/v1/vouchers/redeem', { code: text, request_id: sent.get(text) });
     },
     onDone,
-    cancel: () => {
-      code.input.value = '';
-      code.input.focus();
-    },
+    cancel,
   });
   parts.form.classList.add('card', 'form-card');
   return parts.form;

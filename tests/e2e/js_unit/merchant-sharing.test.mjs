@@ -15,6 +15,7 @@ import {
   LADDER_STATES,
   ladderActsOf,
   REWARD_KINDS,
+  shownState,
   stayText,
   sumsUp,
   tierCost,
@@ -44,7 +45,7 @@ test('the words of the later views are in both languages and take no other wordâ
 test('every state, verdict and kind has a name', () => {
   const words = { ...REWARD_MESSAGES.en, ...VISIT_MESSAGES.en };
   const named = [
-    ['merchant.ladder.state', LADDER_STATES],
+    ['merchant.ladder.state', [...LADDER_STATES, 'ending']],
     ['merchant.verdict', VERDICTS],
     ['merchant.grant', GRANT_STATES],
     ['merchant.reward', REWARD_KINDS],
@@ -93,6 +94,13 @@ test('tiers climb, a pool is enough for its shares, and a coupon comes from a ba
 test('what may be done to a ladder follows from its state', () => {
   assert.deepEqual(LADDER_STATES.map(ladderActsOf), [['publish', 'edit'], ['end'], []]);
   assert.deepEqual(ladderActsOf('unheard of'), []);
+});
+
+test('a ladder that is over is ending until its ranking is frozen', () => {
+  assert.equal(shownState({ state: 'published', ends_at_ms: 10 }, 9), 'published');
+  assert.equal(shownState({ state: 'published', ends_at_ms: 10 }, 10), 'ending');
+  assert.equal(shownState({ state: 'ended', ends_at_ms: 10 }, 11), 'ended');
+  assert.equal(shownState({ state: 'draft', ends_at_ms: 10 }, 11), 'draft');
 });
 
 test('a verdict is good, still open, or a refusal', () => {
