@@ -39,35 +39,65 @@ fi
 
 make --no-print-directory check
 
-# These wait more than they compute, so they run side by side; browsers want the machine.
-logs=$(mktemp -d)
-running=''
-trap 'for pid in $running; do kill -- "-$pid" 2>/dev/null || true; done; rm -rf "$logs"' EXIT
-begin() { # begin NAME PYTEST-ARGUMENT...
-  local name=$1
-  shift
-  set -m # a group of its own: without, it and all it starts would ignore an interrupt
-  $python -m pytest -q "$@" >"$logs/$name" 2>&1 &
-  running="$running $!"
-  echo $! >"$logs/$name.pid"
-  set +m
-}
+# Suites wait more than they compute, so three lanes of them run side by side, each one suite after
+# the other. Shares of tests/e2e are by how long they take; a new file falls into e2e-rest, so none
+# is forgotten. When a lane takes much longer than the others, move a file.
+e2e_pages=(tests/e2e/test_browser_{look,merchant,merchant_look}.py)
+e2e_rooms=(tests/e2e/test_browser{,_line,_pictures,_safety,_sales,_sales_host,_sales_look}.py)
+e2e_named=("${e2e_pages[@]}" "${e2e_rooms[@]}")
 sale_faults=(tests/fault/test_sale_faults.py tests/fault/test_sale_storms.py)
-echo "== tests/integration and tests/fault, side by side: some minutes without a word"
-begin integration tests/integration
-begin fault tests/fault "${sale_faults[@]/#/--ignore=}"
-begin fault-of-sales "${sale_faults[@]}" --seeds 2
-red=0
-for name in integration fault fault-of-sales; do
-  wait "$(cat "$logs/$name.pid")" || red=1
-  echo "== tests: $name"
-  cat "$logs/$name"
+
+first_lane() {
+  suite e2e-pages "${e2e_pages[@]}"
+  suite integration tests/integration
+}
+second_lane() {
+  suite e2e-rooms "${e2e_rooms[@]}"
+  suite fault tests/fault "${sale_faults[@]/#/--ignore=}"
+}
+third_lane() {
+  suite e2e-rest tests/e2e "${e2e_named[@]/#/--ignore=}"
+  suite fault-of-sales "${sale_faults[@]}" --seeds 2
+}
+
+logs=$(mktemp -d)
+lanes=''
+# A lane is a process group of its own, interrupted as Ctrl-C would: tests then stop their servers.
+stop_lanes() {
+  for lane in $lanes; do kill -INT -- "-$lane" 2>/dev/null || true; done
+  wait
+  rm -rf "$logs"
+}
+trap stop_lanes EXIT
+
+suite() { # suite NAME PYTEST-ARGUMENT...: run it, keep what it says, tell how it ended
+  local name=$1 began=$SECONDS ended=passed
+  shift
+  $python -m pytest -q "$@" >"$logs/$name.log" 2>&1 || ended=RED
+  echo "$ended" >"$logs/$name.ended"
+  echo "   $name: $ended after $((SECONDS - began)) s"
+}
+
+echo "== tests/e2e, tests/integration and tests/fault, side by side: minutes without a word"
+set -m
+for lane in first_lane second_lane third_lane; do
+  { trap "exit 130" INT; $lane; } &
+  lanes="$lanes $!"
 done
-running=''
-cat .artifacts/faults.md
-if [ $red = 1 ]; then exit 1; fi
-echo "== tests/e2e"
-$python -m pytest -q tests/e2e
+set +m
+for lane in $lanes; do wait "$lane" || true; done
+lanes=''
+red=''
+for name in e2e-pages e2e-rooms e2e-rest integration fault fault-of-sales; do
+  echo "== tests: $name"
+  cat "$logs/$name.log" || true
+  [ "$(cat "$logs/$name.ended" 2>/dev/null)" = passed ] || red="$red $name"
+done
+cat .artifacts/faults.md || true
+if [ -n "$red" ]; then
+  echo "RED:$red"
+  exit 1
+fi
 
 if [ -n "$missing" ]; then
   printf 'NOT A FULL PASS: skipped what needs the following.\n%s\n' "$missing"
