@@ -7,6 +7,8 @@ from starlette.middleware import Middleware
 
 from server.api import (
     exports,
+    ladder_results,
+    ladders,
     links,
     orders,
     payments,
@@ -55,6 +57,8 @@ def build_api(services: Services) -> FastAPI:
         sales.staff_routes,
         steering.routes,
         links.routes,
+        ladders.routes,
+        ladder_results.routes,
         orders.key_routes,
         orders.routes,
         exports.routes,

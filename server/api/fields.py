@@ -120,6 +120,7 @@ WebAddress = Annotated[
 RoomIdInPath = Annotated[str, Path(description="The room's id.", examples=["demo"])]
 ProductIdInPath = Annotated[str, Path(description="The product's id.", examples=["tea-01"])]
 SaleIdInPath = Annotated[str, Path(description="The sale's id.", examples=["spring-sale"])]
+LadderIdInPath = Annotated[str, Path(description="The ladder's id.", examples=["spring-friends"])]
 OrderIdInPath = Annotated[
     str, Path(description="The order's id.", examples=["spring-sale.91ea3b56a83434804b11b3e6"])
 ]

@@ -48,11 +48,11 @@ LADDER_REQUEST: dict[str, Any] = {
     "tiers": [
         {
             "needs": 3,
-            "kind": "coupon",
-            "title": "10 off",
+            "kind": "points",
+            "title": "100 points",
             "stock": 100,
-            "cost_minor": 1000,
-            "coupon_batch": "ten-off",
+            "cost_minor": 100,
+            "points": 100,
         },
         {
             "needs": 10,
@@ -209,7 +209,9 @@ class LadderPage(BaseModel):
 class TierCostBody(BaseModel):
     number: int
     worst_minor: int = Field(description="If all of its stock is given.")
-    reached_minor: int = Field(description="What one person has cost at most who got so far.")
+    reached_minor: int = Field(
+        description="What one person has cost at most who got so far; packets at their mean."
+    )
     per_arrival_minor: int = Field(description="The same for each of their arrivals, rounded up.")
 
 

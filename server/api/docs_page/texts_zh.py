@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.api.docs_page.texts_zh_ladders import LADDERS_ZH
 from server.api.docs_page.texts_zh_money import MONEY_ZH
 
 TEXTS_ZH: dict[str, str] = {
@@ -272,4 +273,5 @@ TEXTS_ZH: dict[str, str] = {
     "Address of a picture.": "图片地址。",
     "How long the token is good for.": "令牌的有效秒数。",
     **MONEY_ZH,
+    **LADDERS_ZH,
 }
