@@ -18,6 +18,7 @@ from server.api import (
     rooms,
     sales,
     steering,
+    visits,
 )
 from server.api.docs import add_docs
 from server.api.document import document_of
@@ -57,6 +58,7 @@ def build_api(services: Services) -> FastAPI:
         sales.staff_routes,
         steering.routes,
         links.routes,
+        visits.routes,
         ladders.routes,
         ladder_results.routes,
         orders.key_routes,

@@ -43,7 +43,10 @@ STEPS_PIECES_MAX = 2_000
 
 @dataclass(frozen=True, slots=True)
 class VisitFilters:
-    """Which visits are wanted; empty or None: all. `rooms` are the only ones that may be shown."""
+    """Which visits are wanted; empty or None: all. `rooms` are the only ones that may be shown.
+
+    `person` is somebody's user id, `device` the beginning of the device's.
+    """
 
     rooms: frozenset[str] | None = None
     person: str = ""
@@ -153,8 +156,8 @@ class VisitStore:
 
     async def page(self, after_id: str | None, limit: int, wanted: VisitFilters) -> list[Visit]:
         """Up to `limit` visits, newest first: those behind visit `after_id`; None: the newest."""
-        texts = (wanted.person, wanted.device, wanted.inviter, wanted.campaign, after_id or "")
-        if not all(is_storable(text) for text in texts):
+        texts = [getattr(wanted, name) for name in _TEXTS]
+        if not all(is_storable(text) for text in (*texts, after_id or "")):
             return []
         return await self._read(lambda one: _page(one, after_id, limit, wanted), "list visits")
 
@@ -194,6 +197,7 @@ class VisitStore:
         return await self._database.run(work, attempt=attempt, reads_only=True)
 
 
+_TEXTS = ("person", "device", "channel", "campaign", "staff", "inviter", "link")
 _COUNTER_KEY = ("day", "room_id", "channel", "campaign", "staff")
 
 
@@ -229,10 +233,12 @@ def _page(
     query = sa.select(visits).order_by(visits.c.entered_at_ms.desc(), visits.c.id.desc())
     if wanted.rooms is not None:
         query = query.where(visits.c.room_id.in_(sorted(wanted.rooms)))
-    for name in ("device", "channel", "campaign", "staff", "inviter", "link"):
+    for name in ("channel", "campaign", "staff", "inviter", "link"):
         value = getattr(wanted, name)
         if value:
             query = query.where(visits.c[name] == value)
+    if wanted.device:  # `~` comes behind every character of an id
+        query = query.where(visits.c.device.between(wanted.device, f"{wanted.device}~"))
     if wanted.person:
         query = query.where(_of_person(connection, wanted.person))
     if wanted.from_ms is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.api.docs_page.texts_zh_ladders import LADDERS_ZH
 from server.api.docs_page.texts_zh_money import MONEY_ZH
+from server.api.docs_page.texts_zh_visits import VISITS_ZH
 
 TEXTS_ZH: dict[str, str] = {
     # routes, by operation id
@@ -273,5 +274,6 @@ TEXTS_ZH: dict[str, str] = {
     "Address of a picture.": "图片地址。",
     "How long the token is good for.": "令牌的有效秒数。",
     **MONEY_ZH,
+    **VISITS_ZH,
     **LADDERS_ZH,
 }
