@@ -194,7 +194,9 @@ def _count(
 def _comparable(order: Order, name: str) -> object:
     """A field, with the lines in one order."""
     if name == "lines":
-        return sorted((line.sku, line.qty, line.price_minor) for line in order.lines)
+        return sorted(
+            (line.sku, line.qty, line.price_minor, line.markup_minor) for line in order.lines
+        )
     return getattr(order, name)
 
 
