@@ -149,6 +149,7 @@ export function sayProblem(parts, error) {
     parts.problem.scrollIntoView({ block: 'nearest' });
     return;
   }
+  row.closest('details')?.setAttribute('open', '');
   place.textContent = wordsOf(error);
   show(place, true);
   const control = row.querySelector('input, select, textarea');

@@ -64,6 +64,8 @@ function goodsRow(variant, item) {
   const stock = wholeField({ name: 'stock', label: t('merchant.goods.stock'), value: item?.stock ?? STOCK, least: 1, most: UNITS_MAX });
   const price = moneyField({ name: 'price_minor', label: t('merchant.goods.price', { currency: product.currency }), minor: item?.price_minor ?? variant.price_minor, currency: () => product.currency });
   const limit = wholeField({ name: 'per_user_max', label: t('merchant.goods.each'), value: item?.per_user_max ?? 1, least: 1, most: UNITS_MAX });
+  const floor = moneyField({ name: 'floor_minor', label: t('merchant.goods.floor'), help: t('merchant.goods.floor.help'), minor: item?.floor_minor ?? 1, currency: () => product.currency });
+  const markup = moneyField({ name: 'markup_max_minor', label: t('merchant.goods.markup'), help: t('merchant.goods.markup.help'), minor: item?.markup_max_minor ?? 0, currency: () => product.currency });
   const title = titleOf(variant);
   const root = make(
     'li',
@@ -72,6 +74,7 @@ function goodsRow(variant, item) {
       make('div', { class: 'with-picture' }, make('span', { class: 'product-picture' }, picture(product.image_url)), make('div', { class: 'two-lines' }, make('b', { text: title, dir: 'auto' }), code(sku))),
       button({ icon: 'close', label: t('merchant.goods.remove', { title }), class: 'icon-button goods-out' }, () => {})),
     make('div', { class: 'form-trio' }, stock.root, price.root, limit.root),
+    make('details', { class: 'goods-more', open: Boolean(item && (item.floor_minor > 1 || item.markup_max_minor > 0)) }, make('summary', { text: t('merchant.goods.more') }), make('div', { class: 'form-pair' }, floor.root, markup.root)),
   );
   return {
     root,
@@ -79,9 +82,9 @@ function goodsRow(variant, item) {
     stock,
     price,
     setNumber(number) {
-      for (const field of [stock, price, limit]) field.root.dataset.field = `items.${number}.${field.input.name}`;
+      for (const field of [stock, price, limit, floor, markup]) field.root.dataset.field = `items.${number}.${field.input.name}`;
     },
-    read: () => ({ sku, product: product.id, stock: stock.read(), price_minor: price.read(), per_user_max: limit.read() }),
+    read: () => ({ sku, product: product.id, stock: stock.read(), price_minor: price.read(), per_user_max: limit.read(), floor_minor: floor.read(), markup_max_minor: markup.read() }),
   };
 }
 

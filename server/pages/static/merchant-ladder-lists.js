@@ -6,7 +6,7 @@ import { apiPath } from './merchant-api.js';
 import { selectField } from './merchant-fields.js';
 import { saveButton } from './merchant-files.js';
 import { emptyCard, mountList, mountLoaded, table } from './merchant-load.js';
-import { badge, deskLink, filterBar, instant, money, units, withAll } from './merchant-parts.js';
+import { badge, channelName, deskLink, filterBar, instant, money, units, withAll } from './merchant-parts.js';
 import { stayText, toneOf, VERDICTS } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 
@@ -35,7 +35,7 @@ export function openArrivals(place, { ladder, desk, filters }) {
       { name: t('merchant.arrival.entered'), cell: (row) => make('a', { class: 'link', href: hashOf('visits', row.visit), 'aria-label': t('merchant.visit.open') }, instant(row.entered_at_ms)) },
       { name: t('merchant.arrival.who'), cell: (row) => personLink(row.user) },
       { name: t('merchant.inviter'), cell: (row) => personLink(row.inviter) },
-      { name: t('merchant.channel'), cell: (row) => make('span', { text: row.channel }) },
+      { name: t('merchant.channel'), cell: (row) => channelName(row.channel) },
       { name: t('merchant.arrival.stayed'), look: 'number', cell: (row) => stayText(row.visible_ms) },
       { name: t('merchant.arrival.actions'), look: 'number', cell: (row) => units(row.actions) },
       { name: t('merchant.arrival.verdict'), cell: (row) => verdictBadge(row.verdict) },

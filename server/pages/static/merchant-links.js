@@ -8,7 +8,7 @@ import { selectField, textField } from './merchant-fields.js';
 import { copyButton } from './merchant-files.js';
 import { emptyList, mountFilters, roomField } from './merchant-filters.js';
 import { emptyCard, mountList } from './merchant-load.js';
-import { code, facts, instant, pageHead } from './merchant-parts.js';
+import { channelName, code, facts, instant, pageHead } from './merchant-parts.js';
 import { hashOf } from './merchant-rules.js';
 import { roomOptions } from './merchant-sales.js';
 import { makeSheet } from './sheet.js';
@@ -48,13 +48,6 @@ export function openLinks(place, desk, { filters }) {
 }
 
 const text = (words) => (words ? make('span', { text: words, dir: 'auto' }) : make('span', { class: 'soft', text: '–' }));
-
-/** A channel as people call it; one that the words do not know is shown as it is. */
-export function channelName(channel) {
-  return CHANNELS.has(channel) ? t(`merchant.channel.${channel}`) : channel || '–';
-}
-
-const CHANNELS = new Set(['direct', 'api', 'wechat', 'weibo', 'qq', 'douyin', 'kuaishou', 'xiaohongshu', 'sms', 'email', 'app', 'poster', 'copy', 'system', 'other']);
 
 async function newLink(desk, roomWanted) {
   const [rooms, table] = await Promise.all([

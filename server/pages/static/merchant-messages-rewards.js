@@ -7,7 +7,6 @@ const WORDS = {
   'merchant.points': ['{n} 积分', '{n} points'],
   'merchant.days': ['{n} 天', '{n} days'],
   'merchant.count.of': ['{n} / {all}', '{n} of {all}'],
-  'merchant.inviter': ['邀请人', 'Inviter'],
 
   'merchant.ladder.ladder': ['奖励阶梯', 'Ladder'],
   'merchant.ladder.lead': ['观众带来有效到访，逐档得到奖励；支出不会超过预算。', 'Viewers climb by bringing valid arrivals; rewards never cost more than the budget.'],

@@ -7,7 +7,7 @@ import { ask } from './merchant-ask.js';
 import { choiceField, textField } from './merchant-fields.js';
 import { mountLoaded, table } from './merchant-load.js';
 import { formatUnits } from './merchant-numbers.js';
-import { code, facts, instant, money, orderBadge, units, unitsOf } from './merchant-parts.js';
+import { code, deskLink, facts, instant, money, orderBadge, sourceFacts, units, unitsOf } from './merchant-parts.js';
 import { orderActsOf } from './merchant-rules.js';
 import { makeSheet } from './sheet.js';
 
@@ -54,10 +54,14 @@ function drawOrder(order, desk, act) {
       [t('merchant.order.paid'), instant(order.paid_at_ms)],
       order.payment ? [t('merchant.order.payment'), code(order.payment)] : null,
       order.position ? [t('merchant.order.position'), formatUnits(order.position, language)] : null,
+      ...(order.source ? sourceFacts(order.source) : []),
+      order.source?.visit ? [t('merchant.order.visit'), deskLink(t('merchant.order.visit.open'), 'visits', order.source.visit)] : null,
+      order.share ? [t('merchant.order.reseller'), deskLink(order.share.sharer, 'people', order.share.sharer)] : null,
       [t('merchant.order.id'), code(order.id)],
       [t('merchant.order.request'), code(order.request_id)],
       [t('merchant.order.durability'), code(order.durability)],
     ]),
+    ...priceRules(order),
     ...paymentTable(order),
     acts.length ? make('div', { class: 'actions' }, ...acts) : null,
   ].filter(Boolean);
@@ -74,6 +78,17 @@ const orderLines = (order) =>
     ],
     order.items,
   );
+
+/** What coupons took off, each by its name; nothing where none did. */
+function priceRules({ discount_minor: discount, price, currency }) {
+  if (!discount) return [];
+  const minus = (minor) => `−${money(minor, currency)}`;
+  const rules = (price ?? []).filter(({ minor }) => minor > 0);
+  return [
+    make('h3', { class: 'section', text: t('merchant.order.discount') }),
+    facts([...rules.map(({ title, coupon, minor }) => [title ?? coupon, minus(minor)]), [t('merchant.order.discount.all'), make('b', { class: 'tabular', text: minus(discount) })]]),
+  ];
+}
 
 /** Every payment that came for the order, also those that are given back. */
 function paymentTable({ payments }) {

@@ -57,6 +57,21 @@ export const facts = (pairs) =>
 /** An id as one copies it. */
 export const code = (text) => make('code', { text });
 
+/** A channel as people call it; one that the words do not know is shown as it is. */
+export function channelName(channel) {
+  return CHANNELS.has(channel) ? t(`merchant.channel.${channel}`) : channel || '–';
+}
+
+const CHANNELS = new Set(['direct', 'api', 'wechat', 'weibo', 'qq', 'douyin', 'kuaishou', 'xiaohongshu', 'sms', 'email', 'app', 'poster', 'copy', 'system', 'other']);
+
+/** Where a visit or an order came from, as names and values. */
+export const sourceFacts = ({ channel, campaign, staff, inviter }) => [
+  [t('merchant.channel'), channelName(channel)],
+  campaign ? [t('merchant.campaign'), campaign] : null,
+  staff ? [t('merchant.staff'), staff] : null,
+  inviter ? [t('merchant.inviter'), deskLink(inviter, 'people', inviter)] : null,
+];
+
 /** A bar of shares: `parts` are `[kind, units, words]`; it is told as text too. */
 export function shareBar(parts, total) {
   const bar = make('div', { class: 'share-bar', 'aria-hidden': 'true' });

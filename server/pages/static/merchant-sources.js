@@ -4,9 +4,8 @@ import { icon, make } from './dom.js';
 import { t } from './i18n.js';
 import { selectField } from './merchant-fields.js';
 import { mountFilters, roomField } from './merchant-filters.js';
-import { channelName } from './merchant-links.js';
 import { emptyCard, mountLoaded, table } from './merchant-load.js';
-import { money, pageHead, units } from './merchant-parts.js';
+import { channelName, money, pageHead, units } from './merchant-parts.js';
 import { sumsUp } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 

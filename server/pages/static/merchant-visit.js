@@ -3,10 +3,9 @@
 import { make } from './dom.js';
 import { language, t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
-import { channelName } from './merchant-links.js';
 import { mountLoaded, table } from './merchant-load.js';
 import { formatSecond } from './merchant-numbers.js';
-import { badge, code, deskLink, facts, instant, money, orderBadge, pageHead, units } from './merchant-parts.js';
+import { badge, code, deskLink, facts, instant, money, orderBadge, pageHead, sourceFacts, units } from './merchant-parts.js';
 import { gathered, stayText } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 
@@ -30,7 +29,7 @@ function drawVisit(visit) {
       beside: badge(visit.left ? 'closed' : 'live', t(visit.left ? 'merchant.visit.left' : 'merchant.visit.here')),
     }),
     make('section', { class: 'card' }, visitFacts(visit, who)),
-    ...orderTable(visit.orders_placed ?? []),
+    ...orderTable(visit.placed),
     make('h2', { class: 'section', text: t('merchant.visit.steps') }),
     make('ol', { class: 'steps card' }, ...gathered(visit.steps).map((step) => stepRow(step, visit.entered_at_ms))),
   ];
@@ -43,13 +42,9 @@ const visitFacts = (visit, who) =>
     [t('merchant.arrival.entered'), instant(visit.entered_at_ms)],
     [t('merchant.visit.until'), instant(visit.last_at_ms)],
     [t('merchant.arrival.stayed'), make('span', { class: 'tabular', text: stayText(visit.visible_ms) })],
-    [t('merchant.channel'), channelName(visit.channel)],
-    visit.campaign ? [t('merchant.campaign'), visit.campaign] : null,
-    visit.staff ? [t('merchant.staff'), visit.staff] : null,
-    visit.inviter ? [t('merchant.inviter'), deskLink(visit.inviter, 'people', visit.inviter)] : null,
+    ...sourceFacts(visit.source),
     [t('merchant.visit.device.name'), code(visit.device || '–')],
     visit.app ? [t('merchant.visit.app'), visit.app] : null,
-    visit.faults ? [t('merchant.visit.faults'), make('b', { class: 'bad-ink', text: units(visit.faults) })] : null,
   ]);
 
 function orderTable(orders) {

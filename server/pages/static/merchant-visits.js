@@ -4,9 +4,8 @@ import { make } from './dom.js';
 import { t } from './i18n.js';
 import { instantField, textField } from './merchant-fields.js';
 import { emptyList, mountFilters, roomField } from './merchant-filters.js';
-import { channelName } from './merchant-links.js';
 import { emptyCard, mountList } from './merchant-load.js';
-import { instant, pageHead, units } from './merchant-parts.js';
+import { channelName, instant, pageHead, units } from './merchant-parts.js';
 import { stayText } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 import { openVisit } from './merchant-visit.js';
@@ -52,11 +51,16 @@ function readOrNone(field) {
 export const visitColumns = () => [
   { name: t('merchant.arrival.entered'), cell: (visit) => make('a', { class: 'link', href: hashOf('visits', visit.id), 'aria-label': t('merchant.visit.open') }, instant(visit.entered_at_ms)) },
   { name: t('merchant.visit.who'), cell: whoCell },
-  { name: t('merchant.channel'), cell: (visit) => make('div', { class: 'two-lines' }, make('span', { text: channelName(visit.channel) }), visit.inviter || visit.campaign ? make('small', { class: 'soft', dir: 'auto', text: visit.inviter ? t('merchant.visit.from', { user: visit.inviter }) : visit.campaign }) : null) },
+  { name: t('merchant.channel'), cell: sourceCell },
   { name: t('merchant.arrival.stayed'), look: 'number', cell: (visit) => stayText(visit.visible_ms) },
   { name: t('merchant.visit.did'), cell: didWords },
   { name: t('merchant.visit.last'), cell: (visit) => (visit.explaining ? make('span', { text: visit.explaining, dir: 'auto' }) : make('span', { class: 'soft', text: '–' })) },
 ];
+
+function sourceCell({ source }) {
+  const words = source.inviter ? t('merchant.visit.from', { user: source.inviter }) : source.staff || source.campaign;
+  return make('div', { class: 'two-lines' }, make('span', { text: channelName(source.channel) }), words ? make('small', { class: 'soft', dir: 'auto', text: words }) : null);
+}
 
 /** Whoever it was: a member leads on to the person, a guest has no page. */
 export function whoCell(visit) {
@@ -72,6 +76,7 @@ export function didWords(visit) {
   const did = [
     ['orders', visit.orders],
     ['checkouts', visit.checkouts],
+    ['shares', visit.shares],
     ['comments', visit.comments],
     ['likes', visit.likes],
     ['cards', visit.cards_opened],
