@@ -146,7 +146,11 @@ async def open_worker(
     rooms = LiveRooms(log, seeds, limits)
     gateway = Gateway(limits, tokens, rooms, insecure=settings.insecure, now_ms=now_ms)
     control = Control(
-        commands, gateway, rooms, on_sale=lambda sale: sales.forget_unknown(SaleId(sale))
+        commands,
+        gateway,
+        rooms,
+        on_sale=lambda sale: sales.forget_unknown(SaleId(sale)),
+        shows_rewards=lambda app: rewards.policy(app).show_rewards,
     )
     news = SaleNews(rooms, gateway, limits.orders_ticker_ms)
     sales = LiveSales(store, store, sale_records, limits, Clocks(now_ms), news.heard, control.sale)

@@ -25,6 +25,24 @@ CHANNEL = "onair:control"
 _LOG = logging.getLogger("onair.control")
 
 
+def incentive_message(user_id: str, data: dict[str, Any]) -> dict[str, Any]:
+    """A personal event about rewards, on `#<user>`, where its person may be shown incentives."""
+    return {"kind": "incentive", "user": user_id, "data": data}
+
+
+def pulse_message(room_id: str, data: dict[str, Any]) -> dict[str, Any]:
+    """A value for everybody in a room of which only the newest matters; `t` is its name."""
+    return {"kind": "pulse", "room": room_id, "data": data}
+
+
+async def tell_workers(client: RedisClient, message: dict[str, Any]) -> None:
+    """Send a message to all web workers. Raises `RoomLogUnavailable`."""
+    try:
+        await client.execute_command("SPUBLISH", CHANNEL, orjson.dumps(message))
+    except (RedisError, OSError) as error:
+        raise RoomLogUnavailable(f"tell all workers: {error}") from error
+
+
 class Control:
     """Sends to all workers, this one included, and does what arrives."""
 
@@ -34,13 +52,17 @@ class Control:
         gateway: Gateway,
         rooms: LiveRooms,
         on_sale: Callable[[str], None] = lambda _sale_id: None,
+        shows_rewards: Callable[[str], bool] = lambda _app: True,
     ) -> None:
         self._client = client
         self._gateway = gateway
         self._rooms = rooms
         self._on_sale = on_sale
+        self._shows_rewards = shows_rewards
         self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
             "personal": self._personal,
+            "incentive": self._incentive,
+            "pulse": self._pulse,
             "disconnect": self._disconnect,
             "sanctioned": self._sanctioned,
             "sale": lambda message: self._on_sale(message["sale"]),
@@ -65,10 +87,7 @@ class Control:
         await self._send({"kind": "sale", "sale": sale_id})
 
     async def _send(self, message: dict[str, Any]) -> None:
-        try:
-            await self._client.execute_command("SPUBLISH", CHANNEL, orjson.dumps(message))
-        except (RedisError, OSError) as error:
-            raise RoomLogUnavailable(f"tell all workers: {error}") from error
+        await tell_workers(self._client, message)
 
     def received(self, message: bytes) -> None:
         """A message of any worker arrived."""
@@ -84,6 +103,19 @@ class Control:
         pulse = Pulse(orjson.dumps(message["data"]))
         for viewer in self._gateway.connections_of(user_id):
             viewer.send(viewer.codec.pulses(f"#{user_id}", [pulse]))
+
+    def _incentive(self, message: dict[str, Any]) -> None:
+        """As `personal`, but not where the app whose browser it is allows no incentives."""
+        user_id = UserId(message["user"])
+        pulse = Pulse(orjson.dumps(message["data"]))
+        for viewer in self._gateway.connections_of(user_id):
+            if self._shows_rewards(viewer.origin.app):
+                viewer.send(viewer.codec.pulses(f"#{user_id}", [pulse]))
+
+    def _pulse(self, message: dict[str, Any]) -> None:
+        room = self._rooms.loaded(RoomId(message["room"]))
+        if room is not None:
+            room.pulse(message["data"]["t"], orjson.dumps(message["data"]))
 
     def _disconnect(self, message: dict[str, Any]) -> None:
         close = Close(message["code"], message["reason"])

@@ -185,6 +185,21 @@ def close_ladder(connection: sa.Connection, ladder: str, now_ms: int) -> bool:
     return True
 
 
+def postpone(connection: sa.Connection, upto_ms: int, by_ms: int) -> str:
+    """Put off the arrival that `judge_due` would judge first, so that others come; its visit."""
+    query = sa.select(arrivals.c.ladder_id, arrivals.c.visit_id)
+    query = query.where(arrivals.c.due_at_ms <= upto_ms)
+    query = query.order_by(arrivals.c.due_at_ms, arrivals.c.visit_id).limit(1)
+    first = connection.execute(query).one_or_none()
+    if first is None:
+        return ""
+    ladder, visit = first
+    at = (arrivals.c.ladder_id == ladder) & (arrivals.c.visit_id == visit)
+    still = at & arrivals.c.due_at_ms.is_not(None)
+    connection.execute(sa.update(arrivals).where(still).values(due_at_ms=upto_ms + by_ms))
+    return str(visit)
+
+
 def ladders_over(connection: sa.Connection, upto_ms: int) -> list[str]:
     """The published ladders whose end has passed."""
     query = (

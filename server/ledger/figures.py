@@ -14,6 +14,8 @@ TEXTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "onair_visits_oldest_ms": ("For how long the oldest of them has waited", ()),
     "onair_visits_written_total": ("Pieces of visits written into SQL", ()),
     "onair_visits_set_aside_total": ("Pieces of visits that could not be written", ()),
+    "onair_arrivals_total": ("Invited visits that were judged", ("verdict",)),
+    "onair_grants_total": ("Rewards for sharing, given or missed", ("kind", "state")),
 }
 
 

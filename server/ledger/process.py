@@ -20,6 +20,7 @@ import uvloop
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from rooms.adapters.redis_visits import RedisVisitLog
+from server.database.arrival_records import Arrivals
 from server.database.binding_records import Bindings
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
@@ -31,6 +32,7 @@ from server.ledger.hints import Hints
 from server.ledger.keeper import open_keeper
 from server.ledger.refunds import Refunds
 from server.ledger.report import Audits, Reporter, consumer_name
+from server.ledger.rewards import open_rewards_keeper
 from server.ledger.settling import Settling
 from server.ledger.visits import open_visit_keeper
 from server.ledger.writer import Writer
@@ -133,7 +135,10 @@ async def open_ledger_worker(
         limits,
         figures,
         name=consumer,
-        follow=(Bindings(settings.limits.inviter_protected_days).follow,),
+        follow=(
+            Bindings(limits.inviter_protected_days).follow,
+            Arrivals(limits.visit_idle_s).follow,
+        ),
         now_ms=wall_clock_ms,
     )
     money = open_money_keeper(
@@ -146,6 +151,15 @@ async def open_ledger_worker(
         name=consumer,
         now_ms=wall_clock_ms,
     )
+    rewards = open_rewards_keeper(
+        settings,
+        commands=commands,
+        database=database,
+        written_to_ms=visit_log.written_to_ms,
+        figures=figures,
+        name=consumer,
+        now_ms=wall_clock_ms,
+    )
     works = {
         "feed": hints.feed.run(),
         "hints": hints.run(),
@@ -155,6 +169,7 @@ async def open_ledger_worker(
         "keeper": keeper.run(),
         "visits": visits.run(),
         "money": money.run(),
+        "rewards": rewards.run(),
     }
     return LedgerWorker(
         writer=writer,
