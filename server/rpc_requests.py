@@ -186,6 +186,8 @@ _SHAPES = {
     "user": _TEXT_SHAPE,
     "request_id": _TEXT_SHAPE,
     "order": "is not the id of an order",
+    "visit": "must be 16 to 64 letters, digits, - or _",
+    "device": "must be 16 to 64 letters, digits, - or _",
 }
 
 
