@@ -1,14 +1,14 @@
 /** What sharing has earned: commissions and markups, pending until the time for refunds is over. */
 
 import { make } from './dom.js';
-import { formatMoment } from './format.js';
+import { formatCount, formatMoment } from './format.js';
 import { language, t } from './i18n.js';
 import { money } from './sale-words.js';
 import { nothing } from './view-parts.js';
 
 export class EarningsView {
   element = make('div', { class: 'earnings' });
-  #earnings = { accounts: [], commissions: [] };
+  #earnings = { balances: [], commissions: [] };
 
   constructor(desk) {
     this.desk = desk;
@@ -20,25 +20,25 @@ export class EarningsView {
   }
 
   draw() {
-    const { accounts = [], commissions = [] } = this.#earnings;
-    if (!accounts.length && !commissions.length) {
+    const { balances, commissions } = this.#earnings;
+    if (!balances.length && !commissions.length) {
       this.element.replaceChildren(nothing(t('earnings.empty'), t('earnings.empty.text')));
       return;
     }
     this.element.replaceChildren(
-      make('dl', { class: 'balances' }, ...accounts.flatMap(balance)),
+      make('dl', { class: 'balances' }, ...balances.flatMap(standing)),
       make('p', { class: 'soft', text: t('earnings.rule') }),
       make('ul', { class: 'earning-list' }, ...commissions.map(row)),
     );
   }
 }
 
-const balance = ({ account, unit, minor }) => [
+const standing = ({ account, unit, balance }) => [
   make('dt', { class: 'soft', text: t(`earnings.${account}`) }),
-  make('dd', { class: 'tabular', text: account === 'points' ? String(minor) : money(minor, unit) }),
+  make('dd', { class: 'tabular', text: account === 'points' ? formatCount(balance, language) : money(balance, unit) }),
 ];
 
-const row = ({ level, state, amount_minor: amount, currency, at_ms: at, release_at_ms: release }) =>
+const row = ({ level, state, amount_minor: amount, currency, accrued_at_ms: at, release_at_ms: release }) =>
   make(
     'li',
     { class: 'earning', data: { state } },
@@ -52,6 +52,6 @@ const row = ({ level, state, amount_minor: amount, currency, at_ms: at, release_
       'p',
       { class: 'earning-line soft' },
       make('span', { text: formatMoment(at, language) }),
-      make('span', { text: state === 'pending' && release ? t('earnings.release', { time: formatMoment(release, language) }) : t(`earnings.state.${state}`) }),
+      make('span', { text: state === 'pending' ? t('earnings.release', { time: formatMoment(release, language) }) : t(`earnings.state.${state}`) }),
     ),
   );

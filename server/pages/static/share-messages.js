@@ -113,11 +113,8 @@ const WORDS = {
   'earnings.rule': ['售后期过后结算；退款会冲回。', 'Available once the time for refunds is over; a refund takes it back.'],
   'earnings.kind.commission': ['佣金', 'Commission'],
   'earnings.kind.markup': ['加价差额', 'Your markup'],
-  'earnings.state.due': ['核算中', 'Being worked out'],
-  'earnings.state.pending': ['待结算', 'Pending'],
   'earnings.state.available': ['可结算', 'Available'],
   'earnings.state.reversed': ['已冲回', 'Taken back'],
-  'earnings.state.void': ['不计', 'Does not count'],
   'earnings.release': ['{time} 后可结算', 'Available after {time}'],
 };
 
