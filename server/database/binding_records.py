@@ -31,10 +31,14 @@ _BINDINGS = Bulk(
 
 
 class Bindings:
-    """Binds people to who brought them, for `protected_days` from the touch on."""
+    """Binds people to who brought them, for `protected_days` from the touch on.
 
-    def __init__(self, protected_days: int) -> None:
+    Touches are forgotten after `kept_days`, as visits are; bindings never.
+    """
+
+    def __init__(self, protected_days: int, kept_days: int) -> None:
         self._protected_ms = protected_days * DAY_MS
+        self._kept_ms = kept_days * DAY_MS
 
     def follow(self, connection: sa.Connection, changes: Sequence[VisitChange]) -> None:
         """Take in what newly stored pieces made of visits, in the transaction that stores them.
@@ -42,7 +46,7 @@ class Bindings:
         Visits that come by a link with an inviter are touches. Whoever a visit turns out to be is
         bound by the touches of that visit and of its device that no other member has had.
         """
-        _store_touches(connection, changes)
+        _store_touches(connection, changes, self._kept_ms)
         found = {change.after.id: change.after for change in changes if _turned_out(change)}
         if found:
             self._bind(connection, list(found.values()))
@@ -111,7 +115,7 @@ def _turned_out(change: VisitChange) -> bool:
     return before is None or (before.user, before.device) != (after.user, after.device)
 
 
-def _store_touches(connection: sa.Connection, changes: Sequence[VisitChange]) -> None:
+def _store_touches(connection: sa.Connection, changes: Sequence[VisitChange], kept_ms: int) -> None:
     invited = [change for change in changes if change.after.source.inviter]
     rows = {
         visit.id: (visit.id, visit.device, source.inviter, source.link, visit.entered_at_ms, "")
@@ -119,7 +123,10 @@ def _store_touches(connection: sa.Connection, changes: Sequence[VisitChange]) ->
         if change.before is None
         for visit, source in ((change.after, change.after.source),)
     }
-    _TOUCHES.store(connection, list(rows.values()))
+    if rows:
+        _TOUCHES.store(connection, list(rows.values()))
+        newest_ms = max(change.after.last_at_ms for change in invited)
+        connection.execute(sa.delete(touches).where(touches.c.at_ms < newest_ms - kept_ms))
     for change in invited:
         before, after = change.before, change.after
         if before is not None and not before.device and after.device:

@@ -1,6 +1,7 @@
 """The tables of share links, touches and bindings. The migrations make them; a test compares.
 
-Append-only by triggers: share_links, bindings. A touch changes once, when it gets its person.
+Append-only by triggers: share_links, bindings. A touch changes once, when it gets its person,
+and goes when the record of visits goes.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ touches = sa.Table(
     sa.Column("at_ms", sa.BigInteger, nullable=False),
     sa.Column("person", USER, nullable=False),  # the member it counted for, or empty
     sa.Index(None, "device"),
+    sa.Index(None, "at_ms"),
 )
 
 bindings = sa.Table(

@@ -136,7 +136,7 @@ async def open_ledger_worker(
         figures,
         name=consumer,
         follow=(
-            Bindings(limits.inviter_protected_days).follow,
+            Bindings(limits.inviter_protected_days, limits.visit_retention_days).follow,
             Arrivals(limits.visit_idle_s).follow,
         ),
         now_ms=wall_clock_ms,

@@ -18,6 +18,7 @@ pytest_plugins = ["tests.support.databases"]
 
 DAY_0 = 1_800_000_000_000
 PROTECTED_DAYS = 30
+KEPT_DAYS = 90
 
 
 class Record:
@@ -25,7 +26,7 @@ class Record:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bindings = Bindings(PROTECTED_DAYS)
+        self._bindings = Bindings(PROTECTED_DAYS, KEPT_DAYS)
         self._keys = 0
 
     async def seen(
@@ -200,6 +201,17 @@ async def test_many_visits_in_one_transaction_come_to_the_same(record: Record) -
     assert await record.inviter("cat") == "ann"
     assert await record.inviter("dan") == "eve"
     assert await record.count(bindings) == 2
+
+
+async def test_touches_are_forgotten_with_the_visits_and_bindings_are_not(record: Record) -> None:
+    await record.seen("v1", 0, by="ann", user="cat", device="phone")
+    await record.seen("v2", 80, by="bob", device="tablet")
+    assert await record.count(touches) == 2
+    await record.seen("v3", 91, by="bob")
+    assert await record.count(touches) == 2
+    assert await record.inviter("cat", 1) == "ann"
+    await record.seen("v4", 92, user="dan", device="tablet")
+    assert await record.inviter("dan", 92) == "bob"
 
 
 async def test_bindings_can_neither_be_changed_nor_removed(

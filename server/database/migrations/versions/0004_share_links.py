@@ -71,7 +71,8 @@ def _make_touches() -> None:
         _text("person", USER),
         sa.PrimaryKeyConstraint("visit", name="pk_touches"),
     )
-    op.create_index("ix_touches_device", "touches", ["device"])
+    for column in ("device", "at_ms"):
+        op.create_index(f"ix_touches_{column}", "touches", [column])
 
 
 def _make_bindings() -> None:
