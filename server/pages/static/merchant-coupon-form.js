@@ -105,10 +105,7 @@ function bodyOf(fields) {
     title,
     kind,
     currency: fields.currency.read(),
-    amount_minor: kind === 'percent' ? 0 : fields.amount.read(),
-    percent_bp: kind === 'percent' ? fields.percent.read() : 0,
-    cap_minor: kind === 'percent' && fields.cap.input.value ? fields.cap.read() : 0,
-    threshold_minor: kind === 'threshold' ? fields.threshold.read() : 0,
+    ...discountOf(fields, kind),
     scope: scope === 'all' ? {} : { [scope]: chosen },
     starts_at_ms: starts,
     ends_at_ms: ends,
@@ -117,6 +114,21 @@ function bodyOf(fields) {
     stack: fields.stack.read(),
     issue_max: fields.most.read(),
   };
+}
+
+function discountOf({ amount, percent, cap, threshold }, kind) {
+  const none = { amount_minor: 0, percent_bp: 0, cap_minor: 0, threshold_minor: 0 };
+  if (kind === 'percent') {
+    const bp = percent.read();
+    if (!bp) throw new FieldProblem('percent_bp', t('merchant.coupon.nothing'));
+    return { ...none, percent_bp: bp, cap_minor: cap.input.value ? cap.read() : 0 };
+  }
+  const minor = amount.read();
+  if (!minor) throw new FieldProblem('amount_minor', t('merchant.coupon.nothing'));
+  if (kind === 'amount') return { ...none, amount_minor: minor };
+  const from = threshold.read();
+  if (from <= minor) throw new FieldProblem('threshold_minor', t('merchant.coupon.threshold.low'));
+  return { ...none, amount_minor: minor, threshold_minor: from };
 }
 
 function daysOf(field) {

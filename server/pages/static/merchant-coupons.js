@@ -13,8 +13,12 @@ import { makeSheet } from './sheet.js';
 
 const PATH = '/api/v1/coupon-batches';
 
-/** All batches, to choose from. */
-export const loadBatches = (desk) => desk.api.all(PATH, 'batches');
+/** All batches, to choose from; none for a merchant of some rooms only: they are the whole shop's. */
+export const loadBatches = (desk) =>
+  desk.api.all(PATH, 'batches').catch((error) => {
+    if (error.status === 403) return [];
+    throw error;
+  });
 
 /** The view of batches; with an id that one is open above it. Returns `{close, move}`. */
 export function openCoupons(place, desk, { id }) {

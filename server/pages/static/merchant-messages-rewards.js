@@ -172,6 +172,8 @@ const WORDS = {
   'merchant.coupon.percent': ['减百分之几', 'Percent off'],
   'merchant.coupon.cap': ['最多减（可选）', 'At most (optional)'],
   'merchant.coupon.threshold': ['满多少', 'From a sum of'],
+  'merchant.coupon.threshold.low': ['要高于减的金额', 'Must be more than what is taken off'],
+  'merchant.coupon.nothing': ['不能是 0', 'Must be more than nothing'],
   'merchant.coupon.takes': ['优惠', 'Takes off'],
   'merchant.coupon.words.amount': ['立减 {amount}', '{amount} off'],
   'merchant.coupon.words.threshold': ['满 {threshold} 减 {amount}', '{amount} off from {threshold} on'],

@@ -136,6 +136,7 @@ const WORDS = {
   'merchant.commission.window.help': ['付款多少天后佣金可用。', 'Days after paying until it can be used.'],
   'merchant.commission.off': ['无', 'None'],
   'merchant.commission.unfinished': ['填好后，请在这里核对。', 'Check it here once it is filled in.'],
+  'merchant.commission.toomuch': ['两级合计不能超过 100%', 'Both levels together are at most 100%'],
   'merchant.ask.commission': ['直播间 {room} 今后的付款订单：邀请人得 {one}%，{days} 天后可用？', 'From now on in the room {room}: the inviter earns {one}% of paid orders, released after {days} days?'],
   'merchant.ask.commission.two': ['直播间 {room} 今后的付款订单：邀请人得 {one}%，邀请人的邀请人得 {two}%，{days} 天后可用？', 'From now on in the room {room}: the inviter earns {one}%, the inviter of the inviter {two}% of paid orders, released after {days} days?'],
   'merchant.commission.earner': ['获得者', 'Earner'],
@@ -145,11 +146,9 @@ const WORDS = {
   'merchant.commission.base': ['实付', 'Paid'],
   'merchant.commission.amount': ['佣金', 'Commission'],
   'merchant.commission.release': ['可用时间', 'Released'],
-  'merchant.commission.state.due': ['待判定', 'To be decided'],
   'merchant.commission.state.pending': ['待结算', 'Pending'],
   'merchant.commission.state.available': ['可用', 'Available'],
   'merchant.commission.state.reversed': ['已收回', 'Taken back'],
-  'merchant.commission.state.void': ['不计佣', 'None due'],
 };
 
 export const VISIT_MESSAGES = inBoth(WORDS);

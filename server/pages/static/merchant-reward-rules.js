@@ -4,7 +4,7 @@ export const LADDER_STATES = ['draft', 'published', 'ended'];
 export const REWARD_KINDS = ['coupon', 'points', 'red_packet', 'voucher'];
 export const GRANT_STATES = ['granted', 'opened', 'redeemed', 'expired', 'missed'];
 export const COUPON_KINDS = ['amount', 'percent', 'threshold'];
-export const COMMISSION_STATES = ['due', 'pending', 'available', 'reversed', 'void'];
+export const COMMISSION_STATES = ['pending', 'available', 'reversed'];
 export const TIERS_MAX = 10;
 
 /** Verdicts on arrivals: still open, counted, and the reasons for which one does not count. */
@@ -97,10 +97,13 @@ export function stayText(ms) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** Steps of a visit with signals that only say "still here" gathered where nothing is between. */
+/**
+ * Steps of a visit by their time, with signals that only say "still here" gathered where nothing
+ * is between. What the server saw is stored a moment after what the page told of the same instant.
+ */
 export function gathered(steps) {
   const rows = [];
-  for (const step of steps) {
+  for (const step of [...steps].sort((one, other) => one.at_ms - other.at_ms)) {
     const last = rows.at(-1);
     if (step.t === 'beat' && last?.t === 'beat' && last.explaining === step.explaining) {
       last.count += 1;

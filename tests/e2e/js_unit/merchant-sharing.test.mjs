@@ -141,9 +141,9 @@ test('a stay is told in minutes and seconds', () => {
   assert.deepEqual([0, 999, 65_000, 3_600_000].map(stayText), ['0:00', '0:00', '1:05', '1:00:00']);
 });
 
-test('signals of staying are gathered, and nothing else is', () => {
+test('steps stand by their time; signals of staying are gathered, and nothing else is', () => {
   const step = (t, at_ms, explaining = 'mug') => ({ t, at_ms, explaining });
-  const rows = gathered([step('enter', 1), step('beat', 2), step('beat', 3), step('like', 4), step('beat', 5), step('beat', 6, 'tea')]);
+  const rows = gathered([step('enter', 1), step('beat', 2), step('beat', 3), step('beat', 5), step('beat', 6, 'tea'), step('like', 4)]);
   assert.deepEqual(rows.map(({ t, at_ms, until_ms, count }) => [t, at_ms, until_ms, count]), [
     ['enter', 1, 1, 1],
     ['beat', 2, 3, 2],
