@@ -13,6 +13,7 @@ from server import demo as demo_shop
 from server import listening, secrets_file
 from server.instance_lock import InstanceLock, prepare_data_dir
 from server.settings import Settings
+from server.sharing.policies import load_policies
 from server.supervisor import Supervisor
 from server.tokens import Tokens
 
@@ -21,6 +22,7 @@ def serve(environ: dict[str, str]) -> None:
     """Run the server until it is told to stop. `BadSetting` without strong secrets."""
     settings = Settings.from_env(environ)
     settings.check_secrets()
+    load_policies(settings.channel_policies_file)  # a mistake stops the start, not a worker
     _set_up_log(settings)
     with InstanceLock(prepare_data_dir(settings.data_dir)):
         asyncio.run(_supervise(settings, environ))
@@ -29,6 +31,7 @@ def serve(environ: dict[str, str]) -> None:
 def demo(environ: dict[str, str]) -> None:
     """Run the server with a room, products, a sale and kept secrets until it is told to stop."""
     settings = Settings.from_env(environ)
+    load_policies(settings.channel_policies_file)
     _set_up_log(settings)
     data_dir = prepare_data_dir(settings.data_dir)
     with InstanceLock(data_dir):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rooms.sharing.policy import LANGUAGES, BadPolicies, RewardTo, default_policies
+from server.__main__ import main
 from server.settings import BadSetting
 from server.sharing.policies import load_policies, policy_json
 
@@ -123,6 +125,22 @@ def test_the_setting_names_the_file_and_the_key(tmp_path: Path) -> None:
     file.write_text("[copy]\nmay_share = false\n", "utf-8")
     assert not load_policies(file).of("copy").may_share
     assert load_policies(None).of("copy").may_share
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_a_mistake_stops_the_start(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    file = tmp_path / "policies.toml"
+    file.write_text("[copy]\nshare = true\n", "utf-8")
+    monkeypatch.setenv("ONAIR_TOKEN_SECRET", "0123456789abcdefghijklmnopqrstuv")
+    monkeypatch.setenv("ONAIR_API_KEY", "vutsrqponmlkjihgfedcba9876543210")
+    monkeypatch.setenv("ONAIR_CHANNEL_POLICIES_FILE", str(file))
+    monkeypatch.setenv("ONAIR_DATA_DIR", str(tmp_path / "data"))
+    assert main([command]) != 0
+    assert "ONAIR_CHANNEL_POLICIES_FILE" in (said := capsys.readouterr().err)
+    assert "copy.share: is not a key of a policy" in said
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_policy_as_pages_get_it() -> None:
