@@ -31,6 +31,8 @@ from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
 from server.channels import Channels
 from server.control import CHANNEL, Control
+from server.database.account_records import Accounts
+from server.database.commission_records import CommissionRecords
 from server.database.coupon_records import CouponRecords
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
@@ -60,6 +62,7 @@ from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
 from server.settings import BadSetting, Limits, Settings
 from server.sharing.coupons import Coupons
+from server.sharing.earnings import Earnings
 from server.sharing.link_desk import open_link_desk
 from server.sharing.reward_desk import open_reward_desk
 from server.sharing.rpc_rewards import Rewards
@@ -173,6 +176,7 @@ async def open_worker(
         Steerings(desk, limits),
         sharing,
         Coupons(CouponRecords(database), limits, now_ms),
+        Earnings(Accounts(database), CommissionRecords(database), limits),
         Rewards(rewards),
     )
     procedures = [watched(table.procedures(), visits.saw) for table in tables]

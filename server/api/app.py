@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from server.api import (
+    commissions,
+    coupons,
     exports,
     ladder_results,
     ladders,
@@ -17,6 +19,7 @@ from server.api import (
     realtime,
     rooms,
     sales,
+    sources,
     steering,
     visits,
 )
@@ -58,6 +61,9 @@ def build_api(services: Services) -> FastAPI:
         sales.staff_routes,
         steering.routes,
         links.routes,
+        sources.routes,
+        coupons.routes,
+        commissions.routes,
         visits.routes,
         ladders.routes,
         ladder_results.routes,

@@ -26,6 +26,11 @@ _TAGS = [
     {"name": "products", "description": "The catalogue.", "x-name-zh": "商品"},
     {"name": "sales", "description": "Flash sales and their books.", "x-name-zh": "秒杀"},
     {"name": "orders", "description": "Orders, refunds and exports.", "x-name-zh": "订单"},
+    {
+        "name": "coupons",
+        "description": "Coupons, commissions, and what accounts come to.",
+        "x-name-zh": "优惠券与佣金",
+    },
     {"name": "sharing", "description": "Share links, and what comes of them.", "x-name-zh": "分享"},
     {"name": "visits", "description": "Who came, from where, and what for.", "x-name-zh": "访问"},
     {"name": "payments", "description": "What a payment provider tells.", "x-name-zh": "支付"},

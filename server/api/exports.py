@@ -45,7 +45,7 @@ class NdjsonFile(StreamingResponse):
     media_type = "application/x-ndjson"
 
 
-def _file(kind: str, description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+def file_answers(kind: str, description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
     """A file, or one of the error answers, which are JSON: a `model` would take the file's kind."""
     answers = documented(*statuses)
     for answer in answers.values():
@@ -62,7 +62,7 @@ def _file(kind: str, description: str, *statuses: int) -> dict[int | str, dict[s
     summary="Orders of a sale as CSV",
     operation_id="exportOrdersCsv",
     response_class=CsvFile,
-    responses=_file(
+    responses=file_answers(
         "text/csv",
         "UTF-8 with a byte order mark; a row per line of an order.",
         401,
@@ -80,7 +80,7 @@ async def export_orders_csv(
     the ledger has the orders, by id.
     """
     record = await find_sale(id, caller, services)
-    lines = await _begun(_bounded(_csv(record, services), services))
+    lines = await begun(bounded(_csv(record, services), services))
     headers = {"Content-Disposition": f'attachment; filename="orders-{record.terms.id}.csv"'}
     return CsvFile(lines, headers=headers)
 
@@ -90,7 +90,7 @@ async def export_orders_csv(
     summary="Export everything",
     operation_id="exportAll",
     response_class=NdjsonFile,
-    responses=_file(
+    responses=file_answers(
         "application/x-ndjson",
         "One JSON object per line, each with its `kind`.",
         401,
@@ -105,7 +105,7 @@ async def export_all(caller: CallerHere, services: ServicesHere) -> StreamingRes
     move: one JSON object per line. The last line has the kind `end`; without it the file is not
     whole. With a merchant's token the rooms that it holds.
     """
-    lines = await _begun(_bounded(_everything(caller, services), services))
+    lines = await begun(bounded(_everything(caller, services), services))
     headers = {"Content-Disposition": 'attachment; filename="export.ndjson"'}
     return NdjsonFile(lines, headers=headers)
 
@@ -128,17 +128,17 @@ async def _everything(caller: Caller, services: Services) -> Lines:
 async def _lines(caller: Caller, services: Services) -> Lines:
     among = None if caller.every_room else caller.identity.rooms
     rooms, catalog, sales = services.rooms, services.catalog, services.sales
-    async for room in _pieces(
+    async for room in pieces(
         lambda after: rooms.page(after, ROWS_AT_ONCE, among=among), lambda room: room.id
     ):
         yield _line("room", room)
         async for act in _acts(room.id, services):
             yield _line("act", act)
-    async for product in _pieces(
+    async for product in pieces(
         lambda after: catalog.page(after, ROWS_AT_ONCE), lambda product: product.id
     ):
         yield _line("product", product)
-    async for sale in _pieces(
+    async for sale in pieces(
         lambda after: sales.page(after, ROWS_AT_ONCE, among=among), lambda sale: sale.terms.id
     ):
         yield _line("sale", sale)
@@ -148,14 +148,14 @@ async def _lines(caller: Caller, services: Services) -> Lines:
 
 def _acts(room_id: str, services: Services) -> AsyncIterator[StoredAct]:
     rooms = services.rooms
-    return _pieces(
+    return pieces(
         lambda before: rooms.acts(room_id, before, ROWS_AT_ONCE), lambda stored: stored.version
     )
 
 
 def _orders(sale: str, services: Services) -> AsyncIterator[OrderRow]:
     orders = services.orders
-    return _pieces(lambda after: orders.rows(sale, after, ROWS_AT_ONCE), lambda row: row.order.id)
+    return pieces(lambda after: orders.rows(sale, after, ROWS_AT_ONCE), lambda row: row.order.id)
 
 
 async def _of_sale(sale: str, services: Services) -> Lines:
@@ -163,15 +163,15 @@ async def _of_sale(sale: str, services: Services) -> Lines:
     async for row in _orders(sale, services):
         told = order_json(row.order, row.room, row.currency, for_staff=True)
         yield _line("order", told)
-    async for paid in _pieces(
+    async for paid in pieces(
         lambda after: orders.sale_payments(sale, after, ROWS_AT_ONCE), lambda row: row
     ):
         yield _line("payment", paid)
-    async for refund in _pieces(
+    async for refund in pieces(
         lambda after: orders.refunds(sale, after, ROWS_AT_ONCE), lambda row: row
     ):
         yield _line("refund", refund)
-    async for move in _pieces(
+    async for move in pieces(
         lambda after: orders.moves(sale, after, ROWS_AT_ONCE), lambda row: (row.epoch, row.seq)
     ):
         yield _line("move", {"sale": sale} | asdict(move))
@@ -182,7 +182,7 @@ def _line(kind: str, value: Any) -> bytes:
     return orjson.dumps({"kind": kind, kind: value}, default=dict) + b"\n"
 
 
-async def _pieces(
+async def pieces(
     read: Callable[[K | None], Awaitable[Sequence[T]]], key_of: Callable[[T], K]
 ) -> AsyncIterator[T]:
     """All rows of a query that gives those after a key, ROWS_AT_ONCE at a time."""
@@ -196,7 +196,7 @@ async def _pieces(
         last = key_of(piece[-1])
 
 
-async def _bounded(lines: Lines, services: Services) -> Lines:
+async def bounded(lines: Lines, services: Services) -> Lines:
     most = services.settings.limits.export_rows_max
     count = 0
     async for line in lines:
@@ -206,7 +206,7 @@ async def _bounded(lines: Lines, services: Services) -> Lines:
         yield line
 
 
-async def _begun(lines: Lines) -> Lines:
+async def begun(lines: Lines) -> Lines:
     """The same lines, the first ones read already; gathered, for few large writes."""
     chunks = _chunks(lines)
     try:

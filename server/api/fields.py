@@ -121,6 +121,10 @@ RoomIdInPath = Annotated[str, Path(description="The room's id.", examples=["demo
 ProductIdInPath = Annotated[str, Path(description="The product's id.", examples=["tea-01"])]
 SaleIdInPath = Annotated[str, Path(description="The sale's id.", examples=["spring-sale"])]
 LadderIdInPath = Annotated[str, Path(description="The ladder's id.", examples=["spring-friends"])]
+BatchIdInPath = Annotated[str, Path(description="The batch's id.", examples=["spring-10"])]
+PersonInPath = Annotated[
+    str, Path(max_length=USER_CHARS_MAX, description="The user's id.", examples=["bob"])
+]
 OrderIdInPath = Annotated[
     str, Path(description="The order's id.", examples=["spring-sale.91ea3b56a83434804b11b3e6"])
 ]

@@ -88,6 +88,18 @@ def user_account(user: str, what: str) -> str:
     return f"user:{user}:{what}"
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One posting, with its transaction."""
+
+    at_ms: int
+    transaction: str
+    kind: str
+    account: str
+    unit: str
+    amount: int
+
+
 class Accounts:
     """What accounts come to. All calls only read, and raise `DatabaseUnavailable`."""
 
@@ -106,6 +118,38 @@ class Accounts:
 
         return await self._database.run(
             work, attempt=f"read the accounts of {user}", reads_only=True
+        )
+
+    async def entries(self, user: str, after: Entry | None, limit: int) -> list[Entry]:
+        """Postings of a user's accounts in pieces, by instant, those behind `after`."""
+        if not is_storable(user):
+            return []
+        names = [user_account(user, what) for what in ("pending", "available", POINTS)]
+        key = sa.tuple_(
+            transactions.c.at_ms, transactions.c.id, postings.c.account, postings.c.unit
+        )
+        query = (
+            sa.select(
+                transactions.c.at_ms,
+                transactions.c.id,
+                transactions.c.kind,
+                postings.c.account,
+                postings.c.unit,
+                postings.c.amount,
+            )
+            .join(transactions, transactions.c.id == postings.c.transaction_id)
+            .where(postings.c.account.in_(names))
+            .order_by(*key.clauses)
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(
+                key > sa.tuple_(after.at_ms, after.transaction, after.account, after.unit)
+            )
+        return await self._database.run(
+            lambda connection: [Entry(*row) for row in connection.execute(query)],
+            attempt=f"read the statement of {user}",
+            reads_only=True,
         )
 
 

@@ -8,7 +8,7 @@ what was earned, released or not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -33,10 +33,10 @@ Brought = Callable[[sa.Connection, str, int], "Bringer | None"]
 
 
 class EarningState(StrEnum):
-    """pending → released; either → reversed when the order's money goes back."""
+    """pending → available; either → reversed when the order's money goes back."""
 
     PENDING = "pending"
-    RELEASED = "released"
+    AVAILABLE = "available"  # the window is over
     REVERSED = "reversed"
 
 
@@ -71,6 +71,7 @@ class Commission:
     level: int
     room: str
     user: str
+    base_minor: int
     amount_minor: int
     currency: str
     state: EarningState
@@ -146,7 +147,7 @@ def release_due(connection: sa.Connection, now_ms: int, limit: int) -> int:
     )
     found = [_commission(row) for row in connection.execute(query)]
     for one in found:
-        if not _become(connection, one, EarningState.RELEASED, now_ms):
+        if not _become(connection, one, EarningState.AVAILABLE, now_ms):
             continue
         legs = [
             Leg(user_account(one.user, "pending"), one.currency, -one.amount_minor),
@@ -285,6 +286,7 @@ def _accrue(connection: sa.Connection, row: Any, earning: Earning, now_ms: int) 
         level=earning.level,
         room=row.room_id,
         user=earning.user,
+        base_minor=row.markup_minor if earning.level == MARKUP else row.base_minor,
         amount_minor=earning.amount_minor,
         currency=row.currency,
         state=EarningState.PENDING,
@@ -292,10 +294,10 @@ def _accrue(connection: sa.Connection, row: Any, earning: Earning, now_ms: int) 
         release_at_ms=row.paid_at_ms + row.window_ms,
         changed_at_ms=now_ms,
     )
-    names = ("level", "amount_minor", "currency", "state", "accrued_at_ms", "release_at_ms")
-    values = {name: getattr(one, name) for name in (*names, "changed_at_ms")}
+    values = asdict(one)
     values |= {"order_id": one.order, "room_id": one.room, "user_id": one.user}
-    connection.execute(sa.insert(commissions), values)
+    columns = {column.name: values[column.name] for column in commissions.columns}
+    connection.execute(sa.insert(commissions), columns)
     legs = [
         Leg(_fund(one), one.currency, -one.amount_minor),
         Leg(user_account(one.user, "pending"), one.currency, one.amount_minor),
@@ -342,6 +344,7 @@ def _commission(row: Any) -> Commission:
         level=row.level,
         room=row.room_id,
         user=row.user_id,
+        base_minor=row.base_minor,
         amount_minor=row.amount_minor,
         currency=row.currency,
         state=EarningState(row.state),

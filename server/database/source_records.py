@@ -45,12 +45,21 @@ class Brought:
     """
 
     name: str
+    visits: int | None = 0
+    orders: int = 0
+    paid_orders: int = 0
+    paid_minor: int = 0
+    refunded_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All sources of orders in one currency, and their total, which is counted by itself."""
+
     currency: str
-    visits: int | None
-    orders: int
-    paid_orders: int
-    paid_minor: int
-    refunded_minor: int
+    currencies: list[str]
+    sources: list[Brought]
+    total: Brought
 
 
 _SOURCES = Bulk(
@@ -89,50 +98,74 @@ class SourceRecords:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def report(self, by: By, *, rooms: Iterable[str] | None, sale: str = "") -> list[Brought]:
-        """Every source with orders or visits, by name and currency. `rooms` None: every room.
+    async def report(
+        self, by: By, *, rooms: Iterable[str] | None, sale: str = "", currency: str = ""
+    ) -> Report:
+        """Every source with orders or visits, by name. `rooms` None: every room.
 
-        Visits are counted for rooms, not for one sale. Together the sources have all orders.
+        Without a currency that of most orders. Visits are counted for rooms, not for one sale.
         """
         among = None if rooms is None else sorted(filter(is_id, rooms))
+        wanted: list[sa.ColumnElement[bool]] = []
+        wanted += [] if among is None else [orders.c.room_id.in_(among)]
+        if sale:
+            wanted.append(orders.c.sale_id == sale if is_id(sale) else sa.false())
 
-        def work(connection: sa.Connection) -> list[Brought]:
-            came = {} if sale else _visits(connection, by, among)
-            found = _orders(connection, by, among, sale)
-            return _together(found, came, counted=not sale)
+        def work(connection: sa.Connection) -> Report:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            known = _currencies(connection, wanted)
+            chosen = currency or (known[0] if known else "")
+            these = [*wanted, orders.c.currency == chosen]
+            came = None if sale else _visits(connection, by, among)
+            sources = _together(_orders(connection, by, these), came)
+            total = None if came is None else sum(came.values())
+            return Report(chosen, sorted(known), sources, _total(connection, these, total))
 
         return await self._database.run(work, attempt="count what sources brought", reads_only=True)
 
 
+def _currencies(connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]]) -> list[str]:
+    """Those of orders, that of most orders first."""
+    count = sa.func.count()
+    query = sa.select(orders.c.currency, count).where(*wanted).group_by(orders.c.currency)
+    found = connection.execute(query.order_by(count.desc(), orders.c.currency))
+    return [row.currency for row in found]
+
+
+def _sums() -> list[sa.ColumnElement[int]]:
+    paid, refunded = orders.c.paid_at_ms.is_not(None), orders.c.state == "refunded"
+    cases = (
+        sa.case((paid, 1), else_=0),
+        sa.case((paid, orders.c.amount_minor), else_=0),
+        sa.case((refunded, orders.c.amount_minor), else_=0),
+    )
+    return [sa.func.count(), *(sa.func.coalesce(sa.func.sum(case), 0) for case in cases)]
+
+
 def _orders(
-    connection: sa.Connection, by: By, rooms: Sequence[str] | None, sale: str
-) -> list[Brought]:
+    connection: sa.Connection, by: By, wanted: Sequence[sa.ColumnElement[bool]]
+) -> dict[str, tuple[int, ...]]:
     # Orders of before sources were kept have none: they count as direct ones.
-    name = sa.func.coalesce(order_sources.c[by.value], DIRECT if by is By.CHANNEL else "")
-    paid = orders.c.paid_at_ms.is_not(None)
-    refunded = orders.c.state == "refunded"
+    # A literal: PostgreSQL does not see that two parameters are alike.
+    unsaid = DIRECT if by is By.CHANNEL else ""
+    none: sa.ColumnElement[str] = sa.literal_column(f"'{unsaid}'")
+    name = sa.func.coalesce(order_sources.c[by.value], none)
     query = (
-        sa.select(
-            name,
-            orders.c.currency,
-            sa.func.count(),
-            sa.func.sum(sa.case((paid, 1), else_=0)),
-            sa.func.sum(sa.case((paid, orders.c.amount_minor), else_=0)),
-            sa.func.sum(sa.case((refunded, orders.c.amount_minor), else_=0)),
-        )
+        sa.select(name, *_sums())
         .select_from(orders)
         .outerjoin(order_sources, order_sources.c.order_id == orders.c.id)
-        .group_by(name, orders.c.currency)
-        .order_by(name, orders.c.currency)
+        .where(*wanted)
+        .group_by(name)
     )
-    if rooms is not None:
-        query = query.where(orders.c.room_id.in_(rooms))
-    if sale:
-        query = query.where(orders.c.sale_id == sale if is_id(sale) else sa.false())
-    return [
-        Brought(source, currency, None, int(count), int(bought), int(minor), int(back))
-        for source, currency, count, bought, minor, back in connection.execute(query)
-    ]
+    return {source: tuple(map(int, sums)) for source, *sums in connection.execute(query)}
+
+
+def _total(
+    connection: sa.Connection, wanted: Sequence[sa.ColumnElement[bool]], visits: int | None
+) -> Brought:
+    query = sa.select(*_sums()).select_from(orders).where(*wanted)
+    return Brought("", visits, *map(int, connection.execute(query).one()))
 
 
 def _visits(connection: sa.Connection, by: By, rooms: Sequence[str] | None) -> dict[str, int]:
@@ -151,22 +184,8 @@ def _visits(connection: sa.Connection, by: By, rooms: Sequence[str] | None) -> d
     return {source: int(number) for source, number in connection.execute(query)}
 
 
-def _together(found: Sequence[Brought], came: dict[str, int], *, counted: bool) -> list[Brought]:
-    """Orders and visits in one list: visits stand with the first currency of their source."""
-    if not counted:
-        return list(found)
-    left = dict(came)
-    both = [
-        Brought(
-            one.name,
-            one.currency,
-            left.pop(one.name, 0),
-            one.orders,
-            one.paid_orders,
-            one.paid_minor,
-            one.refunded_minor,
-        )
-        for one in found
-    ]
-    only = [Brought(name, "", count, 0, 0, 0, 0) for name, count in sorted(left.items())]
-    return [*both, *only]
+def _together(found: dict[str, tuple[int, ...]], came: dict[str, int] | None) -> list[Brought]:
+    if came is None:
+        return [Brought(name, None, *found[name]) for name in sorted(found)]
+    names = sorted(found.keys() | came.keys())
+    return [Brought(name, came.get(name, 0), *found.get(name, ())) for name in names]

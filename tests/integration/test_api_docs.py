@@ -58,6 +58,14 @@ ROUTES = {
     "/api/v1/visits/counters": {"get"},
     "/api/v1/visits/{id}": {"get"},
     "/api/v1/people/{id}/visits": {"get"},
+    "/api/v1/sources": {"get"},
+    "/api/v1/coupon-batches": {"get", "post"},
+    "/api/v1/coupon-batches/{id}": {"get"},
+    "/api/v1/coupon-batches/{id}/grant": {"post"},
+    "/api/v1/rooms/{id}/commission": {"get", "put"},
+    "/api/v1/commissions": {"get"},
+    "/api/v1/accounts/{id}": {"get"},
+    "/api/v1/statements/{id}.csv": {"get"},
     "/api/v1/ladders": {"get", "post"},
     "/api/v1/ladders/simulate": {"post"},
     "/api/v1/ladders/{id}": {"get", "patch"},
@@ -85,12 +93,14 @@ OPEN: list[Any] = []
 FILES = {
     "exportOrdersCsv": "text/csv",
     "exportRankingCsv": "text/csv",
+    "exportStatement": "text/csv",
     "exportAll": "application/x-ndjson",
 }
 # Each needs what the ones before it have done; the rest goes in any order before `closeSale`.
 STORY = [
     "createRoom",
     "createProduct",
+    "createCouponBatch",
     "replaceShelf",
     "changeRoom",
     "createSale",

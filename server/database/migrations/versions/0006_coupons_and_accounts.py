@@ -222,9 +222,10 @@ def _make_commissions() -> None:
         _small("level"),
         _text("room_id", ID),
         _text("user_id", USER),
+        _number("base_minor"),
         _number("amount_minor"),
         _text("currency", sa.String(3)),
-        _text("state", sa.String(8)),
+        _text("state", sa.String(16)),
         _number("accrued_at_ms"),
         _number("release_at_ms"),
         _number("changed_at_ms"),
@@ -232,7 +233,7 @@ def _make_commissions() -> None:
         sa.CheckConstraint("level BETWEEN 0 AND 2", name="ck_commissions_level"),
         sa.CheckConstraint("amount_minor > 0", name="ck_commissions_amount_minor"),
         sa.CheckConstraint(
-            "state IN ('pending', 'released', 'reversed')", name="ck_commissions_state"
+            "state IN ('pending', 'available', 'reversed')", name="ck_commissions_state"
         ),
     )
     for columns in (
