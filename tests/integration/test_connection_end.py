@@ -12,7 +12,7 @@ import uvicorn
 import uvloop
 from websockets.protocol import Protocol
 
-from server.app import create_app
+from server.app import App, create_app
 from server.codec.wire_frames import text_frame
 from server.connection import HandshakeProtocol
 from server.database.engine import Database, sqlite_url
@@ -77,6 +77,20 @@ async def left_behind_by_connections(redis_url: str, tmp_path: Path) -> Counter[
     config.port = 0
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
+    try:
+        left_behind = await hundred_connections(app, server)
+        worker = app.worker
+    finally:  # also when it failed: what serves does not end by being cancelled
+        gc.enable()
+        server.should_exit = True
+        await serving
+    assert worker is not None
+    assert len(worker.gateway.wheel) == 0
+    return left_behind
+
+
+async def hundred_connections(app: App, server: uvicorn.Server) -> Counter[str]:
+    """Let a hundred come and go while nothing is collected; what is left of them, by type."""
     await wait_until(lambda: server.started, 20, "the server is up")
     worker = app.worker
     assert worker is not None
@@ -86,13 +100,6 @@ async def left_behind_by_connections(redis_url: str, tmp_path: Path) -> Counter[
     gc.collect()
     assert alive() == {}
     gc.disable()  # from here on only reference counts free anything
-    try:
-        assert await asyncio.to_thread(come_and_go, port, 100) == 100
-        await wait_until(lambda: not worker.gateway.viewers, 10, "all have gone")
-        left_behind = alive()
-    finally:
-        gc.enable()
-        server.should_exit = True
-        await serving
-    assert len(worker.gateway.wheel) == 0
-    return left_behind
+    assert await asyncio.to_thread(come_and_go, port, 100) == 100
+    await wait_until(lambda: not worker.gateway.viewers, 10, "all have gone")
+    return alive()
