@@ -125,11 +125,10 @@ async def get_visit(id: VisitIdInPath, caller: CallerHere, services: ServicesHer
     """One visit and everything that happened in it, in the order in which it was stored, with the
     product that was being explained at each step, and the orders placed in it.
     """
-    store = _store(services)
-    visit = await store.find(id)
-    if visit is None or not (caller.every_room or caller.manages(visit.room)):
+    found = await _store(services).whole(id)
+    if found is None or not (caller.every_room or caller.manages(found[0].room)):
         raise Refused(404, f"there is no visit {id!r}", "id")
-    pieces = await store.steps(id)
+    visit, pieces = found
     return VisitDetail(
         **VisitBody.of(visit).model_dump(),
         steps=steps_of(pieces),

@@ -140,18 +140,25 @@ class VisitStore:
         row = await self._read(lambda one: one.execute(query).one_or_none(), "read a visit")
         return None if row is None else visit_of(row)
 
+    async def whole(self, visit_id: str) -> tuple[Visit, list[Piece]] | None:
+        """One visit and its pieces as they stood at one instant, or None."""
+        if not is_storable(visit_id):
+            return None
+
+        def work(connection: sa.Connection) -> tuple[Visit, list[Piece]] | None:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            row = connection.execute(sa.select(visits).where(visits.c.id == visit_id)).one_or_none()
+            return None if row is None else (visit_of(row), _steps(connection, visit_id))
+
+        return await self._read(work, "read a visit step by step")
+
     async def steps(self, visit_id: str) -> list[Piece]:
         """The pieces of a visit as they were stored; at most STEPS_PIECES_MAX."""
         if not is_storable(visit_id):
             return []
-        query = (
-            sa.select(visit_pieces)
-            .where(visit_pieces.c.visit_id == visit_id)
-            .order_by(visit_pieces.c.id)
-            .limit(STEPS_PIECES_MAX)
-        )
         return await self._read(
-            lambda one: [piece_of(row) for row in one.execute(query)], "read the steps of a visit"
+            lambda connection: _steps(connection, visit_id), "read the steps of a visit"
         )
 
     async def page(self, after_id: str | None, limit: int, wanted: VisitFilters) -> list[Visit]:
@@ -199,6 +206,16 @@ class VisitStore:
 
 _TEXTS = ("person", "device", "channel", "campaign", "staff", "inviter", "link")
 _COUNTER_KEY = ("day", "room_id", "channel", "campaign", "staff")
+
+
+def _steps(connection: sa.Connection, visit_id: str) -> list[Piece]:
+    query = (
+        sa.select(visit_pieces)
+        .where(visit_pieces.c.visit_id == visit_id)
+        .order_by(visit_pieces.c.id)
+        .limit(STEPS_PIECES_MAX)
+    )
+    return [piece_of(row) for row in connection.execute(query)]
 
 
 def devices_of(connection: sa.Connection, user: str) -> list[str]:
