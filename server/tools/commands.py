@@ -30,6 +30,7 @@ from server.tools.stores import (
     open_database,
     open_stores,
 )
+from server.tools.visits import rebuild_visits
 
 _OUT_OF_REACH = (SaleStoreUnavailable, DatabaseUnavailable, UnusableRedis, RedisNotStarted)
 UNCHECKED = 2
@@ -89,9 +90,13 @@ async def _reconcile_all(settings: Settings, sale: str | None, as_json: bool) ->
 
 
 def rebuild(options: argparse.Namespace, environ: dict[str, str]) -> int:
-    """Make sales in Redis anew, after asking. 0 rebuilt, 1 not."""
+    """Make sales in Redis anew, after asking, or visits in SQL. 0 rebuilt, 1 not."""
     settings = Settings.from_env(environ)
     try:
+        if options.visits:
+            count = asyncio.run(rebuild_visits(settings, Progress()))
+            print(f"visits and their counters are made anew from {count} pieces of the record")
+            return 0
         return asyncio.run(_rebuild_all(settings, options))
     except (*_OUT_OF_REACH, Wrong, SaleFrozen, StaleEpoch) as error:
         return _complain(f"not rebuilt: {error}")

@@ -28,13 +28,16 @@ def add_commands(command: AddCommand) -> None:
 
     rebuild = command(
         "rebuild",
-        "make a sale in Redis anew from the ledger, under a new epoch",
+        "make a sale in Redis anew from the ledger, under a new epoch; or visits from their record",
         f"{_JOINS}\nThe sale is frozen meanwhile. Says what the ledger holds and what is missing."
+        "\nWith --visits: visits, counters, people and devices in SQL are made anew from the record"
+        "\nof visits; what happens meanwhile is written after."
         "\nExit code: 0 rebuilt, 1 not.",
     )
     which = rebuild.add_mutually_exclusive_group(required=True)
     which.add_argument("--sale", metavar="ID", help="one sale")
     which.add_argument("--all", action="store_true", help="every running sale that needs it")
+    which.add_argument("--visits", action="store_true", help="visits and what is counted of them")
     rebuild.add_argument("--force", action="store_true", help="also a sale that is well")
     rebuild.add_argument("--yes", action="store_true", help="do not ask")
     rebuild.set_defaults(run=_rebuild)
