@@ -19,6 +19,7 @@ from server.database.room_records import RoomRecords
 from server.database.sale_records import SaleRecords
 from server.database.sale_words import SaleDraft
 from server.database.words import Act
+from server.demo_ladder import open_ladder
 from server.redis_client import connect
 from server.sale_store import sale_store
 from server.sales.arming import Arming
@@ -93,7 +94,7 @@ SALE = SaleDraft(
 
 
 async def seed(settings: Settings, database_url: str, redis_url: str) -> None:
-    """Make the demo's room, products, shelf and flash sale, if they are not there yet.
+    """Make the demo's room, products, shelf, flash sale and ladder, if they are not there yet.
 
     Safe to repeat, also after it was cut short; what the host has changed since is left alone.
     """
@@ -102,6 +103,7 @@ async def seed(settings: Settings, database_url: str, redis_url: str) -> None:
     try:
         await _furnish(database)
         await _open_sale(database, sale_store(client, settings))
+        await open_ladder(database, settings, ROOM_ID)
     finally:
         await client.aclose()
         await database.close()

@@ -10,9 +10,11 @@ import pytest
 
 from flash_sale.model import Act, SaleState, Steering
 from rooms.model import Role, RoomId
-from server import demo
+from rooms.sharing.ladders import LadderState
+from server import demo, demo_ladder
 from server.database.catalog_records import CatalogRecords
 from server.database.engine import Database, sqlite_url
+from server.database.ladder_records import LadderRecords
 from server.database.migrate import migrate
 from server.database.room_records import RoomRecords
 from server.database.words import Act as RoomAct
@@ -70,6 +72,22 @@ async def test_a_seeding_that_was_cut_short_is_completed(
     await RoomRecords(database).create("demo", "half done", "")
     await demo.seed(Settings(), url, redis_url)
     assert await RoomRecords(database).shelf("demo") == list(demo.PRODUCTS)
+
+
+async def test_the_demo_has_a_ladder_that_stays_as_it_is_once_it_was_ended(
+    url: str, database: Database, redis_url: str
+) -> None:
+    ladders = LadderRecords(database, per_room_max=1, shares_max=100)
+    for _ in range(2):
+        await demo.seed(Settings(), url, redis_url)
+        record = await ladders.find(demo_ladder.ID)
+        assert record is not None
+        assert record.state is LadderState.PUBLISHED
+        assert [tier.needs for tier in record.terms.tiers] == [3, 10, 30]
+    assert record is not None
+    ended = await ladders.end(demo_ladder.ID, record.terms.starts_at_ms + 1)
+    await demo.seed(Settings(), url, redis_url)
+    assert await ladders.find(demo_ladder.ID) == ended
 
 
 async def test_the_flash_sale_of_the_demo_is_open_with_all_its_units(
