@@ -259,10 +259,9 @@ def test_the_plan_of_a_room_is_changed_after_its_numbers_were_read(
     page = person.page
     press(person, "修改方案")
     fill(person, "level1_bp", "80", "dialog[open]")
-    fill(person, "level2_bp", "30", "dialog[open]")
     press(person, "保存", "dialog[open]")
-    wrong = page.locator("dialog [data-field=level2_bp] .field-problem")
-    expect(wrong).to_have_text("两级合计不能超过 100%")
+    wrong = page.locator("dialog [data-field=level1_bp] .field-problem")
+    expect(wrong).to_have_text("请填写 0 到 50 之间的百分比，最多两位小数")
     fill(person, "level1_bp", "12.5", "dialog[open]")
     fill(person, "level2_bp", "0", "dialog[open]")
     fill(person, "window_days", "3", "dialog[open]")

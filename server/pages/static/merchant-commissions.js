@@ -3,7 +3,7 @@
 import { button, make } from './dom.js';
 import { t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
-import { ask, FieldProblem } from './merchant-ask.js';
+import { ask } from './merchant-ask.js';
 import { percentField, selectField, textField, wholeField } from './merchant-fields.js';
 import { emptyList, mountFilters, roomField } from './merchant-filters.js';
 import { emptyCard, mountList, mountLoaded } from './merchant-load.js';
@@ -12,7 +12,7 @@ import { badge, deskLink, facts, instant, money, pageHead, units, withAll } from
 import { COMMISSION_STATES } from './merchant-reward-rules.js';
 
 const DAYS_MAX = 365;
-const WHOLE_BP = 10_000;
+const LEVEL_PERCENT_MAX = 50;
 
 export const commissionBadge = (state) => badge(state, t(`merchant.commission.state.${state}`));
 
@@ -79,25 +79,20 @@ const planCard = (plan, room, change) =>
   );
 
 function changePlan(desk, room, plan) {
-  const level1 = percentField({ name: 'level1_bp', label: t('merchant.commission.level1'), help: t('merchant.commission.first.help'), bp: plan.level1_bp });
-  const level2 = percentField({ name: 'level2_bp', label: t('merchant.commission.level2'), help: t('merchant.commission.second.help'), bp: plan.level2_bp });
+  const level1 = percentField({ name: 'level1_bp', label: t('merchant.commission.level1'), help: t('merchant.commission.first.help'), bp: plan.level1_bp, most: LEVEL_PERCENT_MAX });
+  const level2 = percentField({ name: 'level2_bp', label: t('merchant.commission.level2'), help: t('merchant.commission.second.help'), bp: plan.level2_bp, most: LEVEL_PERCENT_MAX });
   const days = wholeField({ name: 'window_days', label: t('merchant.commission.window.days'), help: t('merchant.commission.window.help'), value: plan.window_days, least: 0, most: DAYS_MAX });
   return ask({
     title: t('merchant.commission.change'),
     question: () => {
       const [one, two, wait] = [level1.peek(), level2.peek(), days.peek()];
       if (one === null || two === null || wait === null) return t('merchant.commission.unfinished');
-      if (one + two > WHOLE_BP) return t('merchant.commission.toomuch');
       const about = { room, one: plainPercent(one), two: plainPercent(two), days: units(wait) };
       return t(two ? 'merchant.ask.commission.two' : 'merchant.ask.commission', about);
     },
     fields: [level1.root, level2.root, days.root],
     go: () => t('merchant.save'),
-    act: () => {
-      const body = { level1_bp: level1.read(), level2_bp: level2.read(), window_days: days.read() };
-      if (body.level1_bp + body.level2_bp > WHOLE_BP) throw new FieldProblem('level2_bp', t('merchant.commission.toomuch'));
-      return desk.api.put(apiPath('rooms', room, 'commission'), body);
-    },
+    act: () => desk.api.put(apiPath('rooms', room, 'commission'), { level1_bp: level1.read(), level2_bp: level2.read(), window_days: days.read() }),
     done: () => t('merchant.commission.changed', { room }),
   });
 }

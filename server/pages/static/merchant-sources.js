@@ -17,31 +17,42 @@ export function openSources(place, desk, { filters }) {
   const body = make('div');
   const bar = make('div');
   place.replaceChildren(pageHead(t('merchant.nav.sources'), { lead: t('merchant.source.lead') }), bar, body);
-  mountFilters(bar, desk, (rooms) => fieldsOf(rooms, filters, by), (chosen) => desk.go('sources', '', chosen));
+  const drawFilters = (currencies) => mountFilters(bar, desk, (rooms) => fieldsOf(rooms, filters, by, currencies), (chosen) => desk.go('sources', '', chosen));
+  drawFilters([]);
   return mountLoaded(body, {
-    load: () => desk.api.get('/api/v1/sources', { room: filters.room, sale: filters.sale, by }),
-    draw: (report) => (report.sources.length ? drawReport(report, by, filters) : null),
+    load: () => desk.api.get('/api/v1/sources', { room: filters.room, sale: filters.sale, currency: filters.currency, by }),
+    draw: (report) => {
+      if (report.currencies.length > 1) drawFilters(report.currencies);
+      return report.sources.length ? drawReport(report, by, filters) : null;
+    },
     empty: () => emptyCard('sources', t('merchant.source.none'), t('merchant.source.none.text')),
   });
 }
 
-const fieldsOf = (rooms, filters, by) => [
-  roomField(rooms, filters.room),
-  selectField({ name: 'by', label: t('merchant.source.by'), value: by, options: BY.map((each) => [each, t(`merchant.source.by.${each}`)]) }),
-];
+function fieldsOf(rooms, filters, by, currencies) {
+  const fields = [
+    roomField(rooms, filters.room),
+    selectField({ name: 'by', label: t('merchant.source.by'), value: by, options: BY.map((each) => [each, t(`merchant.source.by.${each}`)]) }),
+  ];
+  if (currencies.length < 2) return fields; // amounts of several cannot be added up
+  const usual = [['', t('merchant.source.currency.most')], ...currencies.map((each) => [each, each])];
+  return [...fields, selectField({ name: 'currency', label: t('merchant.source.currency'), value: filters.currency ?? '', options: usual })];
+}
 
 /** The table with its total, and whether the sources add up to it. */
 function drawReport(report, by, filters) {
   const { sources, total } = report;
   const most = Math.max(1, ...sources.map(({ orders }) => orders));
-  const amount = (name) => (row) => money(row[name], report.currency);
+  const show = (minor) => (report.currency ? money(minor, report.currency) : '–');
+  const amount = (name) => (row) => show(row[name]);
   const columns = [
     { name: t(`merchant.source.by.${by}`), cell: (row) => (row === total ? t('merchant.source.total') : sourceCell(row, by, most, filters)) },
-    { name: t('merchant.source.visits'), look: 'number', cell: (row) => units(row.visits) },
+    { name: t('merchant.source.visits'), look: 'number', cell: (row) => (row.visits === null ? '–' : units(row.visits)) },
     { name: t('merchant.source.orders'), look: 'number', cell: (row) => units(row.orders) },
+    { name: t('merchant.source.bought'), look: 'number', cell: (row) => units(row.paid_orders) },
     { name: t('merchant.source.paid'), look: 'number', cell: amount('paid_minor') },
     { name: t('merchant.source.refunded'), look: 'number', cell: amount('refunded_minor') },
-    { name: t('merchant.source.rest'), look: 'number', cell: (row) => money(row.paid_minor - row.refunded_minor, report.currency) },
+    { name: t('merchant.source.rest'), look: 'number', cell: (row) => show(row.paid_minor - row.refunded_minor) },
   ];
   const frame = table(t('merchant.nav.sources'), columns, [...sources, total]);
   frame.querySelector('tbody tr:last-child').classList.add('total-row');
