@@ -39,7 +39,7 @@ test-fault: setup-test ## the tests that kill, stop and delay real processes, wi
 	$(BIN)/python -m pytest -q tests/fault --seeds 5
 	@echo; cat .artifacts/faults.md
 
-bench: setup-test ## the benchmarks: fan-out, memory, connects and orders, as ratios measured in one run
+bench: setup-test ## the benchmarks: fan-out, memory, connects, orders and visits, as ratios measured in one run
 	$(BIN)/python -m loadtest.bench
 
 lock: ## choose the newest allowed versions anew and write requirements/*.lock (needs uv)

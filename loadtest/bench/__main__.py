@@ -1,4 +1,4 @@
-"""`python -m loadtest.bench [fanout|memory|connect|orders|all] [--quick] [--json FILE]`."""
+"""`python -m loadtest.bench [fanout|memory|connect|orders|visits|all] [--quick] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import uvloop
 
-from loadtest.bench import crowd, environment, fanout, orders
+from loadtest.bench import crowd, environment, fanout, orders, visits
 from loadtest.bench.contenders import STARTERS, Contender, ContenderFailed, running
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.processes import Cores
 from loadtest.bench.report import OURS, Report
 
-SCENARIOS = ("fanout", "memory", "connect", "orders")
+SCENARIOS = ("fanout", "memory", "connect", "orders", "visits")
 RESULTS = Path(".artifacts/bench")
 INCOMPLETE, FAILED, TERMINATED = 1, 2, 128 + signal.SIGTERM
 
@@ -86,6 +86,8 @@ async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
         report.crowd = crowd.pool(report.crowd_rounds)
     if "orders" in scenarios:
         report.orders = await orders.measure(plan, cores, say)
+    if "visits" in scenarios:
+        report.visits = await visits.measure(plan, cores, say)
     gc.enable()
     report.seconds = time.monotonic() - began
     say("done")

@@ -91,9 +91,9 @@ async def measure(plan: Plan, contenders: Sequence[Contender], say: Progress) ->
                 for _turn in range(plan.fanout_rounds):
                     for seat in seats:
                         events = plan.events(viewers, per_s, is_peer=seat.is_peer)
-                        rounds.append(await _round(plan, seat, per_s, events))
+                        rounds.append(await one_round(plan, seat, per_s, events))
                         if rounds[-1].void:  # once more: a disturbance may have passed
-                            rounds.append(await _round(plan, seat, per_s, events))
+                            rounds.append(await one_round(plan, seat, per_s, events))
     return rounds
 
 
@@ -108,7 +108,8 @@ async def _watch_idle(plan: Plan, seats: Sequence[Seat]) -> None:
         seat.idle_cpu_share = (cpu_time(seat.contender.web) - start).total_s / wall
 
 
-async def _round(plan: Plan, seat: Seat, per_s: int, events: int) -> Round:
+async def one_round(plan: Plan, seat: Seat, per_s: int, events: int) -> Round:
+    """Publish so many events to one audience and wait until all of it has them."""
     swarm, contender = seat.swarm, seat.contender
     viewers = len(swarm.viewers)
     expected = events * viewers

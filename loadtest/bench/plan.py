@@ -34,6 +34,14 @@ class Plan:
     orders_seconds: float = 5.0
     orders_rounds: int = 2
     orders_buyers: int = 800
+    visits_per_s: tuple[int, ...] = (10_000, 20_000, 25_000)  # events, in batches
+    visits_seconds: float = 4.0
+    visits_rounds: int = 2
+    visits_pages: int = 400
+    visits_viewers: int = 2_000
+    visits_fanout_per_s: int = 100
+    visits_beside_per_s: int = 10_000
+    visits_turns: int = 3
 
     def events(self, viewers: int, per_s: int, *, is_peer: bool) -> int:
         """How many events one round of this room and rate publishes; at least 2."""
@@ -61,4 +69,11 @@ QUICK = Plan(
     orders_seconds=2.0,
     orders_rounds=1,
     orders_buyers=100,
+    visits_per_s=(5_000,),
+    visits_seconds=2.0,
+    visits_rounds=1,
+    visits_pages=100,
+    visits_viewers=500,
+    visits_beside_per_s=5_000,
+    visits_turns=1,
 )

@@ -11,6 +11,8 @@ from loadtest.bench.fanout import Cell, Round
 from loadtest.bench.orders import OrdersFigures
 from loadtest.bench.orders_report import engine_text, orders_json, orders_text
 from loadtest.bench.tables import table, times
+from loadtest.bench.visits import VisitsFigures
+from loadtest.bench.visits_report import visits_json, visits_text, visits_void
 
 SCHEMA = 1
 OURS = "onair"
@@ -31,16 +33,18 @@ class Report:
     crowd_rounds: list[CrowdRound] = field(default_factory=list)
     crowd: list[CrowdCell] = field(default_factory=list)
     orders: OrdersFigures = field(default_factory=OrdersFigures)
+    visits: VisitsFigures = field(default_factory=VisitsFigures)
 
     @property
     def is_complete(self) -> bool:
         """True if every contender has at least one valid round for everything asked for."""
         cells: list[Cell | CrowdCell] = [*self.fanout, *self.crowd]
-        measured = bool(cells or self.orders.rounds)
+        measured = bool(cells or self.orders.rounds or self.visits.rounds)
         return (
             measured
             and all(cell.rounds > 0 for cell in cells)
             and all(self.orders.valid(*kind) for kind in self.orders.kinds())
+            and self.visits.is_complete
         )
 
     def void(self) -> list[str]:
@@ -50,6 +54,7 @@ class Report:
         return [
             *(f"{_round_name(r)}: {'; '.join(r.void)}" for r in rounds if r.void),
             *(f"orders, {r.kind} {r.per_s}/s: {'; '.join(r.void)}" for r in bought),
+            *visits_void(self.visits),
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -72,6 +77,7 @@ class Report:
                 "rounds": [asdict(r) for r in self.crowd_rounds],
             },
             "orders": orders_json(self.orders),
+            "visits": visits_json(self.visits),
             "void": self.void(),
         }
 
@@ -85,6 +91,8 @@ class Report:
             parts.append(_connect_text(self.crowd))
         if self.orders.rounds:
             parts += [engine_text(self.orders), orders_text(self.orders)]
+        if self.visits.rounds:
+            parts.append(visits_text(self.visits))
         if void := self.void():
             parts.append("Void rounds, not used above:\n" + "\n".join(f"  {why}" for why in void))
         return "\n\n".join(parts)
