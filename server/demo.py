@@ -20,6 +20,7 @@ from server.database.sale_records import SaleRecords
 from server.database.sale_words import SaleDraft
 from server.database.words import Act
 from server.demo_ladder import open_ladder
+from server.demo_money import open_money
 from server.redis_client import connect
 from server.sale_store import sale_store
 from server.sales.arming import Arming
@@ -77,16 +78,30 @@ PRODUCTS = (
 )
 
 
+def _item(
+    sku: str, product: str, title: str, stock: int, price_minor: int, per_user_max: int
+) -> Item:
+    """Coupons take at most 40 % off it, and a reseller may add up to 20 %."""
+    return Item(
+        SkuId(sku),
+        ProductId(product),
+        title,
+        stock,
+        price_minor,
+        per_user_max,
+        floor_minor=price_minor * 6 // 10,
+        markup_max_minor=price_minor // 5,
+    )
+
+
 SALE = SaleDraft(
     id=SaleId("demo-sale"),
     room=ROOM_ID,
     currency="CNY",
     items=(
-        Item(SkuId("mug-blue"), ProductId("mug"), "手工陶瓷杯 · 青色 Mug, celadon", 20, 5_900, 2),
-        Item(SkuId("tea"), ProductId("tea"), "明前龙井 Longjing tea, 100 g", 30, 9_900, 2),
-        Item(
-            SkuId("tote-indigo"), ProductId("tote"), "亚麻手提袋 · 靛蓝 Tote, indigo", 5, 7_900, 1
-        ),
+        _item("mug-blue", "mug", "手工陶瓷杯 · 青色 Mug, celadon", 20, 5_900, 2),
+        _item("tea", "tea", "明前龙井 Longjing tea, 100 g", 30, 9_900, 2),
+        _item("tote-indigo", "tote", "亚麻手提袋 · 靛蓝 Tote, indigo", 5, 7_900, 1),
     ),
     hold_ms=120_000,
     offer_ms=60_000,
@@ -103,6 +118,7 @@ async def seed(settings: Settings, database_url: str, redis_url: str) -> None:
     try:
         await _furnish(database)
         await _open_sale(database, sale_store(client, settings))
+        await open_money(database, ROOM_ID)
         await open_ladder(database, settings, ROOM_ID)
     finally:
         await client.aclose()

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from flash_sale.commission import Plan
 from flash_sale.model import Act, SaleState, Steering
 from rooms.model import Role, RoomId
 from rooms.sharing.ladders import LadderState
-from server import demo, demo_ladder
+from server import demo, demo_ladder, demo_money
 from server.database.catalog_records import CatalogRecords
+from server.database.commission_records import CommissionRecords
+from server.database.coupon_records import CouponRecords
 from server.database.engine import Database, sqlite_url
 from server.database.ladder_records import LadderRecords
 from server.database.migrate import migrate
@@ -88,6 +91,20 @@ async def test_the_demo_has_a_ladder_that_stays_as_it_is_once_it_was_ended(
     ended = await ladders.end(demo_ladder.ID, record.terms.starts_at_ms + 1)
     await demo.seed(Settings(), url, redis_url)
     assert await ladders.find(demo_ladder.ID) == ended
+
+
+async def test_the_demo_has_coupons_to_grant_and_a_commission_that_stays_as_it_was_set(
+    url: str, database: Database, redis_url: str
+) -> None:
+    coupons, commissions = CouponRecords(database), CommissionRecords(database)
+    for _ in range(2):
+        await demo.seed(Settings(), url, redis_url)
+        for batch in demo_money.BATCHES:
+            assert await coupons.grant(batch.terms.id, "ann", batch.terms.id, 1) is not None
+        assert await commissions.plan("demo") == demo_money.PLAN
+    await commissions.set_plan("demo", Plan(level1_bp=500), 1)
+    await demo.seed(Settings(), url, redis_url)
+    assert await commissions.plan("demo") == Plan(level1_bp=500)
 
 
 async def test_the_flash_sale_of_the_demo_is_open_with_all_its_units(
