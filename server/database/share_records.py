@@ -131,11 +131,14 @@ class ShareRecords:
         attempt = f"look for a removed comment in room {room_id}"
         return await self._database.run(work, attempt=attempt, reads_only=True)
 
-    async def markup_caps(self, room_id: str, skus: Sequence[str]) -> dict[str, int]:
-        """The highest markup of each of these skus in a sale of the room that is not over.
-
-        A sku that is in no such sale is left out.
+    async def markup_caps(
+        self, room_id: str, *, skus: Sequence[str] = (), product: str = ""
+    ) -> dict[str, int]:
+        """The highest markup of each sku, among these or of a product, in sales of the room that
+        are not over. A sku that is in no such sale is left out.
         """
+        of_product = sale_items.c.product_id == product
+        wanted = of_product if product else sale_items.c.sku.in_(list(skus))
 
         def work(connection: sa.Connection) -> dict[str, int]:
             query = (
@@ -144,7 +147,7 @@ class ShareRecords:
                 .where(
                     sales.c.room_id == room_id,
                     sales.c.state.not_in(_OVER),
-                    sale_items.c.sku.in_(list(skus)),
+                    wanted,
                 )
                 .group_by(sale_items.c.sku)
             )

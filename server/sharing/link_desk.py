@@ -110,15 +110,13 @@ class LinkDesk:
         except TooManyLinks as full:
             raise too_fast(full.free_at_ms - self._now_ms()) from None
 
-    async def live_place(self, room_id: str) -> Place:
-        """A room as its viewers see it; error 404 if there is none, 503 if it cannot be opened."""
+    async def live_place(self, room_id: str) -> Place | None:
+        """A room as its viewers see it; None if there is none, error 503 if it cannot be opened."""
         try:
             room = await self._open_room(RoomId(room_id))
         except (Overloaded, RoomLogUnavailable):
             raise overloaded("the room's store cannot be reached") from None
-        if room is None:
-            raise unknown("room", room_id)
-        return place_of(room)
+        return None if room is None else place_of(room)
 
     async def page(
         self,
@@ -160,8 +158,13 @@ class LinkDesk:
             quote_text="" if quote is None else quote.text,
         )
 
+    async def for_resale(self, room_id: str, product: str) -> dict[str, int]:
+        """What a reseller may add to a unit of each sku of a product, where that is anything."""
+        caps = await self._records.markup_caps(room_id, product=product)
+        return {sku: minor for sku, minor in sorted(caps.items()) if minor}
+
     async def _check_markups(self, room_id: str, markups: Mapping[str, int]) -> None:
-        caps = await self._records.markup_caps(room_id, list(markups))
+        caps = await self._records.markup_caps(room_id, skus=list(markups))
         for sku, minor in sorted(markups.items()):
             if not caps.get(sku):
                 raise rejected(f"markups.{sku}: is not for resale in this room")

@@ -47,16 +47,19 @@ class Sharing:
         link = await self._desk.make(place, wanted, app)
         self._saw(viewer, place.room, Seen.SHARE, link=link.id)
         url = self._desk.links.url_of(link)
+        caps = await self._desk.for_resale(place.room, request.product) if request.product else {}
         return {
             "code": self._desk.links.code_of(link),
             "url": url,
             "qr": f"{url}/qr.svg",
             "policy": policy_json(self._desk.policy(wanted.channel, app)),
             "texts": share_texts(self._desk.shared(place, link), wanted.channel),
+            **({"markup_max": caps} if caps else {}),
         }
 
     async def _open(self, viewer: Viewer, request: ask.ShareOpen) -> Result:
         link, quote = await self._desk.open(request.code)
+        own = link.source.inviter == viewer.user_id  # who buys for himself pays the shop's price
         opened: dict[str, Any] = {
             "room": link.room,
             "target": {"kind": link.target.kind.value, "id": link.target.id},
@@ -64,7 +67,7 @@ class Sharing:
             "inviter": link.inviter_name,
             "channel": link.source.channel,
             "policy": policy_json(self._desk.policy(link.source.channel, viewer.origin.app)),
-            "markups": dict(link.markups),
+            "markups": {} if own else dict(link.markups),
         }
         if link.target.kind is TargetKind.COMMENT and quote is not None:
             opened["comment"] = {

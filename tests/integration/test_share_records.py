@@ -141,8 +141,10 @@ async def test_a_cap_is_the_highest_of_the_rooms_sales_that_are_not_over(
         item = Item(SkuId("tea"), ProductId("tea"), "Tea", 5, 500, 1, markup_max_minor=cap)
         terms = Terms(SaleId(sale), "show", "CNY", (item,), hold_ms=1_000, offer_ms=1_000)
         await _stored(drafts, database, terms, state)
-    assert await records.markup_caps("show", ["tea", "mug"]) == {"tea": 300}
-    assert await records.markup_caps("other", ["tea"]) == {}
+    assert await records.markup_caps("show", skus=["tea", "mug"]) == {"tea": 300}
+    assert await records.markup_caps("show", product="tea") == {"tea": 300}
+    assert await records.markup_caps("show", product="mug") == {}
+    assert await records.markup_caps("other", skus=["tea"]) == {}
 
 
 async def _stored(records: SaleRecords, database: Database, terms: Terms, state: str) -> None:

@@ -152,7 +152,9 @@ async def test_a_reseller_adds_at_most_the_cap_of_the_sale(stage: Stage) -> None
     async with await stage.entered("ann") as ann:
         asked = {"room": stage.room, "markups": {"tea": 300, "mug": 0}}
         made = await ann.rpc("share.create", asked)
-        assert (await ann.rpc("share.open", {"code": made["code"]}))["markups"] == {"tea": 300}
+        async with await stage.entered("ben") as ben:
+            assert (await ben.rpc("share.open", {"code": made["code"]}))["markups"] == {"tea": 300}
+        assert (await ann.rpc("share.open", {"code": made["code"]}))["markups"] == {}  # her own
         other = await ann.rpc("share.create", {"room": stage.room, "markups": {"tea": 299}})
         assert other["code"] != made["code"]
         for markups, named in (({"tea": 301}, "markups.tea"), ({"mug": 1}, "markups.mug")):
