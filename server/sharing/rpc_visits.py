@@ -25,7 +25,6 @@ from server.viewer import Viewer
 
 AT_MS_MAX = 2**53
 REFERRER_CHARS_MAX = 512
-CODE_CHARS_MAX = 64
 VISITS_PER_CONNECTION_MAX = 20
 TRY_AGAIN_MS = 60_000
 EVENTS_EVER = 1_000  # as with texts: the setting is checked after
@@ -210,8 +209,8 @@ def _label(text: str) -> str | None:
 
 
 def _code(text: str) -> str | None:
-    """Any text: a code that cannot be one is a bad code, which is no error."""
-    return text if len(text) <= CODE_CHARS_MAX else ""
+    """Any text: what cannot be a code is a bad code, which is no error."""
+    return text if is_id(text) else ""
 
 
 def _referrer(text: str) -> str | None:

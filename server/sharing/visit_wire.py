@@ -59,7 +59,7 @@ def parse_piece(text: bytes, received_at_ms: int) -> Piece:
             guest="m" not in told,
             source=None if source is None else parse_source(source),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnreadablePiece(f"{type(error).__name__}: {error}") from error
 
 
