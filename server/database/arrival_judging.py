@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -40,20 +39,6 @@ _STORE_MEMBERS = Bulk(
     " AND excluded.reached_at_ms > ladder_members.reached_at_ms"
     " THEN excluded.reached_at_ms ELSE ladder_members.reached_at_ms END,"
     " changes = ladder_members.changes + 1, told = excluded.told",
-)
-_JUDGED = (
-    sa.update(arrivals)
-    .where(
-        arrivals.c.ladder_id == sa.bindparam("of_ladder"),
-        arrivals.c.visit_id == sa.bindparam("of_visit"),
-        arrivals.c.due_at_ms.is_not(None),
-    )
-    .values(
-        verdict=sa.bindparam("new_verdict"),
-        rewarded=sa.bindparam("for_whom"),
-        judged_at_ms=sa.bindparam("at_ms"),
-        due_at_ms=None,
-    )
 )
 
 
@@ -118,7 +103,7 @@ class Court:
     ) -> None:
         terms = record.terms
         known = gather(connection, terms, rows, now_ms)
-        updates: list[dict[str, Any]] = []
+        decided: dict[tuple[Verdict, str], list[str]] = defaultdict(list)
         counted: dict[str, list[int]] = {row.inviter: [] for row in rows}
         for row in rows:
             policy = self.policy_of(row.channel, row.app)
@@ -134,16 +119,14 @@ class Court:
             if verdict is Verdict.VALID:
                 counted[row.inviter].append(row.qualified_at_ms)
             judged.verdicts[verdict] += 1
-            updates.append(
-                {
-                    "of_ladder": terms.id,
-                    "of_visit": row.visit_id,
-                    "new_verdict": verdict.value,
-                    "for_whom": for_whom,
-                    "at_ms": now_ms,
-                }
+            decided[verdict, for_whom].append(row.visit_id)
+        for (verdict, for_whom), visits in sorted(decided.items()):
+            same = (arrivals.c.ladder_id == terms.id) & arrivals.c.visit_id.in_(visits)
+            values = {"verdict": verdict.value, "rewarded": for_whom, "judged_at_ms": now_ms}
+            undecided = same & arrivals.c.due_at_ms.is_not(None)
+            connection.execute(
+                sa.update(arrivals).where(undecided).values(values | {"due_at_ms": None})
             )
-        connection.execute(_JUDGED, updates)
         reached = _count(connection, terms.id, counted, [row.link for row in rows])
         judged.grants += climb(connection, record, reached, self.giving, now_ms)
         if reached:
