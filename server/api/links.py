@@ -111,11 +111,12 @@ async def list_policies(caller: CallerHere, services: ServicesHere) -> PolicyLis
 
 async def _place(body: LinkRequest, services: Services) -> Place:
     """The room as SQL has it, or as its viewers see it when a comment is wanted."""
-    if body.comment is not None:
-        return await services.links.live_place(body.room)
     room = await services.rooms.find(body.room)
     if room is None:
         raise unknown_room(body.room)
+    live = None if body.comment is None else await services.links.live_place(body.room)
+    if live is not None:
+        return live
     shelf = await services.rooms.shelf(body.room) if body.product else []
     products = {str(product.id): product.title for product in shelf}
     return Place(room.id, room.title, products, lambda _comment: None)

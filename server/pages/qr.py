@@ -17,7 +17,8 @@ MEDIA_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
 class QrCodes:
     """Pictures by address. Making one takes several milliseconds, so the newest are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered_max: int = PICTURES_REMEMBERED_MAX) -> None:
+        self._remembered_max = remembered_max
         self._remembered: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     def picture(self, text: str, kind: str) -> bytes:
@@ -25,7 +26,7 @@ class QrCodes:
         known = self._remembered.pop((text, kind), None)
         picture = _drawn(text, kind) if known is None else known
         self._remembered[(text, kind)] = picture
-        if len(self._remembered) > PICTURES_REMEMBERED_MAX:
+        if len(self._remembered) > self._remembered_max:
             self._remembered.popitem(last=False)
         return picture
 
