@@ -8,7 +8,7 @@ import { nothing } from './view-parts.js';
 
 export class EarningsView {
   element = make('div', { class: 'earnings' });
-  #earnings = { balances: [], commissions: [] };
+  #earnings = { accounts: [], commissions: [] };
 
   constructor(desk) {
     this.desk = desk;
@@ -20,25 +20,25 @@ export class EarningsView {
   }
 
   draw() {
-    const { balances, commissions } = this.#earnings;
-    if (!balances.length && !commissions.length) {
+    const { accounts, commissions } = this.#earnings;
+    if (!accounts.length && !commissions.length) {
       this.element.replaceChildren(nothing(t('earnings.empty'), t('earnings.empty.text')));
       return;
     }
     this.element.replaceChildren(
-      make('dl', { class: 'balances' }, ...balances.flatMap(standing)),
+      make('dl', { class: 'balances' }, ...accounts.flatMap(standing)),
       make('p', { class: 'soft', text: t('earnings.rule') }),
       make('ul', { class: 'earning-list' }, ...commissions.map(row)),
     );
   }
 }
 
-const standing = ({ account, unit, balance }) => [
+const standing = ({ account, unit, minor }) => [
   make('dt', { class: 'soft', text: t(`earnings.${account}`) }),
-  make('dd', { class: 'tabular', text: account === 'points' ? formatCount(balance, language) : money(balance, unit) }),
+  make('dd', { class: 'tabular', text: account === 'points' ? formatCount(minor, language) : money(minor, unit) }),
 ];
 
-const row = ({ level, state, amount_minor: amount, currency, accrued_at_ms: at, release_at_ms: release }) =>
+const row = ({ level, state, amount_minor: amount, currency, at_ms: at, release_at_ms: release }) =>
   make(
     'li',
     { class: 'earning', data: { state } },

@@ -14,7 +14,8 @@ const EVENTS_MAX = 40; // of one batch
 const KEPT_MAX = 200; // events that wait; beyond it beats go first, then the oldest
 const IDLE_MS = 1_800_000; // who comes back to the tab later than this comes anew
 const BEFORE_MS = 15_000; // how long before its first batch a visit may have begun
-const URGENT = new Set(['hidden', 'leave']);
+// Gone in a moment, or followed by what the server sees itself: the order comes after its steps.
+const URGENT = new Set(['hidden', 'leave', 'checkout']);
 const TRY_AGAIN = new Set([100, 111, 429, 503]);
 
 /**
