@@ -32,9 +32,11 @@ export function mountLoaded(place, { load, draw, empty, again = () => 0 }) {
     try {
       const data = await load();
       if (closed || mine !== turn) return;
+      const isFirst = !filledAtMs;
       filledAtMs = Date.now();
       show(remark, false);
       fillKeepingFocus(body, draw(data) ?? [empty()]);
+      if (isFirst) hearHead(body);
       schedule(again(data));
     } catch (error) {
       if (closed || mine !== turn) return;
@@ -159,6 +161,11 @@ const retryButton = (retry) => button({ text: t('action.retry'), class: 'button 
 function skeleton() {
   const bones = Array.from({ length: BONES }, () => make('i'));
   return make('div', { class: 'skeleton', role: 'status' }, make('span', { class: 'only-read', text: t('merchant.load.loading') }), ...bones);
+}
+
+/** Who came to a view before its head was there stands on its head now. */
+function hearHead(body) {
+  if (document.activeElement?.matches('.view')) body.querySelector('h1')?.focus();
 }
 
 /** Replace what is inside; who stood on a `data-key` stands on it again. */
