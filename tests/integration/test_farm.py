@@ -219,6 +219,7 @@ async def sorted_by_kind(
 def granted_to(grants: list[Grant], fakes: list[tuple[str, Coming]]) -> Counter[str]:
     """By kind of arrivals, the rewards of those who invited them; friends are no farmers."""
     farmers = {guest.inviter: kind for kind, (_, guest) in fakes}
+    farmers = {user: kind for user, kind in farmers.items() if not user.startswith("friend-")}
     given = (grant for grant in grants if grant.state is not GrantState.MISSED)
     return Counter(farmers.get(grant.user, "real people") for grant in given)
 
