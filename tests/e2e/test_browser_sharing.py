@@ -1,9 +1,8 @@
-"""Sharing as people do it: two browsers, the real server, its keepers, and what a merchant reads."""
+"""Sharing as people do it: two browsers, the real server, and what its merchant reads."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -20,7 +19,6 @@ from tests.e2e.browser_sharing import (
     share_sheet,
     steps_of,
     user_of,
-    visits_of,
     wait_visit,
 )
 from tests.e2e.browser_support import Person, Shop, Visit
