@@ -25,6 +25,11 @@ _TOUCHES = Bulk(
     ("visit", "device", "inviter", "link", "at_ms", "person"),
     conflict="ON CONFLICT DO NOTHING",
 )
+_TAKEN = Bulk(
+    touches,
+    ("visit", "device", "inviter", "link", "at_ms", "person"),
+    conflict="ON CONFLICT (visit) DO UPDATE SET person = excluded.person WHERE touches.person = ''",
+)
 _BINDINGS = Bulk(
     bindings, ("user_id", "number", "inviter", "link", "visit", "bound_at_ms", "until_ms")
 )
@@ -56,17 +61,20 @@ class Bindings:
         if not stored:
             return
         owners = _owners(connection, stored)
+        by_visit = {one.visit: one for one in stored}
+        by_device: dict[str, list[_Stored]] = {}
+        for one in stored:
+            by_device.setdefault(one.device, []).append(one)
         last = _last_bindings(connection, {visit.user for visit in visits})
-        taken: dict[str, str] = {}  # by which member, in these changes
+        taken: dict[str, str] = {}  # touches count for the first member only: visit -> member
         rows: list[tuple[Any, ...]] = []
         for visit in visits:
             member = not is_guest(visit.user)
-            own = [
-                one
-                for one in stored
-                if (one.visit == visit.id or (one.device and one.device == visit.device))
-                and taken.get(one.visit, one.person) in {"", visit.user}
-            ]
+            near = {one.visit: one for one in by_device.get(visit.device, ()) if visit.device}
+            if visit.id in by_visit:
+                near[visit.id] = by_visit[visit.id]
+            allowed = ("", visit.user)
+            own = [one for one in near.values() if taken.get(one.visit, one.person) in allowed]
             if member:
                 taken.update({one.visit: visit.user for one in own if not one.person})
             number, standing = last.get(visit.user, (0, None))
@@ -76,7 +84,9 @@ class Bindings:
                 last[visit.user] = (number, binding)
                 rows.append(_row(number, touch, binding))
         _BINDINGS.store(connection, rows)
-        _take(connection, taken)
+        _TAKEN.store(
+            connection, [by_visit[visit]._replace(person=user) for visit, user in taken.items()]
+        )
 
 
 def inviter_of(connection: sa.Connection, user: str, at_ms: int) -> Binding | None:
@@ -163,19 +173,6 @@ def _last_bindings(
     query = sa.select(bindings).where(bindings.c.user_id.in_(set(users)))
     rows = connection.execute(query.order_by(bindings.c.number))
     return {row.user_id: (row.number, _binding(row)) for row in rows}
-
-
-def _take(connection: sa.Connection, taken: dict[str, str]) -> None:
-    """Touches count for the first member only."""
-    by_member: dict[str, list[str]] = {}
-    for visit, member in taken.items():
-        by_member.setdefault(member, []).append(visit)
-    for member, visits in by_member.items():
-        connection.execute(
-            sa.update(touches)
-            .where(touches.c.visit.in_(visits), touches.c.person == "")
-            .values(person=member)
-        )
 
 
 def _binding(row: Any) -> Binding:
