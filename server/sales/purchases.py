@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from flash_sale.adapters.wire import ask_of
+from flash_sale.adapters.wire import check_purchase
 from flash_sale.catalog import is_displayable
 from flash_sale.model import Line, Purchase, order_id_of
 from server.replies import Refused, bad_field, too_long, unknown
@@ -36,13 +36,14 @@ def purchase_of(
         if line.sku not in sale.skus:
             raise unknown("sku", line.sku)
     check_texts(user=user, request_id=request_id)
-    try:
-        ask_of(tuple(lines), waitlist)  # a bad one must not spoil the batch of its neighbours
-    except ValueError as error:
-        raise Refused(400, str(error)) from None
     order_id = order_id_of(sale.id, user, request_id)
     shown = masked(name or user)
-    return Purchase(order_id, user, request_id, tuple(lines), waitlist, shown, note=note)
+    purchase = Purchase(order_id, user, request_id, tuple(lines), waitlist, shown, note=note)
+    try:
+        check_purchase(purchase)  # a bad one must not spoil the batch of its neighbours
+    except ValueError as error:
+        raise Refused(400, str(error)) from None
+    return purchase
 
 
 def check_texts(**texts: str) -> None:
