@@ -46,7 +46,7 @@ COME = f"""async ([token, room, visit, facts, stayMs, likes]) => {{
   const told = (t, more = {{}}) => ({{ t, at_ms: Date.now() + ahead, ...more }});
   let seq = 0;
   const track = (...events) => client.rpc('visit.track',
-    {{ room, visit, seq: ++seq, device: `device-of-${{visit}}`, events }});
+    {{ room, visit, seq: ++seq, device: visit.slice(6), events }});
   await track(told('enter', facts), told('visible'), told('card_open', {{ product: 'mug' }}));
   if (likes) await client.rpc('like.add', {{ room, n: likes }});
   await new Promise((resolve) => setTimeout(resolve, stayMs)); // somebody stays

@@ -48,7 +48,7 @@ def test_a_visit_is_found_by_its_source_and_told_step_by_step(
     expect(page.locator("#view h1")).to_have_text(who)
     assert page.evaluate("location.hash") == f"#/visits/{came}"
     steps = page.locator(".steps li b")
-    told = ["进入直播间", "回到页面", "打开商品", "还在看", "离开页面"]
+    told = ["进入直播间", "页面在眼前", "打开商品", "还在看", "离开页面"]
     expect(steps.first).to_have_text("进入直播间")
     assert [words for words in steps.all_text_contents() if words in told] == told
     expect(page.locator(".steps li").filter(has_text="打开商品")).to_contain_text("mug")
@@ -176,3 +176,20 @@ def test_a_desk_whose_later_views_cannot_be_fetched_says_so_and_tries_again(
     expect(page.locator(".state-card.failing")).to_contain_text("连不上服务器")
     press(person, "重试")
     expect(page.locator("#view h1")).to_have_text("核销")
+
+
+def test_an_order_above_the_orders_is_closed_by_going_back(
+    visit: Visit, desk: Desk, shop: Shop, sale: str, room: str
+) -> None:
+    open_sale(shop, sale)
+    order = buy(visit, shop, sale, "alice")
+    person = desk(f"#/sources?sale={sale}")
+    page = person.page
+    expect(page.locator(".total-row")).to_contain_text("¥59.00")
+    expect(page.locator(".total-row td").first).to_have_text("–")  # visits are of rooms
+    go(person, f"#/orders/{order}")
+    expect(page.locator("dialog .order-head")).to_contain_text("¥59.00")
+    page.go_back()
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("#view h1")).to_have_text("来源")
+    assert page.evaluate("location.hash") == f"#/sources?sale={sale}"

@@ -3,16 +3,16 @@
 import { make } from './dom.js';
 import { t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
-import { selectField } from './merchant-fields.js';
+import { selectField, textField } from './merchant-fields.js';
 import { saveButton } from './merchant-files.js';
 import { emptyCard, mountList, mountLoaded, table } from './merchant-load.js';
 import { badge, channelName, deskLink, filterBar, instant, money, units, withAll } from './merchant-parts.js';
-import { stayText, toneOf, VERDICTS } from './merchant-reward-rules.js';
+import { GRANT_STATES, stayText, toneOf, VERDICTS } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 
 export const verdictBadge = (verdict) => badge(toneOf(verdict), t(`merchant.verdict.${verdict}`));
 const grantBadge = (state) => badge(state, t(`merchant.grant.${state}`));
-const personLink = (user, name = user) => (user ? deskLink(name || user, 'people', user) : make('span', { class: 'soft', text: '–' }));
+const personLink = (user) => (user ? deskLink(user, 'people', user) : make('span', { class: 'soft', text: '–' }));
 
 /** Arrivals, newest first, with how many there are of each verdict. Returns `{close}`. */
 export function openArrivals(place, { ladder, desk, filters }) {
@@ -22,15 +22,16 @@ export function openArrivals(place, { ladder, desk, filters }) {
   place.replaceChildren(counts, bar, body);
   const path = apiPath('ladders', ladder.id, 'arrivals');
   const verdict = selectField({ name: 'verdict', label: t('merchant.arrival.verdict'), value: filters.verdict ?? '', options: withAll(VERDICTS.map((each) => [each, t(`merchant.verdict.${each}`)])) });
-  bar.replaceChildren(filterBar([verdict], (chosen) => desk.go('ladders', ladder.id, { show: 'arrivals', ...chosen })));
+  const inviter = textField({ name: 'inviter', label: t('merchant.inviter'), value: filters.inviter ?? '', maxlength: 255, enterkeyhint: 'search' });
+  bar.replaceChildren(filterBar([verdict, inviter], (chosen) => desk.go('ladders', ladder.id, { show: 'arrivals', ...chosen })));
   return mountList(body, {
     label: t('merchant.ladder.arrivals'),
     page: async (after) => {
-      const answer = await desk.api.get(path, { verdict: filters.verdict, after });
+      const answer = await desk.api.get(path, { verdict: filters.verdict, inviter: filters.inviter, after });
       counts.replaceChildren(...reasonBars(answer.counts, ladder));
       return { rows: answer.arrivals, next: answer.next };
     },
-    empty: () => (filters.verdict ? emptyCard('person', t('merchant.filter.none'), t('merchant.filter.none.text')) : emptyCard('person', t('merchant.arrival.none'), t('merchant.arrival.none.text'))),
+    empty: () => (filters.verdict || filters.inviter ? emptyCard('person', t('merchant.filter.none'), t('merchant.filter.none.text')) : emptyCard('person', t('merchant.arrival.none'), t('merchant.arrival.none.text'))),
     columns: [
       { name: t('merchant.arrival.entered'), cell: (row) => make('a', { class: 'link', href: hashOf('visits', row.visit), 'aria-label': t('merchant.visit.open') }, instant(row.entered_at_ms)) },
       { name: t('merchant.arrival.who'), cell: (row) => personLink(row.user) },
@@ -78,7 +79,7 @@ const rankTable = (rows) =>
     t('merchant.ladder.ranking'),
     [
       { name: t('merchant.ranking.rank'), cell: (row) => make('span', { class: 'tabular', text: units(row.rank) }) },
-      { name: t('merchant.inviter'), cell: (row) => personLink(row.user, row.name) },
+      { name: t('merchant.inviter'), cell: (row) => make('div', { class: 'two-lines' }, personLink(row.user), make('small', { class: 'soft', text: t('merchant.ranking.shown', { name: row.name }) })) },
       { name: t('merchant.ranking.valid'), look: 'number', cell: (row) => units(row.valid) },
       { name: t('merchant.ranking.reached'), cell: (row) => instant(row.reached_at_ms) },
     ],
@@ -86,11 +87,14 @@ const rankTable = (rows) =>
   );
 
 /** Rewards that were granted or missed, newest first. Returns `{close}`. */
-export function openGrants(place, { ladder, desk }) {
-  return mountList(place, {
+export function openGrants(place, { ladder, desk, filters }) {
+  const body = make('div');
+  const state = selectField({ name: 'state', label: t('merchant.state'), value: filters.state ?? '', options: withAll(GRANT_STATES.map((each) => [each, t(`merchant.grant.${each}`)])) });
+  place.replaceChildren(filterBar([state], (chosen) => desk.go('ladders', ladder.id, { show: 'grants', ...chosen })), body);
+  return mountList(body, {
     label: t('merchant.ladder.grants'),
-    page: (after) => desk.api.page(apiPath('ladders', ladder.id, 'grants'), 'grants', {}, after),
-    empty: () => emptyCard('ticket', t('merchant.grants.none'), t('merchant.grants.none.text')),
+    page: (after) => desk.api.page(apiPath('ladders', ladder.id, 'grants'), 'grants', { state: filters.state }, after),
+    empty: () => (filters.state ? emptyCard('ticket', t('merchant.filter.none'), t('merchant.filter.none.text')) : emptyCard('ticket', t('merchant.grants.none'), t('merchant.grants.none.text'))),
     columns: [
       { name: t('merchant.order.when'), look: 'fixed', cell: (grant) => instant(grant.at_ms) },
       { name: t('merchant.arrival.who'), cell: (grant) => personLink(grant.user) },

@@ -34,14 +34,19 @@ export function openOrders(place, desk, { id, filters }) {
       { name: t('merchant.sale.sale'), cell: (order) => make('span', { text: order.sale }) },
     ],
   });
+  let isHere = true;
   const dialog = { close: () => {} };
   const show = (orderId) => {
-    if (orderId) dialog.close = openOrder(orderId, desk, { changed: list.refresh, closed: () => desk.go('orders', '', filters) });
+    if (orderId) dialog.close = openOrder(orderId, desk, { changed: list.refresh, closed: () => isHere && desk.go('orders', '', filters) });
     else dialog.close();
   };
   if (id) show(id);
   return {
-    close: list.close,
+    close() {
+      isHere = false;
+      dialog.close();
+      list.close();
+    },
     /** The same list with another order above it, or none: the list stays as it is. */
     move(place) {
       if (queryText(place.filters) !== queryText(filters)) return false;

@@ -38,7 +38,7 @@ const roomPages = (room) =>
     { class: 'links' },
     outLink(t('merchant.room.viewer'), `/r/${encodeURIComponent(room.id)}`),
     outLink(t('merchant.room.console'), `/host/${encodeURIComponent(room.id)}`),
-    deskLink(t('merchant.nav.sales'), 'sales', '', { room: room.id }),
+    ...['sales', 'ladders', 'visits'].map((view) => deskLink(t(`merchant.nav.${view}`), view, '', { room: room.id })),
   );
 
 const roomActs = (room, desk, changed) =>

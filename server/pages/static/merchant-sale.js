@@ -64,7 +64,8 @@ function actButton(act, index, about) {
 function saleFacts(sale) {
   const orders = sale.state === 'draft' ? null : [t('merchant.sale.more'), make('span', { class: 'links' },
     deskLink(t('merchant.nav.orders'), 'orders', '', { sale: sale.id }),
-    deskLink(t('merchant.nav.books'), 'books', sale.id))];
+    deskLink(t('merchant.nav.books'), 'books', sale.id),
+    deskLink(t('merchant.nav.sources'), 'sources', '', { sale: sale.id }))];
   return facts([
     [t('merchant.room.room'), make('span', { class: 'links' }, code(sale.room),
       outLink(t('merchant.room.viewer'), `/r/${encodeURIComponent(sale.room)}`),

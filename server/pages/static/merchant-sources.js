@@ -5,7 +5,7 @@ import { t } from './i18n.js';
 import { selectField } from './merchant-fields.js';
 import { mountFilters, roomField } from './merchant-filters.js';
 import { emptyCard, mountLoaded, table } from './merchant-load.js';
-import { channelName, money, pageHead, units } from './merchant-parts.js';
+import { channelName, money, pageHead, units, withAll } from './merchant-parts.js';
 import { sumsUp } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 
@@ -34,6 +34,7 @@ function fieldsOf(rooms, filters, by, currencies) {
     roomField(rooms, filters.room),
     selectField({ name: 'by', label: t('merchant.source.by'), value: by, options: BY.map((each) => [each, t(`merchant.source.by.${each}`)]) }),
   ];
+  if (filters.sale) fields.push(selectField({ name: 'sale', label: t('merchant.sale.sale'), value: filters.sale, options: withAll([[filters.sale, filters.sale]]) }));
   if (currencies.length < 2) return fields; // amounts of several cannot be added up
   const usual = [['', t('merchant.source.currency.most')], ...currencies.map((each) => [each, each])];
   return [...fields, selectField({ name: 'currency', label: t('merchant.source.currency'), value: filters.currency ?? '', options: usual })];
