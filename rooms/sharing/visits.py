@@ -149,15 +149,16 @@ def fold(visit: Visit | None, piece: Piece, beat_gap_ms: int) -> Visit:
         return replace(visit, faults=visit.faults + 1)
     now_ms = piece.received_at_ms
     user = piece.user or visit.user
-    visit = replace(
+    return replace(
         visit,
         user=user,
         person=visit.person or ("" if is_guest(user) or piece.guest else user),
         device=visit.device or piece.device,
         last_at_ms=max(visit.last_at_ms, now_ms),
         explaining=piece.explaining or visit.explaining,
+        **_shown(visit, piece, beat_gap_ms),
+        **_counted(visit, piece),
     )
-    return _counted(_shown(visit, piece, beat_gap_ms), piece)
 
 
 def with_sign_in(before: Visit | None, piece: Piece) -> Piece:
@@ -184,8 +185,8 @@ def _begun(piece: Piece) -> Visit:
 _SIGNALS = frozenset(Told)
 
 
-def _shown(visit: Visit, piece: Piece, beat_gap_ms: int) -> Visit:
-    """Move the account of visible time on by what the page tells."""
+def _shown(visit: Visit, piece: Piece, beat_gap_ms: int) -> dict[str, Any]:
+    """What becomes of the account of visible time by what the page tells."""
     now_ms = piece.received_at_ms
     is_first = now_ms == visit.entered_at_ms
     earliest_ms = visit.entered_at_ms - (beat_gap_ms if is_first else SLACK_MS)
@@ -208,14 +209,13 @@ def _shown(visit: Visit, piece: Piece, beat_gap_ms: int) -> Visit:
         if event.t in _SHOWS:
             showing = _SHOWS[Told(event.t)]
     most_ms = now_ms - visit.entered_at_ms + SLACK_MS
-    return replace(
-        visit,
-        showing=showing,
-        signal_at_ms=at_ms,
-        visible_ms=max(visit.visible_ms, min(visible_ms, most_ms)),
-        faults=visit.faults + lied,
-        left=left,
-    )
+    return {
+        "showing": showing,
+        "signal_at_ms": at_ms,
+        "visible_ms": max(visit.visible_ms, min(visible_ms, most_ms)),
+        "faults": visit.faults + lied,
+        "left": left,
+    }
 
 
 _SHOWS = {Told.VISIBLE: True, Told.BEAT: True, Told.HIDDEN: False, Told.LEAVE: False}
@@ -230,8 +230,8 @@ _COUNTS: Mapping[str, str] = {
 }
 
 
-def _counted(visit: Visit, piece: Piece) -> Visit:
-    """Count what was done. Actions are only what the server saw itself."""
+def _counted(visit: Visit, piece: Piece) -> dict[str, Any]:
+    """What becomes of the counts. Actions are only what the server saw itself."""
     counts: dict[str, Any] = {}
     actions = 0
     for event in piece.events:
@@ -246,4 +246,4 @@ def _counted(visit: Visit, piece: Piece) -> Visit:
         counts["actions"] = visit.actions + actions
         if visit.first_action_at_ms is None:
             counts["first_action_at_ms"] = piece.received_at_ms
-    return replace(visit, **counts) if counts else visit
+    return counts
