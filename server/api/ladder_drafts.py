@@ -81,7 +81,7 @@ def body_of(record: LadderRecord) -> LadderBody:
             TierBody(**asdict(tier) | {"kind": tier.kind.value, "left": left})
             for tier, left in zip(terms.tiers, record.left, strict=True)
         ],
-        thresholds=ThresholdsBody(**asdict(terms.thresholds)),
+        thresholds=ThresholdsBody.model_construct(**asdict(terms.thresholds)),  # as it stands
         newcomer_batch=terms.newcomer_batch,
         newcomer_stock=terms.newcomer_stock,
         newcomer_left=record.newcomer_left,

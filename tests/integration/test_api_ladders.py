@@ -217,3 +217,19 @@ async def test_a_merchant_sees_only_ladders_of_its_rooms(key: AsgiClient, bearer
     assert (await post(stranger, "", DRAFT | {"id": "mine"})).status == 403
     assert (await stranger.call("GET", "/api/v1/ladders")).json["ladders"] == []
     assert (await stranger.call("GET", "/api/v1/ladders?room=demo")).status == 403
+
+
+async def test_a_ladder_ends_at_once_and_repeating_it_changes_nothing(
+    key: AsgiClient, town: Town
+) -> None:
+    await post(key, "", DRAFT)
+    await post(key, "/spring/publish")
+    ended = await post(key, "/spring/end", {})
+    assert ended.status == 200, ended.json
+    assert (ended.json["state"], ended.json["ends_at_ms"]) == ("published", NOW_MS)
+    assert (await post(key, "/spring/end")).json == ended.json
+    town.now_ms = NOW_MS
+    assert await town.close() == ["spring"]
+    frozen = (await post(key, "/spring/end")).json
+    assert (frozen["state"], frozen["taken_minor"]) == ("ended", 0)
+    assert (await post(key, "/spring/publish")).status == 409
