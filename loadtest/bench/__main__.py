@@ -98,13 +98,22 @@ def plan_of(options: argparse.Namespace) -> Plan:
     """The default or the quick plan, with what the command line changes."""
     plan = QUICK if options.quick else FULL
     if options.viewers:
-        plan = replace(plan, room_viewers=options.viewers, crowd_viewers=max(options.viewers))
+        most = max(options.viewers)
+        plan = replace(
+            plan, room_viewers=options.viewers, crowd_viewers=most, visits_viewers=most
+        )
     if options.rates:
         plan = replace(plan, events_per_s=options.rates)
     if options.rounds:
-        plan = replace(plan, fanout_rounds=options.rounds, crowd_rounds=options.rounds)
+        plan = replace(
+            plan,
+            fanout_rounds=options.rounds,
+            crowd_rounds=options.rounds,
+            visits_rounds=options.rounds,
+            visits_turns=options.rounds,
+        )
     if options.seconds:
-        plan = replace(plan, fanout_seconds=options.seconds)
+        plan = replace(plan, fanout_seconds=options.seconds, visits_seconds=options.seconds)
     if options.peers is not None:
         servers = (OURS, *options.peers)
         plan = replace(plan, servers=servers, crowd_servers=servers)
