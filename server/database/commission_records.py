@@ -116,6 +116,17 @@ def note_refunded(connection: sa.Connection, orders: Iterable[str], now_ms: int)
             _reverse(connection, one, now_ms)
 
 
+def anything_due(connection: sa.Connection, written_to_ms: int, now_ms: int) -> bool:
+    """Whether `decide_due` or `release_due` would find something. Only reads."""
+    due = sa.exists().where(
+        commission_due.c.state == "due", commission_due.c.placed_at_ms < written_to_ms
+    )
+    over = sa.exists().where(
+        commissions.c.state == EarningState.PENDING, commissions.c.release_at_ms <= now_ms
+    )
+    return bool(connection.execute(sa.select(sa.or_(due, over))).scalar_one())
+
+
 def decide_due(
     connection: sa.Connection, brought: Brought, written_to_ms: int, now_ms: int, limit: int
 ) -> int:

@@ -18,7 +18,13 @@ from rooms.errors import VisitLogUnavailable
 from rooms.sharing.policy import Policies, RewardTo
 from server.database.binding_records import inviter_of
 from server.database.claim_records import ClaimRecords
-from server.database.commission_records import Bringer, Brought, decide_due, release_due
+from server.database.commission_records import (
+    Bringer,
+    Brought,
+    anything_due,
+    decide_due,
+    release_due,
+)
 from server.database.engine import Database
 from server.database.errors import DatabaseUnavailable
 from server.database.order_records import OrderRecords
@@ -90,8 +96,15 @@ class MoneyKeeper:
         await self._lapses.look()
         written_to_ms = await self._written_to_ms() - CLOCKS_APART_MS
 
+        now_ms = self._now_ms()
+        if not await self._database.run(
+            lambda connection: anything_due(connection, written_to_ms, now_ms),
+            attempt="look for commissions that are due",
+            reads_only=True,
+        ):
+            return False
+
         def work(connection: sa.Connection) -> int:
-            now_ms = self._now_ms()
             return max(
                 decide_due(connection, self._brought, written_to_ms, now_ms, AT_ONCE),
                 release_due(connection, now_ms, AT_ONCE),

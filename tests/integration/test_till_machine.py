@@ -28,7 +28,7 @@ pytest_plugins = ["tests.support.databases", "tests.support.sale_desk_fixtures"]
 shop = furnished_shop
 
 USERS = ("ann", "bob", "eve")
-STEPS = 60
+STEPS = 80
 _STANDS = frozenset({OrderState.QUEUED, OrderState.RESERVED, OrderState.PAID})
 
 
@@ -36,7 +36,7 @@ _STANDS = frozenset({OrderState.QUEUED, OrderState.RESERVED, OrderState.PAID})
 async def stage(shop: Shop, one: Desk, other: Desk) -> AsyncIterator[TillStage]:
     stage = TillStage(shop, (one, other))
     await stage.batch()
-    await stage.open_sale({"tea": 12})
+    await stage.open_sale({"tea": 40})
     yield stage
     await stage.close()
 
@@ -54,6 +54,7 @@ class Crowd:
         self.coupons: dict[str, list[str]] = {}
         self.answers: dict[tuple[str, str], set[bytes]] = {}
         self.asked: list[tuple[str, str, tuple[str, ...], int]] = []
+        self.lost: list[tuple[str, str, tuple[str, ...], int]] = []  # whose worker died
         self.dying = 0.0
         ask, give_back = LiveSale.ask, ClaimRecords.give_back
 
@@ -83,7 +84,8 @@ class Crowd:
                 self.asked.append((user, f"r{number}", mine, self.chance.choice((1, 1, 3))))
                 await self._together(self.asked[-1])
             case "again" if self.asked:
-                await self._together(self.chance.choice(self.asked))
+                unlucky = self.lost if self.lost and self.chance.random() < 0.7 else self.asked
+                await self._together(self.chance.choice(unlucky))
             case "pay":
                 for order in await self._orders(OrderState.RESERVED):
                     await self.stage.pay({"id": order.id, "amount_minor": order.amount_minor})
@@ -121,7 +123,10 @@ class Crowd:
             answer = await self.stage.place(
                 user, *coupons, request_id=request_id, worker=worker, qty=qty
             )
-        except (Died, Refused):
+        except Died:
+            self.lost.append(asked)
+            return
+        except Refused:
             return
         self.answers.setdefault((user, request_id), set()).add(answer)
 
@@ -132,7 +137,7 @@ async def test_a_coupon_is_where_its_orders_say_whatever_dies_in_between(
 ) -> None:
     crowd = Crowd(stage, seed, monkeypatch)
     for user in USERS:
-        crowd.coupons[user] = [await stage.granted(user) for _ in range(2)]
+        crowd.coupons[user] = [await stage.granted(user) for _ in range(6)]
     crowd.dying = 0.3
     for number in range(STEPS):
         await crowd.step(number)
