@@ -99,9 +99,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     plan = QUICK if options.quick else FULL
     if options.viewers:
         most = max(options.viewers)
-        plan = replace(
-            plan, room_viewers=options.viewers, crowd_viewers=most, visits_viewers=most
-        )
+        plan = replace(plan, room_viewers=options.viewers, crowd_viewers=most, visits_viewers=most)
     if options.rates:
         plan = replace(plan, events_per_s=options.rates)
     if options.rounds:
