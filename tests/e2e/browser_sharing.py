@@ -12,13 +12,15 @@ from playwright.sync_api import Locator, expect
 from tests.e2e.browser_support import Person, Shop, Visit
 from tests.support.wait import wait_until_sync
 
+# Everybody here comes from one network, with one browser.
+NO_CLUSTERS = {"arrivals_per_net_max": 1_000, "arrivals_per_agent_max": 1_000}
 JUDGED_WITHIN_MS = 45_000  # a beat of the page, the settling time, and the keeper's turn
 WECHAT = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 "
     "(KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.47 Language/zh_CN"
 )
 # Quick to qualify and to judge, for a test; the rules are the ones of every ladder.
-QUICK = {"stay_ms": 1_000, "settle_ms": 0, "first_action_after_ms": 0}
+QUICK = {"stay_ms": 1_000, "settle_ms": 0, "first_action_after_ms": 0, **NO_CLUSTERS}
 
 
 def member(visit: Visit, shop: Shop, path: str, name: str, **options: Any) -> Person:
@@ -124,3 +126,34 @@ def steps_of(visit: dict[str, Any], *leave_out: str) -> list[tuple[str, dict[str
     """What happened, in order, without what the clock brings by itself."""
     quiet = {"beat", "visible", "hidden", *leave_out}
     return [(step["t"], step["facts"]) for step in visit["steps"] if step["t"] not in quiet]
+
+
+def bring_friends(visit: Visit, shop: Shop, room: str, path: str, count: int) -> None:
+    """New people, each on a device of their own, come by a link, stay a moment and like."""
+    stage = visit("/")
+    tokens = [shop.token(f"friend-{number}-{room}"[:64]) for number in range(count)]
+    stage.page.evaluate(ARRIVE, [tokens, room, path.removeprefix("/s/")])
+    stage.leave()
+
+
+# What a page tells of a visit, without the page: it stays as long as QUICK asks for.
+ARRIVE = """async ([tokens, room, share]) => {
+  const { LiveClient } = await import('/static/live-client.js');
+  const address = `${location.origin.replace(/^http/, 'ws')}/connection/websocket`;
+  const id = () => crypto.randomUUID().replaceAll('-', '');
+  await Promise.all(tokens.map(async (token) => {
+    const client = new LiveClient(address, { token });
+    const subscription = client.subscribe(`room:${room}`);
+    await new Promise((resolve) => { subscription.on('subscribed', resolve); client.connect(); });
+    const { now_ms: start } = await client.rpc('time.now');
+    const told = { room, visit: id(), device: id() };
+    const first = [{ t: 'enter', at_ms: start, share }, { t: 'visible', at_ms: start }];
+    await client.rpc('visit.track', { ...told, seq: 1, events: first });
+    await client.rpc('like.add', { room, n: 1 });
+    let now = start;
+    while (now < start + 1_200) ({ now_ms: now } = await new Promise((resolve) =>
+      setTimeout(() => resolve(client.rpc('time.now')), 200)));
+    await client.rpc('visit.track', { ...told, seq: 2, events: [{ t: 'beat', at_ms: now }] });
+    client.disconnect();
+  }));
+}"""

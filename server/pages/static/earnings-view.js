@@ -27,8 +27,7 @@ export class EarningsView {
     }
     this.element.replaceChildren(
       make('dl', { class: 'balances' }, ...accounts.flatMap(standing)),
-      make('p', { class: 'soft', text: t('earnings.rule') }),
-      make('ul', { class: 'earning-list' }, ...commissions.map(row)),
+      ...(commissions.length ? [make('p', { class: 'soft', text: t('earnings.rule') }), make('ul', { class: 'earning-list' }, ...commissions.map(row))] : []),
     );
   }
 }

@@ -80,7 +80,7 @@ class SaleDesk {
     this.client.on('connected', ({ data }) => this.#connected(data?.user ?? ''));
     // In the room, and not before: an order belongs to the visit that has begun there.
     this.subscription.on('subscribed', () => this.purchases.connected(this.#me));
-    this.client.on('publication', ({ data }) => data?.t === 'order' && this.orders.take(data.order));
+    this.client.on('publication', ({ data }) => this.#told(data ?? {}));
     setInterval(() => this.client.state === 'connected' && this.clock.sync(), SYNC_EVERY_MS);
     byId('my-orders').addEventListener('click', () => this.openOrders());
     document.addEventListener('keydown', (event) => this.#key(event));
@@ -217,6 +217,11 @@ class SaleDesk {
     this.coupons.of(user);
     this.clock.sync();
     this.#fetch();
+  }
+
+  #told(event) {
+    if (event.t === 'order') this.orders.take(event.order);
+    if (event.t === 'reward' && event.kind === 'coupon') this.coupons.fetch();
   }
 
   /** Events on this person's channel are not kept for who was away: fetch the list anew. */

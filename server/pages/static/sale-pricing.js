@@ -112,7 +112,7 @@ export class SalePricing {
       make('span', { class: 'coupon-name', text: coupon.title, dir: 'auto' }),
       make('span', { class: 'soft', text: `${couponTerms(coupon)} · ${couponLife(coupon)}` }),
     );
-    return make('li', {}, make('label', { class: 'coupon-pick' }, input, words));
+    return make('li', {}, make('label', { class: 'coupon-pick check' }, input, words));
   }
 
   #drawSums(sale) {
