@@ -54,6 +54,24 @@ COME = f"""async ([token, room, visit, facts, stayMs, likes]) => {{
   client.disconnect();
 }}"""
 
+SPEND = f"""async ([token, room, asked]) => {{
+  const client = await ({JOIN})(token, room);
+  const {{ coupons }} = await client.rpc('coupon.list', {{}});
+  const ids = coupons.map(({{ id }}) => id);
+  const placed = await client.rpc('order.place', {{ ...asked, coupons: ids }});
+  await client.rpc('order.pay', {{ order: placed.order.id }});
+  client.disconnect();
+  return placed.order;
+}}"""
+
+
+def spend(visit: Visit, shop: Shop, room: str, sale: str, user: str) -> str:
+    """Somebody buys a white mug with all of their coupons and pays; the order's id."""
+    asked = {"sale": sale, "sku": "desk-mug-white", "qty": 1, "request_id": uuid.uuid4().hex}
+    order = visit("/").page.evaluate(SPEND, [shop.token(user), room, asked])
+    name: str = order["id"]
+    return name
+
 
 def share(visit: Visit, shop: Shop, room: str, user: str, **asked: Any) -> str:
     """Somebody makes a link of the room; its code."""

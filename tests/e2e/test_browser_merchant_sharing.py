@@ -10,8 +10,16 @@ import uuid
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.e2e.browser_merchant import Desk, answer, go, press, question
-from tests.e2e.browser_merchant_sharing import choose, come, fill, publish_ladder, share, until
+from tests.e2e.browser_merchant import Desk, answer, buy, go, open_sale, press, question
+from tests.e2e.browser_merchant_sharing import (
+    choose,
+    come,
+    fill,
+    publish_ladder,
+    share,
+    spend,
+    until,
+)
 from tests.e2e.browser_support import Shop, Visit
 
 pytestmark = pytest.mark.needs_chromium
@@ -217,6 +225,28 @@ def test_a_batch_of_coupons_is_made_where_it_is_wrong_and_granted_once(
     assert page.evaluate("location.hash") == "#/coupons"
 
 
+def test_a_coupon_that_was_spent_stands_on_its_order_and_in_the_figures_of_its_batch(
+    visit: Visit, desk: Desk, shop: Shop, sale: str, room: str
+) -> None:
+    open_sale(shop, sale)
+    batch = new_batch(shop)
+    user = f"saver-{room}"[:60]
+    grant = {"user": user, "request_id": "g-1"}
+    shop.call("POST", f"/api/v1/coupon-batches/{batch}/grant", grant)
+    order = spend(visit, shop, room, sale, user)
+    path = f"/api/v1/coupon-batches/{batch}"
+    until(shop, path, lambda found: found["spent"] == 1, "the coupon is spent in the ledger")
+    person = desk(f"#/orders/{order}")
+    dialog = person.page.locator("dialog.wide")
+    expect(dialog.locator(".order-head")).to_contain_text("¥49.00")
+    expect(dialog).to_contain_text("十元券")
+    expect(dialog).to_contain_text("−¥10.00")
+    go(person, f"#/coupons/{batch}")
+    expect(dialog.locator(".shares li[data-kind=sold]")).to_contain_text("1")
+    expect(dialog.locator(".facts")).to_contain_text("¥10.00")
+    person.check_clean()
+
+
 # links
 
 
@@ -273,4 +303,45 @@ def test_the_plan_of_a_room_is_changed_after_its_numbers_were_read(
     expect(page.locator(".plan-card")).to_contain_text("3 天")
     assert shop.call("GET", f"/api/v1/rooms/{room}/commission")["level1_bp"] == 1_250
     expect(page.locator(".state-card h2")).to_have_text(re.compile("没有"))
+    person.check_clean()
+
+
+def test_what_an_invitation_earned_is_listed_accounted_for_and_taken_back_with_the_money(
+    visit: Visit, desk: Desk, shop: Shop, sale: str, room: str
+) -> None:
+    open_sale(shop, sale)
+    plan = {"level1_bp": 1_000, "level2_bp": 0, "window_days": 7}
+    shop.call("PUT", f"/api/v1/rooms/{room}/commission", plan)
+    inviter, friend = f"brings-{room}"[:60], f"comes-{room}"[:60]
+    code = share(visit, shop, room, inviter, channel="sms")
+    come(visit, shop, room, friend, share=code)
+    path = f"/api/v1/visits?room={room}&person={friend}"
+    until(shop, path, lambda found: len(found["visits"]) == 1, "the visit is written")
+    order = buy(visit, shop, sale, friend)
+    path = f"/api/v1/commissions?room={room}"
+    until(shop, path, lambda found: len(found["commissions"]) == 1, "the commission is decided")
+    person = desk(f"#/commissions?room={room}")
+    page = person.page
+    row = page.locator(".table tbody tr")
+    expect(row).to_contain_text(order)
+    expect(row).to_contain_text("¥5.90")
+    expect(row.locator(".state")).to_have_text("待结算")
+    row.get_by_role("link", name=inviter).click()
+    expect(page.locator("[data-account=pending] .balance")).to_have_text("¥5.90")
+    refund = {"restock": True, "reason": "back", "request_id": f"r-{order}"}
+    shop.call("POST", f"/api/v1/orders/{order}/refund", refund)
+    until(
+        shop,
+        path,
+        lambda found: found["commissions"][0]["state"] == "reversed",
+        "the commission is taken back",
+    )
+    page.get_by_role("link", name="佣金", exact=True).last.click()
+    expect(page.locator(".table tbody tr .state")).to_have_text("已收回")
+    with page.expect_download() as saving:
+        press(person, "对账单 CSV")
+    table = saving.value.path().read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert sum(int(row["amount"]) for row in rows if row["account"] == "pending") == 0
+    assert len(rows) == 2
     person.check_clean()
