@@ -151,11 +151,10 @@ class VisitKeeper:
         oldest_ms = standing.now_ms - (standing.oldest_ms or standing.now_ms)
         self._figures.set("onair_visits_lag", standing.lag)
         self._figures.set("onair_visits_oldest_ms", max(0, oldest_ms))
-        now_s = time.monotonic()
+        if time.monotonic() >= self._forget_at_s:
+            await self._forget()
         if not standing.lag:
-            self._pace.found_nothing(now_s)
-            if now_s >= self._forget_at_s:
-                await self._forget()
+            self._pace.found_nothing(time.monotonic())
             return
         entries = await self._log.read(self._most)
         done = await self._write(entries)
