@@ -15,9 +15,9 @@ import pytest
 from loadtest.bench.processes import family
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 400  # a tiny run takes one minute on a quiet machine; beside other suites, four
+WITHIN_S = 400  # a tiny run takes one minute on a quiet machine; beside other suites, three
 
-TINY = ("--viewers", "20", "--rates", "20", "--rounds", "1", "--seconds", "0.5")
+TINY = ("--quick", "--viewers", "20", "--rates", "20", "--rounds", "1", "--seconds", "0.5")
 
 
 def bench(tmp_path: Path, *words: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
