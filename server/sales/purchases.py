@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from flash_sale.adapters.wire import check_purchase
+from flash_sale.adapters.wire import ask_of
 from flash_sale.catalog import is_displayable
 from flash_sale.model import Line, Purchase, order_id_of
 from server.replies import Refused, bad_field, too_long, unknown
@@ -25,7 +25,10 @@ def purchase_of(
     waitlist: bool,
     note: str = "",
 ) -> Purchase:
-    """A purchase that the store can decide. 400 or 413 for what makes no sense, 404 for a sku."""
+    """A purchase that the store can decide. 400 or 413 for what makes no sense, 404 for a sku.
+
+    `note` is of `server.sharing.notes`. Whoever adds coupons sees to it that it stays decidable.
+    """
     if len(lines) > limits.basket_lines_max:
         raise bad_field("items", f"at most {limits.basket_lines_max} lines")
     if len(request_id) > limits.request_id_chars_max:
@@ -36,14 +39,13 @@ def purchase_of(
         if line.sku not in sale.skus:
             raise unknown("sku", line.sku)
     check_texts(user=user, request_id=request_id)
-    order_id = order_id_of(sale.id, user, request_id)
-    shown = masked(name or user)
-    purchase = Purchase(order_id, user, request_id, tuple(lines), waitlist, shown, note=note)
     try:
-        check_purchase(purchase)  # a bad one must not spoil the batch of its neighbours
+        ask_of(tuple(lines), waitlist)  # a bad one must not spoil the batch of its neighbours
     except ValueError as error:
         raise Refused(400, str(error)) from None
-    return purchase
+    order_id = order_id_of(sale.id, user, request_id)
+    shown = masked(name or user)
+    return Purchase(order_id, user, request_id, tuple(lines), waitlist, shown, note=note)
 
 
 def check_texts(**texts: str) -> None:

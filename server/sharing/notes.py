@@ -37,8 +37,10 @@ API_VISIT = OpenVisit(id="", room="", source=Source(channel=API_CHANNEL))  # of 
 def note_of(visit: OpenVisit | None, link: ShareLink | None, rules: Sequence[Rule] = ()) -> str:
     """The note of an order; empty if there is nothing to say."""
     source = None if visit is None else _source(visit)
-    if source is None and link is None and not rules:
-        return ""
+    if link is None and not rules:  # nearly every order: no time is lost
+        note = b"" if source is None else orjson.dumps({"source": source})
+        if len(note) <= NOTE_BYTES_MAX:
+            return note.decode()
     share = None if link is None else {"link": link.id, "sharer": link.source.inviter}
     price = rules_json(rules)
     brief = [{key: rule[key] for key in ("coupon", "minor")} for rule in price]
@@ -82,9 +84,18 @@ def rules_json(rules: Iterable[Rule]) -> list[dict[str, Any]]:
 
 
 def _source(visit: OpenVisit) -> dict[str, str]:
-    value = {"visit": visit.id}
-    value |= {name: getattr(visit.source, name) for name in _SOURCE}
-    return {name: text for name, text in value.items() if text}
+    source = visit.source
+    value = {"visit": visit.id} if visit.id else {}
+    value["channel"] = source.channel
+    if source.campaign:
+        value["campaign"] = source.campaign
+    if source.staff:
+        value["staff"] = source.staff
+    if source.inviter:
+        value["inviter"] = source.inviter
+    if source.link:
+        value["link"] = source.link
+    return value
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flash_sale.adapters.wire import check_purchase
 from flash_sale.batcher import Batcher, BatchLimits
 from flash_sale.errors import SaleBusy, SaleStoreUnavailable
 from flash_sale.model import COUPONS_MAX, Item, Line, OrderId, Purchase
@@ -150,6 +151,7 @@ class Till:
             coupons=coupons,
             note=note_of(visit, link, claim.rules),
         )
+        check_purchase(purchase)  # what cannot be decided must not spoil a batch: that is a bug
         with faults():
             if claim.state is not ClaimState.HELD:
                 await self._stock.remember_sold_out(sale.id, [purchase])
