@@ -130,9 +130,13 @@ def steps_of(visit: dict[str, Any], *leave_out: str) -> list[tuple[str, dict[str
 
 def bring_friends(visit: Visit, shop: Shop, room: str, path: str, count: int) -> None:
     """New people, each on a device of their own, come by a link, stay a moment and like."""
+    come_by(visit, room, path, *(shop.token(f"friend-{n}-{room}"[:64]) for n in range(count)))
+
+
+def come_by(visit: Visit, room: str, path: str, *tokens: str) -> None:
+    """Whoever holds these tokens comes by a link, each on a new device, stays and likes."""
     stage = visit("/")
-    tokens = [shop.token(f"friend-{number}-{room}"[:64]) for number in range(count)]
-    stage.page.evaluate(ARRIVE, [tokens, room, path.removeprefix("/s/")])
+    stage.page.evaluate(ARRIVE, [list(tokens), room, path.removeprefix("/s/")])
     stage.leave()
 
 

@@ -13,6 +13,7 @@ from tests.e2e.browser_sales import BLUE, WHITE, Sale, open_sheet, order_of, toa
 from tests.e2e.browser_sharing import (
     JUDGED_WITHIN_MS,
     bring_friends,
+    come_by,
     grant_coupon,
     link_in,
     member,
@@ -123,11 +124,17 @@ def test_rewards_of_every_kind_are_opened_used_and_shown(
 ) -> None:
     publish_ladder(shop, room, *all_kinds(shop, room))
     ann = member(visit, shop, f"/r/{room}", "安安")
-    bring_friends(visit, shop, room, link_in(share_sheet(ann)), 4)
+    path = link_in(share_sheet(ann))
+    bring_friends(visit, shop, room, path, 4)
+    come_by(visit, room, path, shop.token(user_of(ann)))
     ann.page.keyboard.press("Escape")
     expect(ann.page.locator("#invite")).to_have_text("邀请有礼 4/30", timeout=JUDGED_WITHIN_MS)
     ann.page.locator("#invite").click()
     expect(ann.page.locator(".tier[data-state=granted]")).to_have_count(4)
+    refused = ann.page.locator(".refused")
+    expect(refused).to_contain_text("未计入 1 位", timeout=JUDGED_WITHIN_MS)
+    refused.locator("summary").click()
+    expect(refused.locator("li")).to_have_text("自己邀请自己1")
     expect(ann.page.locator(".tier").last).to_contain_text("还差 26 位")
     check_usable(ann)
 

@@ -25,7 +25,7 @@ export const EN = {
   'invite.open': 'Invite friends: progress and rewards',
   'invite.next': 'Invited {n}/{needs}',
   'invite.done': 'All steps reached',
-  'reward.won': 'You earned “{title}”!',
+  'reward.won': 'You earned: {title}',
   'reward.mine': 'Rewards and earnings',
   'room.label': 'Chat and products',
   'stage.label': 'Live video',
