@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
+from flash_sale.pricing import CouponKind
+from rooms.sharing.arrivals import Verdict
+from rooms.sharing.ladders import GrantState, LadderState, RewardKind
+from rooms.sharing.policy import default_policies
+from rooms.sharing.visits import Seen, Told
+from server.database.commission_records import EarningState
+from server.database.source_records import By
 from server.pages.assets import STATIC
 from server.pages.routes import content_security_policy, page_routes
 from server.pages.words import WORDS
@@ -108,3 +116,23 @@ def test_every_word_the_desk_says_exists_and_every_one_of_its_words_is_said() ->
     assert all(members.values()), members
     assert own - named - quoted - set().union(*members.values()) == set()
     assert own & shared == set()
+
+
+NAMED: dict[str, Iterable[str]] = {
+    "merchant.channel": [policy.channel for policy in default_policies()],
+    "merchant.verdict": Verdict,
+    "merchant.reward": RewardKind,
+    "merchant.grant": GrantState,
+    "merchant.ladder.state": LadderState,
+    "merchant.coupon.kind": CouponKind,
+    "merchant.commission.state": EarningState,
+    "merchant.source.by": By,
+    "merchant.step": [*Told, *Seen],
+}
+
+
+@pytest.mark.parametrize("start", NAMED)
+def test_everything_that_the_server_can_say_has_a_name_at_the_desk(start: str) -> None:
+    words = "".join(path.read_text() for path in STATIC.glob("merchant-messages*.js"))
+    named = set(re.findall(rf"^  '{re.escape(start)}\.(\w+)':", words, re.M))
+    assert set(NAMED[start]) - named == set()

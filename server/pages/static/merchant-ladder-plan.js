@@ -119,14 +119,14 @@ const RULES = [
   ['cluster_window_ms', HOUR_MS, 24, 1],
 ];
 
+/** Fields of the rules; `read()` of one that nobody touched gives exactly what it was. */
 function ruleFields(thresholds) {
-  return RULES.map(([name, size, usual, least]) => ({
-    name,
-    size,
-    field: wholeField({ name, label: t(`merchant.rule.${name}`), value: name in thresholds ? Math.round(thresholds[name] / size) : usual, least, most: UNITS_MAX }),
-  })).map((each) => {
-    each.field.root.dataset.field = `thresholds.${each.name}`;
-    return each;
+  return RULES.map(([name, size, usual, least]) => {
+    const was = thresholds[name] ?? usual * size;
+    const shown = String(Math.max(least, Math.round(was / size)));
+    const field = wholeField({ name, label: t(`merchant.rule.${name}`), value: shown, least, most: UNITS_MAX });
+    field.root.dataset.field = `thresholds.${name}`;
+    return { name, root: field.root, read: () => (field.input.value === shown ? was : field.read() * size) };
   });
 }
 
@@ -136,7 +136,7 @@ const rulesSection = (rules) =>
     { class: 'card form-card rules' },
     make('summary', {}, make('span', { text: t('merchant.rules') })),
     make('p', { class: 'help', text: t('merchant.rules.help') }),
-    make('div', { class: 'form-pair' }, ...rules.map(({ field }) => field.root)),
+    make('div', { class: 'form-pair' }, ...rules.map(({ root }) => root)),
   );
 
 function peekPlan({ newcomer, newcomerStock, newcomerCost, budget }, tiers) {
@@ -172,7 +172,7 @@ function bodyOf(fields, rules, tiers, ladder, madeId) {
     starts_at_ms: starts,
     ends_at_ms: ends,
     tiers: rows,
-    thresholds: Object.fromEntries(rules.map(({ name, size, field }) => [name, field.read() * size])),
+    thresholds: Object.fromEntries(rules.map(({ name, read }) => [name, read()])),
     newcomer_batch: batch,
     newcomer_stock: batch ? fields.newcomerStock.read() : 0,
     newcomer_cost_minor: batch ? fields.newcomerCost.read() : 0,

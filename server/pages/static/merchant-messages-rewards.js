@@ -198,7 +198,7 @@ const WORDS = {
   'merchant.coupon.days': ['领取后有效天数（可选）', 'Days from the grant (optional)'],
   'merchant.coupon.days.help': ['从发给用户时算起。', 'Counted from when somebody gets it.'],
   'merchant.coupon.stack': ['叠加规则', 'Stacking'],
-  'merchant.coupon.stack.help': ['alone 表示不与其他券同用；其他名称为一组，同组只能用一张。', '“alone”: with no other coupon. Any other word is a group, of which one may be used.'],
+  'merchant.coupon.stack.help': ['alone 表示不与其他券同用；其他名称为一组，同组只能用一张。', 'alone: with no other coupon. Any other word is a group, of which one may be used.'],
   'merchant.coupon.alone': ['不与其他券同用', 'With no other coupon'],
   'merchant.coupon.issued': ['已发', 'Issued'],
   'merchant.coupon.held': ['待付款占用', 'Held by orders'],
