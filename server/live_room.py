@@ -63,7 +63,8 @@ class LiveRoom:
         self._pulsed_at_s = float("-inf")
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._consulted = False  # the stream was asked since the last flush
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._flush_at_s = 0.0  # when it fires; uvloop's handle of a short wait does not say
         self._slicing: asyncio.Task[None] | None = None
         self._snapshot: bytes | None = None
 
@@ -174,12 +175,13 @@ class LiveRoom:
         if wait_s <= 0:
             self._flush()
             return
-        loop = asyncio.get_running_loop()
+        flush_at_s = time.monotonic() + wait_s
         if self._timer is not None:
-            if self._timer.when() <= loop.time() + wait_s:
+            if self._flush_at_s <= flush_at_s:
                 return
             self._timer.cancel()  # it was set for something that can wait longer
-        self._timer = loop.call_later(wait_s, self._flush)
+        self._flush_at_s = flush_at_s
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._flush)
 
     def _wait_s(self) -> float:
         now_s = time.monotonic()
