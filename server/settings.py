@@ -250,7 +250,12 @@ class Settings:
 
 
 # A script answers for a whole batch at once; beyond about 2,600 payments it cannot any more.
-_MOST = {"batch_orders_max": 1_000, "skus_per_sale_max": 1_000, "request_id_chars_max": 255}
+_MOST = {
+    "batch_orders_max": 1_000,
+    "skus_per_sale_max": 1_000,
+    "request_id_chars_max": 255,
+    "coupons_per_order_max": 8,
+}
 
 
 def is_loopback(host: str) -> bool:

@@ -52,8 +52,6 @@ order_sources = sa.Table(
     sa.Column("inviter", USER, nullable=False),
     sa.Column("link", sa.String(64), nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=False),
-    sa.Index(None, "room_id"),
-    sa.Index(None, "sale_id"),
     sa.Index(None, "visit"),
 )
 

@@ -177,8 +177,7 @@ def _make_sources() -> None:
         _number("at_ms"),
         sa.PrimaryKeyConstraint("order_id", name="pk_order_sources"),
     )
-    for column in ("room_id", "sale_id", "visit"):
-        op.create_index(f"ix_order_sources_{column}", "order_sources", [column])
+    op.create_index("ix_order_sources_visit", "order_sources", ["visit"])
 
 
 def _make_commissions() -> None:
