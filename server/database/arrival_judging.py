@@ -183,6 +183,22 @@ def postpone(connection: sa.Connection, upto_ms: int, by_ms: int) -> str:
     return str(visit)
 
 
+def forget_marks(connection: sa.Connection, before_ms: int, limit: int) -> int:
+    """Remove what tells devices and networks apart from arrivals of ladders that ended before
+    then: nothing is judged by it any more. Returns of how many, at most `limit`."""
+    over = sa.select(ladders.c.id).where(ladders.c.ended_at_ms < before_ms)
+    for mark in (arrivals.c.device, arrivals.c.net, arrivals.c.agent):
+        query = sa.select(arrivals.c.ladder_id, arrivals.c.visit_id)
+        query = query.where(arrivals.c.ladder_id.in_(over), mark > "").limit(limit)
+        rows = connection.execute(query).all()
+        if rows:
+            key = sa.tuple_(arrivals.c.ladder_id, arrivals.c.visit_id)
+            these = key.in_([(row[0], row[1]) for row in rows])
+            connection.execute(sa.update(arrivals).where(these).values(device="", net="", agent=""))
+            return len(rows)
+    return 0
+
+
 def ladders_over(connection: sa.Connection, upto_ms: int) -> list[str]:
     """The published ladders whose end has passed."""
     query = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -16,7 +17,14 @@ import sqlalchemy as sa
 from rooms.adapters.script import RedisClient
 from rooms.errors import RoomLogUnavailable, VisitLogUnavailable
 from rooms.sharing.policy import Policies
-from server.database.arrival_judging import Court, Judged, close_ladder, ladders_over, postpone
+from server.database.arrival_judging import (
+    Court,
+    Judged,
+    close_ladder,
+    forget_marks,
+    ladders_over,
+    postpone,
+)
 from server.database.engine import Database
 from server.database.errors import DatabaseUnavailable
 from server.database.grant_records import Giving, expire
@@ -34,6 +42,8 @@ LEASE_KEY = "onair:rewards-keeper"
 LOOK_EVERY_S = 0.5  # renews the lease, too; well within its life
 AT_ONCE = 200
 POSTPONED_MS = 3_600_000
+FORGET_EVERY_S = 60.0
+DAY_MS = 86_400_000
 
 
 class RewardsKeeper:
@@ -48,8 +58,11 @@ class RewardsKeeper:
         written_to_ms: Callable[[], Awaitable[int]],
         figures: Figures,
         *,
+        retention_days: int,
         now_ms: Callable[[], int],
     ) -> None:
+        self._retention_ms = retention_days * DAY_MS
+        self._forget_at_s = 0.0
         self._database = database
         self._court = court
         self._lease = lease
@@ -97,7 +110,19 @@ class RewardsKeeper:
             lambda c: expire(c, self._now_ms(), AT_ONCE), "take back red packets"
         )
         more = await self._news.tell() or more
+        await self._forget()
         return more or expired == AT_ONCE
+
+    async def _forget(self) -> None:
+        """Now and then remove a slice of what may not be kept for longer."""
+        if time.monotonic() < self._forget_at_s:
+            return
+        before_ms = self._now_ms() - self._retention_ms
+        gone = await self._run(
+            lambda c: forget_marks(c, before_ms, AT_ONCE), "forget devices of old arrivals"
+        )
+        if gone < AT_ONCE:
+            self._forget_at_s = time.monotonic() + FORGET_EVERY_S
 
     async def _judge(self, upto_ms: int) -> bool:
         """Judge a batch; one that cannot be judged holds up no other for long."""
@@ -174,5 +199,6 @@ def open_rewards_keeper(
         RewardNews(commands, database, policies, now_ms),
         written_to_ms,
         figures,
+        retention_days=settings.limits.visit_retention_days,
         now_ms=now_ms,
     )

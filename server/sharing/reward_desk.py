@@ -5,6 +5,7 @@ Web workers read here, open red packets and redeem vouchers; they never grant an
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,10 +54,10 @@ def usual_thresholds(limits: Limits) -> Thresholds:
 
 @dataclass(slots=True)
 class _Kept:
-    """A room's ranking as it was read last."""
+    """A room's ranking as it was read last, or is read now: once for all who ask meanwhile."""
 
     at_s: float
-    ranking: Ranking | None
+    reading: asyncio.Task[Ranking | None]
 
 
 class RewardDesk:
@@ -87,7 +88,7 @@ class RewardDesk:
         """The answer of `share.progress`; where rewards may not be shown, it tells of none."""
         policy = self.policy(app)
         found = None
-        if policy.show_rewards:
+        if policy.show_rewards and await self._ranking(room) is not None:
             found = await self.rewards.progress(room, user, self._now_ms())
         return progress_json(room, found) | {"policy": policy_json(policy)}
 
@@ -95,20 +96,30 @@ class RewardDesk:
         """The answer of `share.ranking`; `top` may be RANKING_KEPT_S old."""
         if not self.policy(app).show_rewards:
             return ranking_json(None, limit)
-        now_s = time.monotonic()
-        kept = self._rankings.get(room)
-        if kept is None or now_s >= kept.at_s + RANKING_KEPT_S:
-            most = self.limits.ranking_rows_max
-            found = await self.rewards.ranking_of_room(room, most, self._now_ms())
-            if len(self._rankings) >= ROOMS_REMEMBERED:
-                self._rankings.clear()
-            kept = self._rankings[room] = _Kept(now_s, found)
-        ranking = kept.ranking
+        ranking = await self._ranking(room)
         own = None
         if ranking is not None and user:
             place = await self.rewards.ranking(ranking.ladder, 0, user)
             own = None if place is None else place.own
         return ranking_json(ranking, limit, own)
+
+    async def _ranking(self, room: str) -> Ranking | None:
+        """A room's ranking, read once in RANKING_KEPT_S for all; None: it has no ladder."""
+        now_s = time.monotonic()
+        kept = self._rankings.get(room)
+        if kept is None or now_s >= kept.at_s + RANKING_KEPT_S:
+            if len(self._rankings) >= ROOMS_REMEMBERED:
+                self._rankings.clear()
+            most = self.limits.ranking_rows_max
+            asked = self.rewards.ranking_of_room(room, most, self._now_ms())
+            kept = self._rankings[room] = _Kept(now_s, asyncio.create_task(asked))
+            kept.reading.add_done_callback(lambda task: self._read(room, task))
+        return await asyncio.shield(kept.reading)  # whoever hangs up takes it from nobody
+
+    def _read(self, room: str, task: asyncio.Task[Ranking | None]) -> None:
+        """What could not be read is asked for again by the next one."""
+        if task.cancelled() or task.exception() is not None:
+            self._rankings.pop(room, None)
 
     async def open(self, grant: str, user: str) -> Grant:
         """Open a red packet; 404, 409 and 422 say why not."""

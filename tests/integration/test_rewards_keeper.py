@@ -8,17 +8,19 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 
 from rooms.errors import RoomLogUnavailable
 from rooms.sharing.arrivals import Verdict
 from rooms.sharing.policy import ChannelPolicy, default_policies
 from server.database.engine import Database
+from server.database.ladder_tables import arrivals
 from server.ledger.figures import Figures
 from server.ledger.lease import Lease
 from server.ledger.reward_news import RewardNews
 from server.ledger.rewards import LEASE_KEY, POSTPONED_MS, RewardsKeeper
 from server.redis_client import Client
-from tests.support.ladder_town import LADDER, Guest, Town
+from tests.support.ladder_town import DAY_MS, LADDER, Guest, Town
 
 pytest_plugins = ["tests.support.databases"]
 
@@ -66,6 +68,7 @@ def opened(town: Town, wire: Wire, redis_client: Client) -> Open:
             RewardNews(wire, town.database, default_policies(), lambda: town.now_ms),  # type: ignore[arg-type]
             written,
             Figures(),
+            retention_days=90,
             now_ms=lambda: town.now_ms,
         )
 
@@ -152,3 +155,25 @@ async def test_a_ladder_that_is_over_is_closed_by_the_keeper(town: Town, opened:
     assert ranking is not None
     assert ranking.frozen
     assert [(one.user, one.valid) for one in ranking.top] == [("ann", 1)]
+
+
+async def test_devices_and_networks_of_arrivals_are_forgotten_after_their_time(
+    town: Town, opened: Open
+) -> None:
+    await town.come(Guest("bob"), Guest("no-device", device=""))
+    town.now_ms = LADDER.ends_at_ms
+    await until_idle(opened())
+
+    async def marks() -> set[tuple[str, str, str]]:
+        query = sa.select(arrivals.c.device, arrivals.c.net, arrivals.c.agent)
+        rows = await town.database.run(lambda connection: connection.execute(query).all())
+        return {(row[0], row[1], row[2]) for row in rows}
+
+    town.now_ms += 90 * DAY_MS
+    await until_idle(opened())
+    assert len(await marks()) == 2
+    town.now_ms += 1
+    for _ in range(2):
+        await until_idle(opened())
+    assert await marks() == {("", "", "")}
+    assert set((await town.verdicts()).values()) == {Verdict.VALID, Verdict.NOT_NEW_DEVICE}
