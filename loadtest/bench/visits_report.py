@@ -43,8 +43,8 @@ def visits_text(figures: VisitsFigures) -> str:
             "The fan-out's CPU µs per delivered event, alone and with visits beside it\n"
             + table(header.split(), rows)
             + f"\n  median ratio: {'-' if ratio is None else f'{ratio:.2f}x'}"
-            + "\n  beside: what visits cost by themselves, in the same turn, is taken off; below 1.00x:"
-            + "\n  a busier worker gathers more events per frame and more batches per append"
+            + "\n  beside: what visits cost by themselves, in the same turn, is taken off"
+            + "\n  below 1.00x: a busier worker gathers more events per frame and more batches per append"
         )
     return "\n\n".join(parts)
 
