@@ -11,6 +11,7 @@ from tests.e2e.browser_sales import WHITE, Sale, card, open_sheet, order_of, she
 from tests.e2e.browser_sharing import (
     JUDGED_WITHIN_MS,
     WECHAT,
+    bring_friends,
     grant_coupon,
     link_in,
     member,
@@ -192,8 +193,11 @@ def test_in_wechat_there_is_plain_sharing_and_no_incentive(
 ) -> None:
     publish_ladder(shop, room, POINTS, COUPON)
     outside = member(visit, shop, f"/r/{room}", "安安")
-    expect(invite(outside)).to_be_visible()
-    inside = member(visit, shop, f"/r/{room}", "小柏", user_agent=WECHAT)
+    expect(invite(outside)).to_have_text("邀请有礼 0/1")
+    plain = link_in(share_sheet(outside))
+    inside = member(visit, shop, f"/r/{room}", "安安", user_agent=WECHAT)  # the same person
+    bring_friends(visit, shop, room, plain, 1)
+    expect(invite(outside)).to_have_text("邀请有礼 1/3", timeout=JUDGED_WITHIN_MS)
     form = share_sheet(inside)
     expect(form.get_by_role("radio", name="微信", exact=True)).to_be_checked()
     for part in (".share-reward", ".share-why"):
@@ -205,7 +209,7 @@ def test_in_wechat_there_is_plain_sharing_and_no_incentive(
     expect(inside.page.locator("dialog.orders-sheet")).to_be_visible()
     expect(inside.page.locator(".my-rewards")).to_be_hidden()
     shown = inside.page.locator("body").inner_text()
-    assert not re.search("奖励|有礼|积分|邀请", shown)
+    assert not re.search("奖励|有礼|积分|邀请|恭喜", shown)
 
     friend = member(visit, shop, path, "小满", user_agent=WECHAT)
     friend.say("你好")

@@ -38,6 +38,12 @@ export class ShareDesk {
     return this.progress?.policy?.show_rewards === true;
   }
 
+  /** The ladder that can be climbed now and may be shown here, or null. */
+  get ladder() {
+    const { ladder } = this.progress ?? {};
+    return this.rewards && ladder?.state === 'published' ? ladder : null;
+  }
+
   /** The code to order with: its link sets prices of its own for some of these skus. */
   codeFor(skus) {
     return skus.some((sku) => this.#opened?.markups?.[sku]) ? this.code : '';
@@ -65,9 +71,9 @@ export class ShareDesk {
   }
 
   draw() {
-    const { ladder, valid, tiers = [] } = this.progress ?? {};
+    const { valid, tiers = [] } = this.progress ?? {};
     const next = tiers.find(({ needs }) => needs > valid);
-    show(byId('invite'), Boolean(ladder) && this.rewards);
+    show(byId('invite'), Boolean(this.ladder));
     const words = next ? t('invite.next', { n: valid, needs: next.needs }) : t('invite.done');
     write(byId('invite-text'), words);
   }
@@ -103,7 +109,9 @@ export class ShareDesk {
       if (event.state !== 'missed') toast(t('reward.won', { title: event.title }));
       this.#sheet?.rewarded?.();
     }
-    if (event.t === 'share.progress' && event.room === this.room) this.#take(event);
+    // Whether rewards may be shown in this browser, only an answer to it can say.
+    const isOurs = event.t === 'share.progress' && event.room === this.room && this.rewards;
+    if (isOurs) this.#take({ ...event, policy: this.progress.policy });
   }
 
   /** Show what the link in the address is about, once. */

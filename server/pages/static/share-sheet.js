@@ -36,9 +36,9 @@ export class ShareSheet {
 
   /** How far this person has come has changed. */
   progressed() {
-    const { ladder, valid, tiers = [] } = this.desk.progress ?? {};
+    const { valid, tiers = [] } = this.desk.progress ?? {};
     const next = tiers.find(({ needs }) => needs > valid);
-    show(this.reward, Boolean(ladder) && this.desk.rewards);
+    show(this.reward, Boolean(this.desk.ladder));
     const words = next ? t('share.ladder.next', { n: next.needs - valid, title: next.title }) : t('share.ladder.done');
     write(this.reward.children[1], words);
   }
@@ -137,7 +137,7 @@ export class ShareSheet {
     show(this.other, Boolean(link) && this.#texts().length > 1);
     for (const press of [this.copy, this.poster, this.system]) press.disabled = !link || !may;
     // Why rewards are given or not is worth saying where there are any to have.
-    const tells = policy && (!may || (this.desk.progress?.ladder && this.desk.rewards));
+    const tells = policy && (!may || this.desk.ladder);
     write(this.why, tells ? (policy.why?.[language] ?? '') : '');
     show(this.why, this.why.textContent !== '');
     this.dialog?.setAttribute('data-ready', link ? 'yes' : 'no');

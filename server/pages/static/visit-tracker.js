@@ -12,6 +12,8 @@ const FIRST_MS = 400; // what happens while the page builds itself goes in one b
 const AGAIN_MS = 5_000;
 const EVENTS_MAX = 40; // of one batch
 const KEPT_MAX = 200; // events that wait; beyond it beats go first, then the oldest
+const NUMBERS = 2 ** 20; // pages that a tab may load without two batches of one number
+const BATCHES_MAX = 1_000; // of one page, before its numbers run into another page's
 const IDLE_MS = 1_800_000; // who comes back to the tab later than this comes anew
 const BEFORE_MS = 15_000; // how long before its first batch a visit may have begun
 // Gone in a moment, or followed by what the server sees itself: the order comes after its steps.
@@ -31,10 +33,12 @@ export class VisitTracker {
   #sentAt = -Infinity;
   #timer;
 
-  constructor({ send, storage, key, source = {}, device = '', nowMs = Date.now }) {
+  constructor({ send, storage, key, source = {}, device = '', nowMs = Date.now, random = Math.random }) {
     this.source = source;
     this.#parts = { send, storage, key, device, nowMs };
     this.#kept = this.#load(JSON.stringify(source));
+    // A tab that was duplicated goes on with the same visit: its batches have other numbers.
+    this.#kept.seq = Math.floor(random() * NUMBERS) * BATCHES_MAX;
   }
 
   /** The id of the visit. */
@@ -108,6 +112,7 @@ export class VisitTracker {
     this.#sentAt = Date.now();
     try {
       await send({ visit: this.id, seq: batch.seq, ...(device ? { device } : {}), events: this.#told(batch) });
+      this.#kept.begun = true;
       this.#done(batch);
     } catch (error) {
       this.#failed(batch, error);
@@ -115,8 +120,8 @@ export class VisitTracker {
   }
 
   /** To the server the visit begins now: what it took to get through did not happen in it. */
-  #told({ seq, events }) {
-    if (seq > 1) return events;
+  #told({ events }) {
+    if (this.#kept.begun) return events;
     const earliestMs = Math.round(this.#parts.nowMs()) - BEFORE_MS;
     return events.map((event) => ({ ...event, at_ms: Math.max(event.at_ms, earliestMs) }));
   }
@@ -147,7 +152,7 @@ export class VisitTracker {
   }
 
   #load(source) {
-    const fresh = { id: newId(), seq: 0, source, atMs: Date.now(), batches: [], queue: [] };
+    const fresh = { id: newId(), begun: false, source, atMs: Date.now(), batches: [], queue: [] };
     try {
       const kept = JSON.parse(recall(this.#parts.key, this.#parts.storage) ?? 'null');
       const goesOn = kept.source === source && Date.now() - kept.atMs < IDLE_MS;

@@ -21,13 +21,14 @@ const reply = (code) => new LiveError('reply', code, '');
 const lost = () => new LiveError('lost', 0, 'gone');
 
 /** A tracker whose sends give each of `answers` in turn (an Error is thrown), then a plain yes. */
-function makeTracker(answers = [], { storage = new Storage(), source = {}, aheadMs = 0, nowMs } = {}) {
+function makeTracker(answers = [], { storage = new Storage(), source = {}, aheadMs = 0, nowMs, random = () => 0 } = {}) {
   const sent = [];
   const tracker = new VisitTracker({
     storage,
     key: 'k',
     source,
     device: 'device-0123456789',
+    random,
     nowMs: nowMs ?? (() => Date.now() + aheadMs),
     send: async (batch) => {
       sent.push(batch);
@@ -119,13 +120,13 @@ test('a reload goes on with the visit, its numbers and what was not answered', a
   first.tracker.tell('enter');
   await pass(400);
   first.tracker.tell('leave');
-  const second = makeTracker([], { storage: first.storage });
+  const second = makeTracker([], { storage: first.storage, random: () => 0.5 });
   assert.equal(second.tracker.id, first.tracker.id);
   second.tracker.tell('enter');
   second.tracker.joined();
   await pass(400);
   await pass(5_000);
-  assert.deepEqual(second.sent.map(({ seq }) => seq), [1, 2, 3]);
+  assert.deepEqual(second.sent.map(({ seq }) => seq), [1, 2, 2 ** 19 * 1_000 + 1]);
   assert.deepEqual(second.sent.map(names), [['enter'], ['leave'], ['enter']]);
 });
 
@@ -212,4 +213,21 @@ test('nothing is told of the future, whatever the device’s clock did meanwhile
   mock.timers.setTime(START - 500_000);
   tracker.tell('hidden');
   assert.deepEqual(sent[0].events.map(({ at_ms: atMs }) => atMs), [START + 50, START + 50]);
+});
+
+test('a tab that was duplicated shares the visit and none of its numbers', async () => {
+  const first = makeTracker([], { random: () => 0.25 });
+  first.tracker.joined();
+  first.tracker.tell('enter');
+  await pass(400);
+  const copy = new Storage();
+  copy.kept = new Map(first.storage.kept);
+  const second = makeTracker([], { storage: copy, random: () => 0.75 });
+  second.tracker.joined();
+  for (const { tracker } of [first, second]) tracker.tell('checkout', { sale: 's' });
+  await settle();
+  assert.equal(second.tracker.id, first.tracker.id);
+  const numbers = [...first.sent, ...second.sent].map(({ seq }) => seq);
+  assert.equal(new Set(numbers).size, 3);
+  assert.ok(numbers.every((seq) => seq >= 1 && seq < 2 ** 31));
 });
