@@ -44,7 +44,7 @@ def visits_text(figures: VisitsFigures) -> str:
             + table(header.split(), rows)
             + f"\n  median ratio: {'-' if ratio is None else f'{ratio:.2f}x'}"
             + "\n  beside: what visits cost by themselves, in the same turn, is taken off"
-            + "\n  below 1.00x: a busier worker gathers more events per frame and more batches per append"
+            + "\n  below 1.00x: a busier worker gathers more in each frame and append"
         )
     return "\n\n".join(parts)
 
