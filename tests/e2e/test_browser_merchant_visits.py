@@ -39,6 +39,7 @@ def test_a_visit_is_found_by_its_source_and_told_step_by_step(
     rows = page.locator(".table tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.filter(has_text="未登录")).to_contain_text("直接访问")
+    expect(page.locator(".counts .facts b").first).to_have_text("2")
     fill(person, "channel", "sms")
     page.keyboard.press("Enter")
     expect(rows).to_have_count(1)

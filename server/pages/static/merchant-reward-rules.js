@@ -112,3 +112,7 @@ export function gathered(steps) {
   }
   return rows;
 }
+
+/** The sums of some numbers over rows. */
+export const summed = (rows, names) =>
+  Object.fromEntries(names.map((name) => [name, rows.reduce((sum, row) => sum + row[name], 0)]));

@@ -9,6 +9,7 @@ import { channelName, instant, pageHead, units } from './merchant-parts.js';
 import { stayText } from './merchant-reward-rules.js';
 import { hashOf } from './merchant-rules.js';
 import { openVisit } from './merchant-visit.js';
+import { openCounts } from './merchant-visit-counts.js';
 
 const WORDS = ['person', 'channel', 'campaign', 'staff', 'inviter'];
 
@@ -16,16 +17,23 @@ const WORDS = ['person', 'channel', 'campaign', 'staff', 'inviter'];
 export function openVisits(place, desk, route) {
   if (route.id) return openVisit(place, desk, route);
   const { filters } = route;
-  const body = make('div');
-  const bar = make('div');
-  place.replaceChildren(pageHead(t('merchant.nav.visits'), { lead: t('merchant.visit.lead') }), bar, body);
+  const [bar, counts, body] = [make('div'), make('div'), make('div')];
+  place.replaceChildren(pageHead(t('merchant.nav.visits'), { lead: t('merchant.visit.lead') }), bar, counts, body);
   mountFilters(bar, desk, (rooms) => fieldsOf(rooms, filters), (chosen) => desk.go('visits', '', chosen));
-  return mountList(body, {
+  const isCut = Object.entries(filters).some(([name, value]) => value && name !== 'room');
+  const counting = isCut ? null : openCounts(counts, desk, filters.room);
+  const list = mountList(body, {
     label: t('merchant.nav.visits'),
     page: (after) => desk.api.page('/api/v1/visits', 'visits', filters, after),
     empty: () => emptyList('eye', 'visits', filters, () => emptyCard('eye', t('merchant.visit.none'), t('merchant.visit.none.text'))),
     columns: visitColumns(),
   });
+  return {
+    close() {
+      counting?.close();
+      list.close();
+    },
+  };
 }
 
 function fieldsOf(rooms, filters) {

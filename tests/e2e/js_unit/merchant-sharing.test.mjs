@@ -17,6 +17,7 @@ import {
   REWARD_KINDS,
   shownState,
   stayText,
+  summed,
   sumsUp,
   tierCost,
   tierTrouble,
@@ -119,6 +120,11 @@ test('sources that miss one order of the total are found out', () => {
   assert.equal(sumsUp(rows, { orders: 3, paid_minor: 150 }), true);
   assert.equal(sumsUp(rows, { orders: 4, paid_minor: 150 }), false);
   assert.equal(sumsUp([], { orders: 0 }), true);
+});
+
+test('counters of days and sources are summed by name', () => {
+  assert.deepEqual(summed([{ visits: 2, likes: 1 }, { visits: 3, likes: 0 }], ['visits', 'likes']), { visits: 5, likes: 1 });
+  assert.deepEqual(summed([], ['visits']), { visits: 0 });
 });
 
 test('percent is typed with two decimals at most and kept in basis points', () => {
