@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -42,6 +43,7 @@ LEASE_KEY = "onair:rewards-keeper"
 LOOK_EVERY_S = 0.5  # renews the lease, too; well within its life
 AT_ONCE = 200
 POSTPONED_MS = 3_600_000
+STUCK_S = 60.0
 FORGET_EVERY_S = 60.0
 DAY_MS = 86_400_000
 
@@ -72,6 +74,7 @@ class RewardsKeeper:
         self._now_ms = now_ms
         self._most = AT_ONCE
         self._complaint = ""
+        self._stuck_until_s: dict[str, float] = {}  # by part of a look
         self.keeps = False
 
     async def run(self) -> None:
@@ -105,13 +108,32 @@ class RewardsKeeper:
         upto_ms = await self._written_to_ms()
         more = await self._judge(upto_ms)
         for ladder in await self._run(lambda c: ladders_over(c, upto_ms), "look for ended ladders"):
-            more = await self._close(ladder) or more
-        expired = await self._run(
-            lambda c: expire(c, self._now_ms(), AT_ONCE), "take back red packets"
-        )
+            more = await self._apart(f"ladder {ladder}", partial(self._close, ladder)) or more
+        more = await self._apart("red packets", self._expire) or more
         more = await self._news.tell() or more
         await self._forget()
-        return more or expired == AT_ONCE
+        return more
+
+    async def _apart(self, part: str, work: Callable[[], Awaitable[bool]]) -> bool:
+        """One part of a look: a bug with it holds up no other, and it is tried again later."""
+        if time.monotonic() < self._stuck_until_s.get(part, 0.0):
+            return False
+        try:
+            more = await work()
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # whatever it is: the others must not wait for it
+            _LOG.critical("ALARM: %s: cannot go on, later again", part, exc_info=error)
+            self._stuck_until_s[part] = time.monotonic() + STUCK_S
+            return False
+        self._stuck_until_s.pop(part, None)
+        return more
+
+    async def _expire(self) -> bool:
+        gone = await self._run(
+            lambda c: expire(c, self._now_ms(), AT_ONCE), "take back red packets"
+        )
+        return gone == AT_ONCE
 
     async def _forget(self) -> None:
         """Now and then remove a slice of what may not be kept for longer."""

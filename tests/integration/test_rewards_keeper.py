@@ -157,6 +157,30 @@ async def test_a_ladder_that_is_over_is_closed_by_the_keeper(town: Town, opened:
     assert [(one.user, one.valid) for one in ranking.top] == [("ann", 1)]
 
 
+async def test_a_ladder_that_cannot_be_closed_keeps_nobody_from_being_told(
+    town: Town, opened: Open, wire: Wire
+) -> None:
+    plain = town.court.policy_of
+
+    def stumbling(channel: str, app: str) -> ChannelPolicy:
+        if channel == "sms":
+            raise LookupError("a bug")
+        return plain(channel, app)
+
+    town.court = replace(town.court, policy_of=stumbling)
+    town.now_ms = LADDER.ends_at_ms - 200_000
+    await town.come(Guest("first"), Guest("poison", channel="sms"))
+    town.now_ms = LADDER.ends_at_ms
+    await until_idle(opened())
+    assert await town.verdicts() == {"first": Verdict.VALID, "poison": Verdict.QUALIFIED}
+    assert wire.told("ann") == ["share.progress"]
+    town.court = replace(town.court, policy_of=plain)
+    await until_idle(opened("two"))
+    ranking = await town.rewards.ranking(LADDER.id, 10)
+    assert ranking is not None
+    assert (ranking.frozen, [one.valid for one in ranking.top]) == (True, [2])
+
+
 async def test_devices_and_networks_of_arrivals_are_forgotten_after_their_time(
     town: Town, opened: Open
 ) -> None:
