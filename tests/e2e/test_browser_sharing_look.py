@@ -261,6 +261,28 @@ def test_what_fails_says_so_and_can_be_tried_again(
     expect(dialog.locator(".tier")).to_have_count(5)
 
 
+def test_a_price_that_cannot_be_had_is_not_guessed(
+    visit: Visit, shop: Shop, room: str, line: Line
+) -> None:
+    Sale(shop, room, WHITE).open()
+    ann = member(visit, shop, f"/r/{room}", "安安", by=line.url)
+    grant_coupon(shop, f"own-{room}"[:64], user_of(ann))
+    ann.page.reload()
+    ann.wait_connected()
+    form = open_sheet(ann)
+    form.locator(".coupon-picker summary").click()
+    line.cut()
+    ann.wait_connection("waiting")
+    form.get_by_role("checkbox").check()
+    expect(form.locator(".pricing-wrong")).to_contain_text("网络未连接，请稍后再试")
+    expect(form.locator(".sale-buy")).to_have_attribute("aria-disabled", "true")
+    line.mend()
+    ann.wait_connected()
+    form.locator(".pricing-wrong").get_by_role("button", name="重试").click()
+    expect(form.locator(".sale-buy")).to_have_text("立即抢购 · ¥54")
+    expect(form.locator(".sale-buy")).to_have_attribute("aria-disabled", "false")
+
+
 def test_sharing_can_be_done_without_a_mouse(visit: Visit, shop: Shop, room: str) -> None:
     publish_ladder(shop, room, *all_kinds(shop, room))
     ann = member(visit, shop, f"/r/{room}", "Ann", language="en-US", screen=DESK)

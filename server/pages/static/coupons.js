@@ -6,6 +6,7 @@ import { Emitter } from './live-subscription.js';
 export class Coupons extends Emitter {
   state = 'nobody';
   #all = [];
+  #user = '';
   #ask;
   #asked = 0;
 
@@ -15,9 +16,10 @@ export class Coupons extends Emitter {
     this.#ask = ask;
   }
 
-  /** Somebody else is here ('' is nobody): forget all, and fetch theirs. */
+  /** This person is here ('' is nobody), perhaps again: forget another's, and fetch theirs. */
   of(user) {
-    this.#all = [];
+    if (user !== this.#user) this.#all = [];
+    this.#user = user;
     this.#asked += 1;
     this.state = 'nobody';
     if (user) this.fetch();

@@ -1,7 +1,7 @@
 /** What a purchase comes to: coupons to choose, the server's price, and why it is that. */
 
 import { couponLife, couponTerms, ruleWords } from './coupon-words.js';
-import { make, show, write } from './dom.js';
+import { button, make, show, write } from './dom.js';
 import { language, t } from './i18n.js';
 import { money } from './sale-words.js';
 
@@ -30,7 +30,8 @@ export class SalePricing {
       make('summary', {}, make('span', { text: t('coupon.title') }), this.count),
       this.list,
     );
-    this.wrong = make('p', { class: 'field-error', role: 'alert' });
+    this.wrongWords = make('p', { class: 'field-error' });
+    this.wrong = make('div', { class: 'pricing-wrong', role: 'alert' }, this.wrongWords, button({ text: t('action.retry'), class: 'button quiet wide' }, () => this.#again()));
     this.sums = make('dl', { class: 'sums', 'aria-live': 'polite' });
     this.element = make('div', { class: 'pricing' }, this.picker, this.wrong, this.sums);
   }
@@ -52,9 +53,9 @@ export class SalePricing {
     return this.#quote?.amount_minor ?? shownMinor;
   }
 
-  /** True while the price of what is chosen is not known yet. */
+  /** True while the price of what is chosen is not known, because it is asked for or in vain. */
   get busy() {
-    return this.#asked !== '' && !this.#quote && !this.#wrong;
+    return this.#asked !== '' && !this.#quote;
   }
 
   /** What belongs to the order: `{coupons?, share?}`. A coupon that takes nothing off is not spent. */
@@ -79,6 +80,11 @@ export class SalePricing {
     this.#wrong = '';
     clearTimeout(this.#timer);
     if (basket) this.#timer = setTimeout(() => this.#fetch(basket, asked), SETTLED_MS);
+  }
+
+  #again() {
+    this.#asked = '';
+    this.onChange();
   }
 
   async #fetch(basket, asked) {
@@ -117,7 +123,7 @@ export class SalePricing {
 
   #drawSums(sale) {
     show(this.wrong, this.#wrong !== '');
-    write(this.wrong, this.#wrong);
+    write(this.wrongWords, this.#wrong);
     const quote = this.#quote;
     const explained = quote && (quote.price ?? []).length > 0;
     show(this.sums, Boolean(explained));

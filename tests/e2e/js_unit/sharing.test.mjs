@@ -67,6 +67,8 @@ test('another person’s coupons are forgotten, and an answer for them that come
   answers[0]({ coupons: [{ ...COUPON, id: 'mine' }] });
   await settle();
   assert.deepEqual(coupons.all().map(({ id }) => id), ['theirs']);
+  coupons.of('v');
+  assert.deepEqual(coupons.all().map(({ id }) => id), ['theirs'], 'the same person came back');
   coupons.of('');
   assert.deepEqual([coupons.state, coupons.all()], ['nobody', []]);
 });
