@@ -53,9 +53,9 @@ async def test_ledger_workers_killed_while_they_judge_and_give_do_it_once(
     async with sharing_stage(tmp_path, "kill ledger workers", seed) as stage:
         await stage.open()
         chance = random.Random(seed)
-        for _ in range(4):
+        for judged in (1, 30, 60, 100):
+            await stage.judges(judged)
             await kill_ledger_worker(stage, chance)
-            await stage.crowd.progress(60)
         check(await stage.judged(), seed)
 
 
@@ -78,11 +78,13 @@ async def test_everything_killed_in_turn_gives_every_reward_once_and_loses_no_ce
         chance = random.Random(seed)
         await kill_web_worker(stage, chance)
         await stage.crowd.progress(60)
+        await stage.judges(1)
         await kill_ledger_worker(stage, chance)
         await kill_redis(stage)
         await stage.crowd.progress(60)
-        await kill_ledger_worker(stage, chance)
         await kill_web_worker(stage, chance)
+        await stage.judges(60)
+        await kill_ledger_worker(stage, chance)
         check(await stage.judged(), seed)
 
 

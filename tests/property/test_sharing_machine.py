@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -13,7 +14,7 @@ from tests.support.sharing_machine import SharingMachine
 
 
 def test_whatever_happens_nothing_is_given_twice_and_every_cent_is_accounted_for(
-    tmp_path: Path,
+    tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     template = tmp_path / "template.sqlite3"
     migrate(sqlite_url(template))
@@ -25,7 +26,7 @@ def test_whatever_happens_nothing_is_given_twice_and_every_cent_is_accounted_for
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=12,
+            max_examples=8 * pytestconfig.getoption("--seeds"),
             stateful_step_count=50,
             deadline=None,
             print_blob=True,

@@ -101,6 +101,17 @@ class SharingStage:
         if self._began_s is None:
             self._began_s = asyncio.get_running_loop().time()
 
+    async def judges(self, most: int) -> None:
+        """Wait until so many arrivals are judged, so that the next ones are just now."""
+        query = sa.select(sa.func.count()).where(arrivals.c.judged_at_ms.is_not(None))
+
+        async def are_judged() -> bool:
+            return (
+                await self._run(lambda connection: connection.execute(query).scalar_one()) >= most
+            )
+
+        await self._until(f"{most} arrivals are judged", are_judged)
+
     def ledger_pids(self) -> list[int]:
         return below(self.server.program.pid, "server.ledger.process")
 
