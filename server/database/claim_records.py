@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from flash_sale.catalog import SkuId
 from flash_sale.model import Line, OrderId, OrderState, Purchase, SaleId
@@ -81,9 +82,14 @@ class ClaimRecords:
 
         Whoever has a claim already gets it again, also when it was returned meanwhile.
         """
-        return await self._database.run(
-            lambda connection: _claim(connection, asked, now_ms), attempt="claim coupons"
-        )
+
+        def work(connection: sa.Connection) -> list[Claim | Declined]:
+            return _claim(connection, asked, now_ms)
+
+        try:
+            return await self._database.run(work, attempt="claim coupons")
+        except exc.IntegrityError:  # another worker has just made a claim for one of these orders
+            return await self._database.run(work, attempt="claim coupons")
 
     async def give_back(self, gone: Iterable[OrderId], now_ms: int) -> None:
         """Return claims that are still held: the store has no such orders and will have none."""
@@ -162,7 +168,13 @@ def _become(
         if after is ClaimState.SPENT:
             values = {"state": "spent"}
         if turned_ids:
-            mine = sa.update(coupons).where(coupons.c.order_id.in_(turned_ids))
+            # By their keys: nothing finds a coupon by its order.
+            parts = sa.select(coupon_claim_parts.c.coupon_id).where(
+                coupon_claim_parts.c.order_id.in_(turned_ids)
+            )
+            mine = sa.update(coupons).where(
+                coupons.c.id.in_(parts), coupons.c.order_id.in_(turned_ids)
+            )
             connection.execute(mine.values(**values))
 
 

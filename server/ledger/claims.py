@@ -16,6 +16,7 @@ from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable, Stale
 from flash_sale.model import Order, OrderId, SaleId
 from flash_sale.store import Stock
 from server.database.claim_records import ClaimRecords, HeldClaim
+from server.database.errors import DatabaseUnavailable
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
 
@@ -58,16 +59,28 @@ class Lapses:
         before_ms = self._now_ms() - self._after_ms
         some = await self._claims.held_since(before_ms, self._behind, AT_ONCE)
         self._behind = some[-1].purchase.order_id if len(some) == AT_ONCE else ""
-        gone = [claim.purchase.order_id for claim in some if await self._is_gone(claim)]
+        gone = [claim.purchase.order_id for claim in some if await self._may_go(claim)]
         if gone:
             await self._claims.give_back(gone, self._now_ms())
             _LOG.info("coupons of %d orders that never came to be are given back", len(gone))
         return len(gone)
 
+    async def _may_go(self, claim: HeldClaim) -> bool:
+        """`_is_gone`; a claim that nobody can look at holds up no other."""
+        try:
+            return await self._is_gone(claim)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            _LOG.exception("the coupons of order %s cannot be looked at", claim.purchase.order_id)
+            return False
+
     async def _is_gone(self, claim: HeldClaim) -> bool:
         """True: there is no such order, and there never will be."""
         order = claim.purchase.order_id
         row = await self._orders.find(order)
+        if row is not None and row.order.coupons != claim.purchase.coupons:
+            return True  # the id is an order's of another request, which the store has refused
         if row is not None:  # it ended, and whoever stored that did not know of coupons
             await self._claims.settle(order, row.order.state, self._now_ms())
             return False
