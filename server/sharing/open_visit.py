@@ -32,7 +32,6 @@ class OpenVisit:
     source: Source
     device: str = ""
     user: str = ""
-    pieces: int = 0  # stored from this connection by the server itself
     is_stored: bool = False  # a piece with its source is in the store
     likes: int = 0  # seen and not told yet
     number: int = 1  # of those that this connection has opened

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
@@ -63,7 +64,7 @@ class Visits:
         if (request.visit is None) is not (request.seq is None):
             raise bad_field("seq", "comes with visit, and visit with it")
         room = joined(viewer, request.room)
-        visit_id = request.visit or viewer.client_id
+        visit_id = request.visit or _unnamed(viewer, room)
         entered = next((event for event in events if event.t == Told.ENTER), None)
         visit = viewer.visit
         is_open = visit is not None and visit.id == visit_id and visit.room == room.room_id
@@ -112,18 +113,18 @@ class Visits:
     def _put(
         self, viewer: Viewer, room: LiveRoom, request: VisitTrack, events: tuple[Event, ...]
     ) -> asyncio.Future[None]:
-        visit = viewer.visit
-        assert visit is not None
-        if request.seq is None:
-            visit.pieces += 1
-            key = f"{viewer.client_id}.{visit.pieces}"
-        else:
-            key = f"p{request.seq}"
+        key = self._desk.key_of(viewer) if request.seq is None else f"p{request.seq}"
         try:
             return self._desk.told(viewer, room, key, events)
         except SaleBusy:
             self._desk.counts.refused += 1
             raise overloaded("too many visits wait to be recorded") from None
+
+
+def _unnamed(viewer: Viewer, room: LiveRoom) -> str:
+    """The visit of a connection to a room. No page can name it: it has a dot."""
+    in_room = hashlib.blake2b(room.room_id.encode(), digest_size=4).hexdigest()
+    return f"{viewer.client_id}.{in_room}"
 
 
 def _stored(stored: asyncio.Future[None]) -> Result:

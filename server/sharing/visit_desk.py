@@ -8,6 +8,7 @@ refused as well. Nothing here runs for an event that is delivered to viewers.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,6 +63,7 @@ class VisitDesk:
         self._liking: dict[str, Viewer] = {}
         self._liking_timer: asyncio.TimerHandle | None = None
         self._pinned: dict[str, tuple[bytes | None, str]] = {}
+        self._numbers = itertools.count(1)
         self.counts = VisitCounts()
 
     # what pages tell
@@ -93,6 +95,10 @@ class VisitDesk:
         if not visit.is_stored:
             stored.add_done_callback(lambda done: _note_stored(visit, done))
         return stored
+
+    def key_of(self, viewer: Viewer) -> str:
+        """A key for a piece that has no name of its own: never given twice."""
+        return f"{viewer.client_id}.{next(self._numbers)}"
 
     # what the server sees
 
@@ -134,9 +140,7 @@ class VisitDesk:
     ) -> None:
         if not events:
             return
-        if key is None:
-            visit.pieces += 1
-            key = f"{viewer.client_id}.{visit.pieces}"
+        key = key or self.key_of(viewer)
         room = next((room for room in viewer.rooms if room.room_id == visit.room), None)
         try:
             stored = self._batcher.put(self._piece(viewer, visit, room, key, events))

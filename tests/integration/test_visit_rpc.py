@@ -191,6 +191,9 @@ async def test_without_a_name_the_connection_is_the_visit(ledger: LedgerApp, sta
 
     await wait_until(is_there, 15, "the visit of the connection")
     assert len(rows) == 1
+    async with await stage.entered("") as other:  # ids of connections are no secret
+        with Denied(400, "visit:"):
+            await Page(stage, other, rows[0]["id"]).tell(1, "enter")
 
 
 @pytest.mark.parametrize(

@@ -195,3 +195,15 @@ async def test_a_log_that_is_away_for_a_moment_costs_a_wait_and_nothing_else(log
     await told
     assert [piece.key for piece in log.pieces] == ["p1"]
     await desk.close()
+
+
+async def test_a_visit_that_is_taken_up_again_on_its_connection_loses_nothing(log: Log) -> None:
+    desk, here = desk_of(log), room()
+    one = viewer(here)
+    for number in range(3):
+        visit = desk.open(one, here, "vw"[number % 2] * 16, "", Source())
+        desk.saw(one, "demo", Seen.LIKE, n=1)
+        assert visit.likes == 1
+    desk.gone(one)
+    await desk.drain()
+    assert len({(piece.visit, piece.key) for piece in log.pieces}) == 3
