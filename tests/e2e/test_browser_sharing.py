@@ -236,6 +236,7 @@ def test_a_product_is_shared_at_a_price_of_ones_own_and_sold_at_exactly_that(
     price = form.get_by_label(re.compile("您的售价"))
     price.fill("70")
     expect(form.locator(".markups [role=status]")).to_have_text("请填写 ¥59 到 ¥69")
+    expect(form.locator(".share-copy")).to_be_disabled()  # no link has this price
     price.fill("66")
     expect(form.locator(".markups [role=status]")).to_have_text(re.compile("每件您得 ¥7"))
     expect(form.locator(".share-text")).not_to_contain_text(plain)

@@ -7,14 +7,16 @@ import { money } from './sale-words.js';
 
 const SETTLED_MS = 500; // after the last key: a link is made for each price
 
-/** `element` is empty until `offer` names what may be priced. `onChange()` when prices changed. */
+/**
+ * `element` is empty until `offer` names what may be priced. `onTyping()` at each key: what was shared
+ * before is not this price; `onChange()` when the prices stand and are right.
+ */
 export class MarkupForm {
   #rows = [];
   #timer;
 
-  constructor({ desk, onChange }) {
-    this.desk = desk;
-    this.onChange = onChange;
+  constructor({ desk, onTyping, onChange }) {
+    Object.assign(this, { desk, onTyping, onChange });
     this.list = make('ul', { class: 'markups' });
     this.element = make(
       'details',
@@ -35,6 +37,11 @@ export class MarkupForm {
       }
     }
     show(this.element, this.#rows.length > 0);
+  }
+
+  /** Whether every price is one that may be asked. */
+  get isRight() {
+    return this.#rows.every((row) => this.#more(row) !== null);
   }
 
   /** `{sku: what is added}`, of the prices that are right and above the shop's. */
@@ -61,8 +68,9 @@ export class MarkupForm {
     const row = { sku: item.sku, base, cap, currency, input, told };
     input.addEventListener('input', () => {
       this.#say(row);
+      this.onTyping();
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(this.onChange, SETTLED_MS);
+      if (this.isRight) this.#timer = setTimeout(this.onChange, SETTLED_MS);
     });
     this.#rows.push(row);
     const label = make('span', { class: 'markup-title', text: item.title, dir: 'auto' });

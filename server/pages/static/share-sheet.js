@@ -23,11 +23,11 @@ export class ShareSheet {
   constructor(what, desk, onClose) {
     this.what = what;
     this.desk = desk;
-    this.markup = new MarkupForm({ desk, onChange: () => this.#choose(this.#channel) });
+    this.markup = new MarkupForm({ desk, onTyping: () => this.#forget(), onChange: () => this.#choose(this.#channel) });
     this.#build();
     this.dialog = makeSheet(
       { title: t(`share.title.${what.kind}`), look: 'share-sheet' },
-      this.card, this.reward, this.channels, this.markup.element, this.draft, this.wrong, this.acts, this.why,
+      this.card, this.reward, this.channels, this.markup.element, this.draft, this.wrong, this.why, this.acts,
     );
     this.dialog.addEventListener('close', onClose);
     this.progressed();
@@ -88,10 +88,9 @@ export class ShareSheet {
   /** Show the link of a channel; '' is the one that fits this browser. */
   async #choose(channel) {
     this.#channel = channel;
-    this.#link = null;
-    this.#asked += 1;
+    this.#forget();
+    if (!this.markup.isRight) return; // its prices are asked for again when they are
     const asked = this.#asked;
-    this.#draw();
     try {
       const link = await this.#linkFor(channel);
       if (asked !== this.#asked) return;
@@ -102,6 +101,13 @@ export class ShareSheet {
     } catch (error) {
       if (asked === this.#asked) this.#draw(this.desk.explain(error));
     }
+  }
+
+  /** What was shown is not what is asked for now: nothing can be shared until there is an answer. */
+  #forget() {
+    this.#link = null;
+    this.#asked += 1;
+    this.#draw();
   }
 
   /** The link of a channel, asked for once as long as the answer was a link. */
@@ -132,7 +138,7 @@ export class ShareSheet {
     for (const input of this.channels.querySelectorAll('input')) input.checked = input.value === this.#channel;
     show(this.wrong, wrong !== '');
     write(this.wrong.firstElementChild, wrong);
-    show(this.draft, wrong === '' && may);
+    show(this.draft, wrong === '' && may && this.markup.isRight);
     write(this.text, link && may ? this.#words() : t('share.making'));
     show(this.other, Boolean(link) && this.#texts().length > 1);
     for (const press of [this.copy, this.poster, this.system]) press.disabled = !link || !may;
