@@ -68,7 +68,8 @@ export class VisitTracker {
   joined() {
     this.#joined = true;
     this.#sending = 0;
-    for (const batch of [...this.#kept.batches]) this.#send(batch);
+    const { begun, batches } = this.#kept;
+    for (const batch of begun ? [...batches] : batches.slice(0, 1)) this.#send(batch);
     this.#flush(true); // whatever is done next must find the visit there
   }
 
@@ -90,8 +91,9 @@ export class VisitTracker {
 
   /** Send what waits. In order, one batch at a time, unless the page may be gone in a moment. */
   #flush(now) {
-    const { queue, batches } = this.#kept;
+    const { begun, queue, batches } = this.#kept;
     if (!this.#joined || !queue.length) return;
+    if (!begun && batches.length) return; // the first one says where the visit comes from
     if (!now && this.#sending) return; // the answer goes on
     const nowMs = Math.round(this.#parts.nowMs());
     const offsetMs = nowMs - Date.now();
@@ -130,7 +132,8 @@ export class VisitTracker {
     this.#sending = Math.max(0, this.#sending - 1);
     this.#kept.batches = this.#kept.batches.filter((each) => each !== batch);
     this.#keep();
-    if (this.#kept.queue.length) this.#later(0);
+    if (this.#kept.queue.some(({ t }) => URGENT.has(t))) this.#flush(true);
+    else if (this.#kept.queue.length) this.#later(0);
   }
 
   #failed(batch, error) {

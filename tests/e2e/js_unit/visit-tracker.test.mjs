@@ -126,8 +126,8 @@ test('a reload goes on with the visit, its numbers and what was not answered', a
   second.tracker.joined();
   await pass(400);
   await pass(5_000);
-  assert.deepEqual(second.sent.map(({ seq }) => seq), [1, 2, 2 ** 19 * 1_000 + 1]);
-  assert.deepEqual(second.sent.map(names), [['enter'], ['leave'], ['enter']]);
+  assert.deepEqual(second.sent.map(({ seq }) => seq), [1, 2 ** 19 * 1_000 + 1]);
+  assert.deepEqual(second.sent.map(names), [['enter'], ['leave', 'enter']]);
 });
 
 test('another source, or half an hour of silence, is another visit', async () => {
@@ -230,4 +230,21 @@ test('a tab that was duplicated shares the visit and none of its numbers', async
   const numbers = [...first.sent, ...second.sent].map(({ seq }) => seq);
   assert.equal(new Set(numbers).size, 3);
   assert.ok(numbers.every((seq) => seq >= 1 && seq < 2 ** 31));
+});
+
+test('a visit begins with its first batch, however often that has to be sent', async () => {
+  const { tracker, sent } = makeTracker([reply(503), lost()]);
+  tracker.tell('enter', { share: 'abc' });
+  tracker.joined();
+  await settle();
+  tracker.tell('card_seen', { product: 'mug' });
+  tracker.tell('checkout', { sale: 's' });
+  await pass(4_999);
+  assert.deepEqual(sent.map(names), [['enter']], 'nothing goes ahead of it');
+  await pass(1);
+  assert.deepEqual(sent.map(names), [['enter'], ['enter']]);
+  tracker.left();
+  tracker.joined();
+  await settle();
+  assert.deepEqual(sent.map(names), [['enter'], ['enter'], ['enter'], ['card_seen', 'checkout']]);
 });
