@@ -142,6 +142,15 @@ class LinkDesk:
             return Opened(link, None)
         return Opened(link, link.quote)
 
+    def channel(self, asked: str | None, app: str, usual: str) -> str:
+        """The channel of a link that somebody makes in the browser of `app`: that app's own, where
+        its policy holds for everything in it. Error 400 for one that this shop does not have.
+        """
+        if asked is not None and asked not in self.policies:
+            raise bad_field("channel", "is none of the channels of this shop")
+        inside = app in self.policies
+        return app if inside and (asked is None or self.policies.of(app).app) else asked or usual
+
     def policy(self, channel: str, app: str = "") -> ChannelPolicy:
         """What holds for a channel inside the browser of `app`."""
         return self.policies.of(channel, app)

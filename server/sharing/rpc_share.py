@@ -37,7 +37,7 @@ class Sharing:
         place = place_of(joined(viewer, request.room))
         app = viewer.origin.app
         wanted = Wanted(
-            channel=request.channel or (app if app in self._desk.policies else COPY),
+            channel=self._desk.channel(request.channel, app, COPY),
             inviter=viewer.user_id,
             inviter_name=viewer.identity.name or viewer.user_id,
             product=request.product,

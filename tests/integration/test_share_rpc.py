@@ -140,6 +140,9 @@ async def test_inside_wechat_sharing_is_plain_whatever_the_channel(stage: Stage)
             made = await ben.rpc("share.create", {"room": stage.room, "channel": channel})
             assert made["policy"]["reward"] == "nobody"
             assert not made["policy"]["show_rewards"]
+            opened = await ann.rpc("share.open", {"code": made["code"]})
+            assert opened["policy"]["channel"] == "wechat", "made there, it counts nowhere"
+            assert not opened["policy"]["count_arrivals"]
         made = await ann.rpc("share.create", {"room": stage.room})
         assert made["policy"]["count_arrivals"]
         opened = await ben.rpc("share.open", {"code": made["code"]})
