@@ -188,6 +188,30 @@ def test_a_guest_who_never_signs_in_comes_back_step_by_step(
     assert sale.orders() == []
 
 
+def test_who_takes_a_name_on_the_way_keeps_where_the_visit_came_from(
+    visit: Visit, shop: Shop, room: str
+) -> None:
+    sale = Sale(shop, room, WHITE).open()
+    ann = member(visit, shop, f"/r/{room}", "安安")
+    guest = visit(link_in(share_sheet(ann)))
+    guest.wait_connected()
+    open_sheet(guest).locator(".sale-buy").click()
+    guest.page.locator("#name-text").fill("小雨")  # another connection, the same visit
+    guest.page.locator("#name-send").click()
+    expect(order_of(guest)).to_have_attribute("data-state", "reserved")
+    wait_until_sync(lambda: bool(sale.orders()), 15, "the order is in the ledger")
+    recorded = wait_visit(
+        shop, room, lambda one: bool(one["placed"]), "the order is seen", inviter=user_of(ann)
+    )
+    (order,) = sale.orders()
+    assert order["source"]["visit"] == recorded["id"]
+    assert order["source"]["inviter"] == recorded["source"]["inviter"] == user_of(ann)
+    told = [t for t, _facts in steps_of(recorded, "card_seen", "gone", "like")]
+    assert told == ["enter", "card_open", "checkout", "signed_in", "enter", "order"]
+    for person in (ann, guest):
+        person.check_clean()
+
+
 def test_in_wechat_there_is_plain_sharing_and_no_incentive(
     visit: Visit, shop: Shop, room: str
 ) -> None:
