@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from io import BytesIO
 from typing import Final
@@ -15,17 +16,23 @@ MEDIA_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 class QrCodes:
-    """Pictures by address. Making one takes several milliseconds, so the newest are kept."""
+    """Pictures by address. Making one takes some 20 ms: aside, one at a time; the newest are kept."""
 
     def __init__(self, remembered_max: int = PICTURES_REMEMBERED_MAX) -> None:
         self._remembered_max = remembered_max
+        self._drawing = asyncio.Lock()
         self._remembered: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
-    def picture(self, text: str, kind: str) -> bytes:
+    async def picture(self, text: str, kind: str) -> bytes:
         """The picture of a text, `kind` svg or png: readable with 15 % of it covered."""
-        known = self._remembered.pop((text, kind), None)
-        picture = _drawn(text, kind) if known is None else known
-        self._remembered[(text, kind)] = picture
+        known = self._remembered.get((text, kind))
+        if known is not None:
+            self._remembered.move_to_end((text, kind))
+            return known
+        async with self._drawing:
+            if (text, kind) not in self._remembered:  # nobody has asked for the same meanwhile
+                self._remembered[text, kind] = await asyncio.to_thread(_drawn, text, kind)
+            picture = self._remembered[text, kind]
         if len(self._remembered) > self._remembered_max:
             self._remembered.popitem(last=False)
         return picture

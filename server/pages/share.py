@@ -106,7 +106,7 @@ class SharePages:
         code, kind = request.path_params["code"], request.path_params["kind"]
         if kind not in MEDIA_TYPES or not self._desk.links.is_signed(code):
             return self._pages.missing(request)
-        picture = self._codes.picture(f"{self._site(request)}/s/{code}", kind)
+        picture = await self._codes.picture(f"{self._site(request)}/s/{code}", kind)
         headers = {
             "cache-control": CACHE_A_DAY,
             "content-security-policy": "default-src 'none'; sandbox",

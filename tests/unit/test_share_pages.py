@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import httpx
@@ -68,7 +69,7 @@ async def test_a_qr_code_needs_no_storage_and_has_the_public_address(tmp_path: P
     async with client(desk, database) as browser:
         answer = await browser.get(f"/s/{code}/qr.svg")
         assert answer.status_code == 200
-        assert answer.content == QrCodes().picture(f"https://shop.example/s/{code}", "svg")
+        assert answer.content == await QrCodes().picture(f"https://shop.example/s/{code}", "svg")
     await database.close()
 
 
@@ -76,19 +77,31 @@ def _code(desk: LinkDesk) -> str:
     return desk.links.code_of(ShareLink("0123456789abcdef", "demo", Source(), Target(), 1))
 
 
-def test_the_same_text_gives_the_same_picture_and_another_another() -> None:
+async def test_the_same_text_gives_the_same_picture_and_another_another() -> None:
     codes = QrCodes()
-    one = codes.picture("https://shop.example/s/one", "svg")
-    assert codes.picture("https://shop.example/s/one", "svg") is one
-    assert codes.picture("https://shop.example/s/two", "svg") != one
-    assert codes.picture("https://shop.example/s/one", "png").startswith(b"\x89PNG")
+    one = await codes.picture("https://shop.example/s/one", "svg")
+    assert (await codes.picture("https://shop.example/s/one", "svg")) is one
+    assert (await codes.picture("https://shop.example/s/two", "svg")) != one
+    assert (await codes.picture("https://shop.example/s/one", "png")).startswith(b"\x89PNG")
 
 
-def test_only_the_newest_pictures_are_kept() -> None:
+async def test_drawing_stops_nothing_else_and_is_done_once_for_all_who_ask() -> None:
+    codes = QrCodes()
+    asked = [asyncio.create_task(codes.picture("https://shop.example/s/one", "png"))]
+    asked.append(asyncio.create_task(codes.picture("https://shop.example/s/one", "png")))
+    turns = 0
+    while not all(one.done() for one in asked):
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 5
+    assert await asked[0] is await asked[1]
+
+
+async def test_only_the_newest_pictures_are_kept() -> None:
     codes = QrCodes(remembered_max=2)
-    first = codes.picture("0", "png")
+    first = await codes.picture("0", "png")
     for number in range(1, 3):
-        codes.picture(str(number), "png")
-    again = codes.picture("0", "png")
+        await codes.picture(str(number), "png")
+    again = await codes.picture("0", "png")
     assert again == first
     assert again is not first
