@@ -36,11 +36,10 @@ from server.ledger.settling import Settling
 from tests.support.ladder_town import BEAT_GAP_MS, DAY_MS, IDLE_S, NOW_MS, ROOM, Guest, Town
 from tests.support.ledger_parts import History, new_order
 from tests.support.sharing_books import complaints
-from tests.support.sharing_machine import (
+from tests.support.sharing_machine import BROUGHT, LATER_MS
+from tests.support.sharing_shop import (
     BIT,
-    BROUGHT,
     INVITERS,
-    LATER_MS,
     SALE,
     SMALL,
     asked_for,
