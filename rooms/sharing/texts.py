@@ -6,7 +6,7 @@ knows. None of them speaks of a reward, so that each may be used in every channe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rooms.sharing.sources import TargetKind
@@ -29,8 +29,12 @@ class Shared:
 
 
 def share_texts(shared: Shared, channel: str) -> dict[str, list[str]]:
-    """Texts by language, the best first. Text from people stands in them as it was written."""
-    chinese, english = _texts(shared)
+    """Texts by language, the best first. Text from people stands in them as it was written, but
+    for what would be taken for the place of the address.
+    """
+    names = ("brand", "room", "product", "quote_name", "quote_text")
+    plain = {name: getattr(shared, name).replace(URL, "(url)") for name in names}
+    chinese, english = _texts(replace(shared, **plain))
     if channel == SMS:
         chinese = [f"【{shared.brand}】{text}" for text in chinese]
         english = [f"{shared.brand}: {text}" for text in english]

@@ -16,7 +16,7 @@ MEDIA_TYPES: Final = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 class QrCodes:
-    """Pictures by address. Making one takes some 20 ms: aside, one at a time; the newest are kept."""
+    """Pictures by address. One takes 20 ms to make: aside, one at a time; the newest are kept."""
 
     def __init__(self, remembered_max: int = PICTURES_REMEMBERED_MAX) -> None:
         self._remembered_max = remembered_max

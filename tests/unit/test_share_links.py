@@ -111,6 +111,15 @@ def test_texts_name_what_is_shared_as_it_was_written() -> None:
     assert all("so good" in text for language in texts.values() for text in language)
 
 
+@pytest.mark.parametrize("kind", TargetKind)
+def test_nobody_can_put_the_place_of_the_address_into_a_text(kind: TargetKind) -> None:
+    people = Shared("Leaf", "tea {url}", kind, "{url} mug", "A*", "see {url} or {{url}}")
+    for language in share_texts(people, "copy").values():
+        for text in language:
+            assert text.count(URL) == 1
+            assert text.endswith(URL)
+
+
 def test_a_long_quote_is_cut_and_says_so() -> None:
     assert shortened("a" * QUOTE_CHARS_MAX) == "a" * QUOTE_CHARS_MAX
     cut = shortened("a" * (QUOTE_CHARS_MAX + 1))
