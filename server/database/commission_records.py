@@ -7,7 +7,7 @@ what was earned, released or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,7 +20,7 @@ from server.database.account_records import Leg, post, user_account
 from server.database.account_tables import commission_due, commission_plans, commissions
 from server.database.bulk import Bulk
 from server.database.engine import Database
-from server.database.errors import UnknownRoom
+from server.database.errors import UnknownRoom, naming
 from server.database.tables import rooms
 from server.database.words import is_storable
 
@@ -128,44 +128,69 @@ def anything_due(connection: sa.Connection, written_to_ms: int, now_ms: int) -> 
 
 
 def decide_due(
-    connection: sa.Connection, brought: Brought, written_to_ms: int, now_ms: int, limit: int
+    connection: sa.Connection,
+    brought: Brought,
+    written_to_ms: int,
+    now_ms: int,
+    limit: int,
+    passed: Collection[str] = (),
 ) -> int:
     """Decide up to `limit` paid orders that were placed before `written_to_ms`: what a visit
     says of who brought the buyer is in SQL by then. Returns how many there were.
 
     Who brought the buyer is whoever the buyer was bound to when the order was placed: a touch
-    that did not bind brings no commission.
+    that did not bind brings no commission. Orders in `passed` are passed over. Raises
+    `Unkeepable` for an order that cannot be decided.
     """
     query = (
         sa.select(commission_due)
-        .where(commission_due.c.state == "due", commission_due.c.placed_at_ms < written_to_ms)
+        .where(
+            commission_due.c.state == "due",
+            commission_due.c.placed_at_ms < written_to_ms,
+            commission_due.c.order_id.not_in(passed),
+        )
         .order_by(commission_due.c.placed_at_ms, commission_due.c.order_id)
         .limit(limit)
     )
     due = connection.execute(query).all()
     for row in due:
-        _decide(connection, row, brought, now_ms)
+        with naming(row.order_id):
+            _decide(connection, row, brought, now_ms)
     return len(due)
 
 
-def release_due(connection: sa.Connection, now_ms: int, limit: int) -> int:
-    """Release up to `limit` earnings whose window is over; returns how many there were."""
+def release_due(
+    connection: sa.Connection, now_ms: int, limit: int, passed: Collection[str] = ()
+) -> int:
+    """Release up to `limit` earnings whose window is over; returns how many there were.
+
+    `passed` and `Unkeepable` as with `decide_due`.
+    """
     query = (
         sa.select(commissions)
-        .where(commissions.c.state == EarningState.PENDING, commissions.c.release_at_ms <= now_ms)
+        .where(
+            commissions.c.state == EarningState.PENDING,
+            commissions.c.release_at_ms <= now_ms,
+            commissions.c.order_id.not_in(passed),
+        )
         .order_by(commissions.c.release_at_ms, commissions.c.order_id)
         .limit(limit)
     )
     found = [_commission(row) for row in connection.execute(query)]
     for one in found:
-        if not _become(connection, one, EarningState.AVAILABLE, now_ms):
-            continue
-        legs = [
-            Leg(user_account(one.user, "pending"), one.currency, -one.amount_minor),
-            Leg(user_account(one.user, "available"), one.currency, one.amount_minor),
-        ]
-        post(connection, _posting(one, "release"), "commission.release", now_ms, legs)
+        with naming(one.order):
+            _release(connection, one, now_ms)
     return len(found)
+
+
+def _release(connection: sa.Connection, one: Commission, now_ms: int) -> None:
+    if not _become(connection, one, EarningState.AVAILABLE, now_ms):
+        return
+    legs = [
+        Leg(user_account(one.user, "pending"), one.currency, -one.amount_minor),
+        Leg(user_account(one.user, "available"), one.currency, one.amount_minor),
+    ]
+    post(connection, _posting(one, "release"), "commission.release", now_ms, legs)
 
 
 class CommissionRecords:

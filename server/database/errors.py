@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from sqlalchemy import exc
 
 # Primary result codes of SQLite that tell of the disk, the file or another process.
@@ -117,3 +120,24 @@ def unavailable_because(error: exc.DBAPIError | exc.TimeoutError) -> str | None:
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
         return text or "the connection failed"
     return None
+
+
+class Unkeepable(Exception):
+    """The commissions of an order cannot be kept; what else was done with them is undone."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__(f"the commissions of order {order} cannot be kept")
+        self.order = order
+
+
+@contextmanager
+def naming(order: str) -> Iterator[None]:
+    """Whatever goes wrong with this order becomes `Unkeepable`, but for faults of the database."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if unavailable_because(error) is not None:
+            raise
+        raise Unkeepable(order) from error
+    except Exception as error:
+        raise Unkeepable(order) from error

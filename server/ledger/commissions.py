@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import sqlalchemy as sa
@@ -26,7 +27,7 @@ from server.database.commission_records import (
     release_due,
 )
 from server.database.engine import Database
-from server.database.errors import DatabaseUnavailable
+from server.database.errors import DatabaseUnavailable, Unkeepable
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
 from server.database.share_tables import bindings, share_links
@@ -41,6 +42,7 @@ _LOG = logging.getLogger("onair.commissions")
 LEASE_KEY = "onair:money-keeper"
 LOOK_EVERY_S = 1.0  # renews the lease, too; well within its life
 AT_ONCE = 200
+PASSED_S = 3_600.0
 CLOCKS_APART_MS = 5_000  # a visit and the order it leads to are told of by different machines
 
 
@@ -64,6 +66,7 @@ class MoneyKeeper:
         self._written_to_ms = written_to_ms
         self._now_ms = now_ms
         self._complaint = ""
+        self._passed: dict[str, float] = {}  # orders that cannot be kept -> when to try again
         self.keeps = False
 
     async def run(self) -> None:
@@ -105,13 +108,22 @@ class MoneyKeeper:
         ):
             return False
 
+        now_s = time.monotonic()
+        self._passed = {order: at_s for order, at_s in self._passed.items() if now_s < at_s}
+        passed = frozenset(self._passed)
+
         def work(connection: sa.Connection) -> int:
             return max(
-                decide_due(connection, self._brought, written_to_ms, now_ms, AT_ONCE),
-                release_due(connection, now_ms, AT_ONCE),
+                decide_due(connection, self._brought, written_to_ms, now_ms, AT_ONCE, passed),
+                release_due(connection, now_ms, AT_ONCE, passed),
             )
 
-        return await self._database.run(work, attempt="decide commissions") == AT_ONCE
+        try:
+            return await self._database.run(work, attempt="decide commissions") == AT_ONCE
+        except Unkeepable as error:  # the others must not wait for it
+            _LOG.critical("ALARM: %s, later again", error, exc_info=error)
+            self._passed[error.order] = now_s + PASSED_S
+            return False
 
 
 def open_money_keeper(

@@ -1,17 +1,30 @@
-"""Whether an inviter earns: by the channel of the link, and by the app that it was opened in."""
+"""Whether an inviter earns, by channel and app; and what becomes of orders nobody can decide."""
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import sqlalchemy as sa
+
+from flash_sale.commission import Plan
 from rooms.sharing.policy import default_policies
 from rooms.sharing.sources import ShareLink, Source, Target
 from rooms.sharing.visits import Event, Piece, Told
 from server.database.binding_records import Bindings
+from server.database.commission_records import (
+    Bringer,
+    CommissionRecords,
+    EarningState,
+    PaidOrder,
+    note_paid,
+)
 from server.database.engine import Database
 from server.database.share_records import ShareRecords
 from server.database.visit_store import VisitStore
-from server.ledger.commissions import brought_by_bindings
+from server.ledger.commissions import MoneyKeeper, brought_by_bindings
+from server.ledger.lease import Lease
+from server.redis_client import Client
 from tests.support.shop import ROOM, Shop
 from tests.support.shop_fixtures import furnished_shop
 
@@ -54,3 +67,40 @@ async def test_a_link_that_was_opened_inside_wechat_earns_nobody_a_commission(
     bringer = await database.run(lambda connection: brought(connection, "ann", AT_MS + 1))
     assert bringer is not None
     assert (bringer.user, bringer.pays) == ("bob", pays)
+
+
+class NothingLapses:
+    async def look(self) -> int:
+        return 0
+
+
+async def test_an_order_that_cannot_be_decided_holds_up_no_other(
+    shop: Shop, database: Database, redis_client: Client
+) -> None:
+    records = CommissionRecords(database)
+    await records.set_plan(ROOM, Plan(1_000, 0, 0), AT_MS)
+    paid = [
+        PaidOrder(f"sale.{user}", ROOM, user, "CNY", 1_000, 0, "", AT_MS, AT_MS)
+        for user in ("ann", "ben", "poison", "zoe")
+    ]
+    await database.run(lambda connection: note_paid(connection, paid))
+
+    def brought(connection: sa.Connection, user: str, at_ms: int) -> Bringer | None:
+        if user == "poison":
+            raise LookupError("a bug")
+        return None if user == "bob" else Bringer("bob", True)
+
+    async def written_to_ms() -> int:
+        return AT_MS + 60_000
+
+    lapses: Any = NothingLapses()
+    lease = Lease(redis_client, "keeper", "test:money")
+    keeper = MoneyKeeper(
+        database, lapses, lease, brought, written_to_ms, now_ms=lambda: AT_MS + 60_000
+    )
+    for _ in range(3):  # one finds it, one decides the others, one releases what they earned
+        await keeper.look()
+    found = await records.page(None, 10)
+    assert sorted(one.order for one in found) == ["sale.ann", "sale.ben", "sale.zoe"]
+    assert {one.state for one in found} == {EarningState.AVAILABLE}
+    assert await records.waiting_count() == 1
