@@ -152,7 +152,7 @@ class VisitKeeper:
         self._figures.set("onair_visits_lag", standing.lag)
         self._figures.set("onair_visits_oldest_ms", max(0, oldest_ms))
         if time.monotonic() >= self._forget_at_s:
-            await self._forget()
+            await self._forget(min(standing.now_ms, self._now_ms()))
         if not standing.lag:
             self._pace.found_nothing(time.monotonic())
             return
@@ -219,9 +219,11 @@ class VisitKeeper:
             "ALARM: entry %s of the log of visits is set aside: %s", entry.id, why, exc_info=error
         )
 
-    async def _forget(self) -> None:
-        """Remove one slice; the next one at once if there may be more."""
-        before_ms = self._now_ms() - self._limits.visit_retention_days * DAY_MS
+    async def _forget(self, now_ms: int) -> None:
+        """Remove one slice; the next one at once if there may be more. `now_ms` is the earlier of
+        two clocks: what one that runs ahead has removed would be gone, and what follows with it.
+        """
+        before_ms = now_ms - self._limits.visit_retention_days * DAY_MS
         gone = await self._books.forget(before_ms, FORGOTTEN_AT_ONCE)
         if gone < FORGOTTEN_AT_ONCE:
             self._forget_at_s = time.monotonic() + FORGET_EVERY_S

@@ -258,14 +258,30 @@ async def test_a_keeper_that_died_before_it_forgot_the_entries_repeats_and_chang
 async def test_the_keeper_removes_what_is_over_its_time(
     redis_client: Client, log: RedisVisitLog, database: Database, store: VisitStore
 ) -> None:
-    await log.append(bytes_of(arrival()))
+    now_ms = (await log.standing()).now_ms
+    for number, one in enumerate(bytes_of(arrival())):
+        entry_id = f"{now_ms - 92 * 86_400_000}-{number + 1}"
+        await redis_client.execute_command("XADD", KEY, entry_id, "p", one)
     async with keeping(redis_client, log, database):
         await written(log)
 
     async def is_gone() -> bool:
         return await store.find("visit-0000000000") is None
 
-    later_ms = (await log.standing()).now_ms + 92 * 86_400_000
-    async with keeping(redis_client, log, database, now_ms=lambda: later_ms):
+    async with keeping(redis_client, log, database, now_ms=lambda: now_ms):
         await wait_until(is_gone, 10, "the visit is gone")
     assert (await store.counters(None, 0, 2**31, 10))[0].counts["visits"] == 1
+
+
+async def test_a_worker_whose_clock_runs_ahead_removes_nothing(
+    redis_client: Client, log: RedisVisitLog, database: Database, store: VisitStore
+) -> None:
+    ahead_ms = (await log.standing()).now_ms + 365 * 86_400_000
+    async with keeping(redis_client, log, database, now_ms=lambda: ahead_ms):
+        await log.append(bytes_of(arrival()))
+        await written(log)
+    async with keeping(redis_client, log, database, now_ms=lambda: ahead_ms):
+        await log.append(bytes_of(arrival("visit-0000000001")))
+        await written(log)
+    assert await store.find("visit-0000000000") is not None
+    assert await store.find("visit-0000000001") is not None
