@@ -35,6 +35,7 @@ class OpenVisit:
     is_stored: bool = False  # a piece with its source is in the store
     likes: int = 0  # seen and not told yet
     number: int = 1  # of those that this connection has opened
+    events_due_s: float = 0.0  # of the connection's rate
 
 
 class Saw(Protocol):

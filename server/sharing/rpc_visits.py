@@ -17,6 +17,7 @@ from rooms.sharing.sources import DIRECT, ShareLink, Source
 from rooms.sharing.visits import Event, Fact, Told
 from server import rpc_requests as ask
 from server.live_room import LiveRoom
+from server.rates import Rate
 from server.replies import bad_field, overloaded, too_fast
 from server.rpc import Decided, Result, Rpc, joined
 from server.settings import Limits
@@ -28,6 +29,8 @@ AT_MS_MAX = 2**53
 REFERRER_CHARS_MAX = 512
 VISITS_PER_CONNECTION_MAX = 20
 TRY_AGAIN_MS = 60_000
+EVENTS_PER_S = 50  # of one connection, steadily; a page tells one or two
+EVENTS_BURST = 1_000
 EVENTS_EVER = 1_000  # as with texts: the setting is checked after
 
 VisitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
@@ -55,6 +58,7 @@ class Visits:
         self._desk = desk
         self._links = links
         self._events_max = limits.visit_events_max
+        self._rate = Rate(EVENTS_PER_S, EVENTS_BURST)
 
     def procedures(self) -> dict[str, Rpc]:
         return {"visit.track": Rpc(VisitTrack, self._track)}
@@ -108,11 +112,19 @@ class Visits:
         number = 1 if before is None else before.number + 1
         if number > VISITS_PER_CONNECTION_MAX:
             raise too_fast(TRY_AGAIN_MS)
-        self._desk.open(viewer, room, visit_id, device, source).number = number
+        visit = self._desk.open(viewer, room, visit_id, device, source)
+        visit.number = number
+        visit.events_due_s = 0.0 if before is None else before.events_due_s
 
     def _put(
         self, viewer: Viewer, room: LiveRoom, request: VisitTrack, events: tuple[Event, ...]
     ) -> asyncio.Future[None]:
+        visit = viewer.visit
+        assert visit is not None
+        taken = self._rate.take(visit.events_due_s, len(events))
+        if taken.wait_ms:
+            raise too_fast(taken.wait_ms)
+        visit.events_due_s = taken.due_s
         key = self._desk.key_of(viewer) if request.seq is None else f"p{request.seq}"
         try:
             return self._desk.told(viewer, room, key, events)

@@ -242,6 +242,17 @@ async def test_a_connection_does_not_open_visits_without_end(stage: Stage) -> No
             await Page(stage, client, f"visit-{stage.room}-and-one-more").tell(1, "enter")
 
 
+async def test_nobody_fills_the_record_from_one_connection(stage: Stage) -> None:
+    async with await stage.entered("") as client, await stage.entered("") as other:
+        loud = Page(stage, client)
+        with Denied(429):
+            for seq in range(1, 40):  # another visit does not help
+                loud.visit = f"visit-{stage.room}-{seq // 8:010}"
+                await loud.tell(seq, *["beat"] * 50)
+        assert 20 <= seq < 30
+        assert await Page(stage, other, f"visit-{stage.room}-calm").tell(1, "enter") == {}
+
+
 async def test_while_the_log_is_full_pages_are_told_to_try_again(
     ledger: LedgerApp, page: Page, estate: Estate
 ) -> None:
