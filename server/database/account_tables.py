@@ -110,4 +110,5 @@ commissions = sa.Table(
     sa.Index(None, "state", "release_at_ms"),
     sa.Index(None, "user_id", "accrued_at_ms"),
     sa.Index(None, "room_id", "accrued_at_ms"),
+    sa.Index(None, "accrued_at_ms"),
 )

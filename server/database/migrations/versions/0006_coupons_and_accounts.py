@@ -239,6 +239,7 @@ def _make_commissions() -> None:
         ["state", "release_at_ms"],
         ["user_id", "accrued_at_ms"],
         ["room_id", "accrued_at_ms"],
+        ["accrued_at_ms"],
     ):
         op.create_index("_".join(["ix_commissions", *columns]), "commissions", columns)
 
