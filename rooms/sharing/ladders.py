@@ -77,12 +77,14 @@ class Ladder:
 @dataclass(frozen=True, slots=True)
 class BatchFacts:
     """What a ladder must know of a batch of coupons. `worth_minor`: the most that one of them
-    takes off, None where only a price bounds it; `left`: how many can still be issued."""
+    takes off, None where only a price bounds it; `left`: how many can still be issued, and
+    `per_user_max` to one person, None without a bound."""
 
     currency: str
     left: int
     worth_minor: int | None
     ends_at_ms: int | None = None
+    per_user_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,8 @@ def _of_batches(ladder: Ladder, batches: Mapping[str, BatchFacts]) -> list[Probl
         of_newcomers = (ladder.newcomer_batch, ladder.newcomer_stock, ladder.newcomer_cost_minor)
         draws.append(("newcomer_", *of_newcomers))
     found: list[Problem] = []
-    drawn: Counter[str] = Counter()
+    drawn, each = Counter[str](), Counter[str]()
+    settled_ms = ladder.ends_at_ms + ladder.thresholds.settle_ms  # the last arrivals are judged
     for place, name, stock, cost_minor in draws:
         field = f"{place}batch" if place == "newcomer_" else f"{place}coupon_batch"
         batch = batches.get(name)
@@ -201,12 +204,15 @@ def _of_batches(ladder: Ladder, batches: Mapping[str, BatchFacts]) -> list[Probl
             found.append(Problem(field, f"there is no batch {name!r}"))
             continue
         drawn[name] += stock
+        each[name] += place != "newcomer_"
+        if batch.per_user_max is not None and each[name] > batch.per_user_max:
+            found.append(Problem(field, f"one person gets at most {batch.per_user_max} of it"))
         if batch.currency != ladder.currency:
             found.append(Problem(field, f"its coupons are {batch.currency}"))
         if drawn[name] > batch.left:
             found.append(Problem(field, f"only {batch.left} of it can still be issued"))
-        if batch.ends_at_ms is not None and batch.ends_at_ms < ladder.ends_at_ms:
-            found.append(Problem(field, "it ends before the ladder does"))
+        if batch.ends_at_ms is not None and batch.ends_at_ms <= settled_ms:
+            found.append(Problem(field, "it ends before the ladder's last rewards are given"))
         if batch.worth_minor is None:
             found.append(
                 Problem(field, "it has no cap: nobody can say what a coupon costs at most")

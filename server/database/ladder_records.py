@@ -362,6 +362,7 @@ def _batches(connection: sa.Connection, terms: Ladder) -> dict[str, BatchFacts]:
             if row.kind == CouponKind.PERCENT
             else row.amount_minor,
             ends_at_ms=row.ends_at_ms,
+            per_user_max=row.per_user_max,
         )
         for row in connection.execute(query)
     }

@@ -28,7 +28,8 @@ BATCHES = {
     "ten-off": BatchFacts("CNY", 100, 1_000),
     "hello": BatchFacts("CNY", 500, 300),
     "tenth": BatchFacts("CNY", 500, None),
-    "short": BatchFacts("CNY", 500, 500, ends_at_ms=8_999),
+    "short": BatchFacts("CNY", 500, 500, ends_at_ms=9_000 + Thresholds().settle_ms),
+    "once": BatchFacts("CNY", 500, 1_000, per_user_max=1),
 }
 
 
@@ -75,6 +76,17 @@ def test_a_ladder_within_its_budget_can_be_published() -> None:
         (with_tier(1, cost_minor=999), "tiers.0.cost_minor", "takes off up to 1000"),
         (with_tier(1, coupon_batch="tenth"), "tiers.0.coupon_batch", "no cap"),
         (with_tier(1, coupon_batch="short"), "tiers.0.coupon_batch", "ends before"),
+        (
+            replace(
+                LADDER,
+                tiers=(
+                    replace(COUPON, coupon_batch="once", stock=1),
+                    replace(COUPON, number=2, needs=4, coupon_batch="once", stock=1),
+                ),
+            ),
+            "tiers.1.coupon_batch",
+            "one person gets at most 1",
+        ),
         (with_tier(2, pool_minor=29), "tiers.1.pool_minor", "1 for each share"),
         (with_tier(2, stock=101), "tiers.1.stock", "at most 100 shares"),
         (with_tier(3, kind=RewardKind.POINTS), "tiers.2.points", "at least 1"),
