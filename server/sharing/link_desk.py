@@ -96,6 +96,8 @@ class LinkDesk:
         target, quote = _target(place, wanted)
         markups = {sku: minor for sku, minor in wanted.markups.items() if minor}
         if markups:
+            if not self.may_resell(app):
+                raise not_allowed(f"markups: links are shared plainly inside {app}")
             await self._check_markups(place.room, markups)
         try:
             return await self.links.create(
@@ -166,6 +168,13 @@ class LinkDesk:
             quote_name="" if quote is None else quote.name,
             quote_text="" if quote is None else quote.text,
         )
+
+    def may_resell(self, app: str) -> bool:
+        """Whether prices of one's own may be offered inside the browser of `app`: what they bring
+        is a reward for sharing.
+        """
+        inside = self.policies.of(app)
+        return app not in self.policies or not inside.app or inside.show_rewards
 
     async def for_resale(self, room_id: str, product: str) -> dict[str, int]:
         """What a reseller may add to a unit of each sku of a product, where that is anything."""

@@ -47,7 +47,9 @@ class Sharing:
         link = await self._desk.make(place, wanted, app)
         self._saw(viewer, place.room, Seen.SHARE, link=link.id)
         url = self._desk.links.url_of(link)
-        caps = await self._desk.for_resale(place.room, request.product) if request.product else {}
+        caps: dict[str, int] = {}
+        if request.product and self._desk.may_resell(app):
+            caps = await self._desk.for_resale(place.room, request.product)
         return {
             "code": self._desk.links.code_of(link),
             "url": url,

@@ -165,6 +165,18 @@ async def test_a_reseller_adds_at_most_the_cap_of_the_sale(stage: Stage) -> None
                 await ann.rpc("share.create", {"room": stage.room, "markups": markups})
 
 
+async def test_inside_wechat_nobody_is_offered_a_price_of_their_own(stage: Stage) -> None:
+    await stage.open_sale(tea=5)
+    await _set_cap(stage, "tea", 300)
+    await shelve(stage, "tea")
+    async with await stage.entered("ann") as ann, await wechat(stage, "ben") as ben:
+        asked = {"room": stage.room, "product": "tea"}
+        assert (await ann.rpc("share.create", asked))["markup_max"] == {"tea": 300}
+        assert "markup_max" not in await ben.rpc("share.create", asked)
+        with Denied(403, "markups"):
+            await ben.rpc("share.create", asked | {"markups": {"tea": 300}})
+
+
 async def _set_cap(stage: Stage, sku: str, minor: int) -> None:
     change = (
         sa.update(sale_items)
