@@ -37,7 +37,7 @@ test: setup-test ## install what tests need and run all of them
 
 test-fault: setup-test ## the tests that kill, stop and delay real processes, with more seeds, and their table
 	$(BIN)/python -m pytest -q tests/fault --seeds 5
-	@echo; cat .artifacts/faults.md
+	@echo; cat .artifacts/faults.md .artifacts/sharing-faults.md
 
 bench: setup-test ## the benchmarks: fan-out, memory, connects, orders and visits, as ratios measured in one run
 	$(BIN)/python -m loadtest.bench

@@ -93,7 +93,7 @@ for name in e2e-pages e2e-rooms e2e-rest integration fault fault-of-sales; do
   cat "$logs/$name.log" || true
   [ "$(cat "$logs/$name.ended" 2>/dev/null)" = passed ] || red="$red $name"
 done
-cat .artifacts/faults.md || true
+cat .artifacts/faults.md .artifacts/sharing-faults.md || true
 if [ -n "$red" ]; then
   echo "RED:$red"
   exit 1
