@@ -43,7 +43,8 @@ async def list_sources(
     wanted: SourcesWanted, caller: CallerHere, services: ServicesHere
 ) -> SourcesBody:
     """Visits and orders by where they came from, with what was paid and refunded. Every order has
-    one source, so the sources add up to the total. With a merchant's token those of its rooms.
+    one source, so the sources add up to the total; beyond 1,000 of them those that brought least
+    are one, `*`. With a merchant's token those of its rooms.
     """
     among = None if caller.every_room else caller.identity.rooms
     if wanted.sale:

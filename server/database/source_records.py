@@ -16,6 +16,9 @@ from server.database.engine import Database
 from server.database.sale_tables import orders
 from server.database.visit_tables import visit_counters, visits
 
+SOURCES_MAX = 1_000  # told apart in one report: anybody may name a campaign in an address
+OTHERS = "*"  # the others together; no source is called so
+
 
 class By(StrEnum):
     """What sources are told apart by."""
@@ -103,6 +106,7 @@ class SourceRecords:
     ) -> Report:
         """Every source with orders or visits, by name. `rooms` None: every room.
 
+        Beyond SOURCES_MAX those that brought least are one, OTHERS, at the end.
         Without a currency that of most orders. Visits are counted for rooms, not for one sale.
         """
         among = None if rooms is None else sorted(filter(is_id, rooms))
@@ -120,7 +124,8 @@ class SourceRecords:
             came = None if sale else _visits(connection, by, among)
             sources = _together(_orders(connection, by, these), came)
             total = None if came is None else sum(came.values())
-            return Report(chosen, sorted(known), sources, _total(connection, these, total))
+            told = _bounded(sources, SOURCES_MAX)
+            return Report(chosen, sorted(known), told, _total(connection, these, total))
 
         return await self._database.run(work, attempt="count what sources brought", reads_only=True)
 
@@ -189,3 +194,20 @@ def _together(found: dict[str, tuple[int, ...]], came: dict[str, int] | None) ->
         return [Brought(name, None, *found[name]) for name in sorted(found)]
     names = sorted(found.keys() | came.keys())
     return [Brought(name, came.get(name, 0), *found.get(name, ())) for name in names]
+
+
+def _bounded(sources: list[Brought], most: int) -> list[Brought]:
+    """At most `most` sources by name, and behind them what the others come to together."""
+    if len(sources) <= most:
+        return sources
+    ranked = sorted(sources, key=lambda one: (-one.orders, -(one.visits or 0), one.name))
+    rest = ranked[most:]
+    others = Brought(
+        OTHERS,
+        None if rest[0].visits is None else sum(one.visits or 0 for one in rest),
+        sum(one.orders for one in rest),
+        sum(one.paid_orders for one in rest),
+        sum(one.paid_minor for one in rest),
+        sum(one.refunded_minor for one in rest),
+    )
+    return [*sorted(ranked[:most], key=lambda one: one.name), others]
