@@ -21,6 +21,7 @@ from server.rates import Rate
 from server.replies import bad_field, overloaded, too_fast
 from server.rpc import Decided, Result, Rpc, joined
 from server.settings import Limits
+from server.sharing.labels import Labels
 from server.sharing.open_visit import OpenVisit
 from server.sharing.visit_desk import VisitDesk
 from server.viewer import Viewer
@@ -58,6 +59,7 @@ class Visits:
         self._desk = desk
         self._links = links
         self._events_max = limits.visit_events_max
+        self._labels = Labels()
         self._rate = Rate(EVENTS_PER_S, EVENTS_BURST)
 
     def procedures(self) -> dict[str, Rpc]:
@@ -75,9 +77,9 @@ class Visits:
         if entered is not None and "share" in entered.facts and not (is_open and _knows(visit)):
             return self._track_later(viewer, room, visit_id, request, events, entered)
         if not is_open:
-            self._open(viewer, room, visit_id, request.device or "", _said(entered))
+            self._open(viewer, room, visit_id, request.device or "", self._said(room, entered))
         elif entered is not None and visit is not None and not _knows(visit):
-            visit.source = _said(entered)
+            visit.source = self._said(room, entered)
         return Decided(self._put(viewer, room, request, events), _stored)
 
     async def _track_later(
@@ -91,9 +93,10 @@ class Visits:
     ) -> Result:
         """The visit begins with the code of a link, which has to be looked up."""
         link = await self._links.find(str(entered.facts["share"]))
-        source = _said(entered)
         if link is not None and link.room == room.room_id:
             source = link.source
+        else:
+            source = self._said(room, entered)
         visit = viewer.visit
         if visit is not None and visit.id == visit_id and visit.room == room.room_id:
             visit.source = source
@@ -115,6 +118,14 @@ class Visits:
         visit = self._desk.open(viewer, room, visit_id, device, source)
         visit.number = number
         visit.events_due_s = 0.0 if before is None else before.events_due_s
+
+    def _said(self, room: LiveRoom, entered: Event | None) -> Source:
+        """Where the page says that it comes from; nobody has signed that."""
+        if entered is None:
+            return _NOT_SAID
+        channel = str(entered.facts.get("channel") or DIRECT)
+        source = Source(channel=channel, campaign=str(entered.facts.get("campaign", "")))
+        return self._labels.heard(room.room_id, source)
 
     def _put(
         self, viewer: Viewer, room: LiveRoom, request: VisitTrack, events: tuple[Event, ...]
@@ -155,14 +166,6 @@ def _knows(visit: OpenVisit | None) -> bool:
 
 
 _NOT_SAID = Source()
-
-
-def _said(entered: Event | None) -> Source:
-    """Where the page says that it comes from; nobody has signed that."""
-    if entered is None:
-        return _NOT_SAID
-    channel = str(entered.facts.get("channel") or DIRECT)
-    return Source(channel=channel, campaign=str(entered.facts.get("campaign", "")))
 
 
 # what a page may tell
