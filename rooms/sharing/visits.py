@@ -188,8 +188,9 @@ _SIGNALS = frozenset(Told)
 def _shown(visit: Visit, piece: Piece, beat_gap_ms: int) -> dict[str, Any]:
     """What becomes of the account of visible time by what the page tells."""
     now_ms = piece.received_at_ms
-    is_first = now_ms == visit.entered_at_ms
-    earliest_ms = visit.entered_at_ms - (beat_gap_ms if is_first else SLACK_MS)
+    # A page's first words may come late: the store was away, or the worker that had them died.
+    earliest_ms = visit.entered_at_ms - beat_gap_ms
+    unheard_ms = visit.entered_at_ms - SLACK_MS  # where the account stands until the page is heard
     showing, at_ms, visible_ms = visit.showing, visit.signal_at_ms, visit.visible_ms
     left, lied = visit.left, False
     for event in piece.events:
@@ -200,7 +201,7 @@ def _shown(visit: Visit, piece: Piece, beat_gap_ms: int) -> dict[str, Any]:
         heard_ms = min(event.at_ms, now_ms)
         left = event.t == Told.LEAVE
         if heard_ms < at_ms:  # told late, or about before the visit
-            if is_first and event.t in _SHOWS:
+            if at_ms == unheard_ms and event.t in _SHOWS:
                 showing = _SHOWS[Told(event.t)]
             continue
         if showing:

@@ -83,6 +83,27 @@ def test_a_first_piece_that_was_held_up_for_a_moment_is_no_fault() -> None:
     assert visit.visible_ms == 15_000 + 2_000  # from the first piece on, and the slack
 
 
+def test_what_a_page_told_is_no_fault_when_the_server_was_heard_first() -> None:
+    """The store was away: a like came to it before the page's own pieces, which came again."""
+    visit = visit_of(
+        piece("s1", event(Seen.LIKE, -1_000, n=1)),
+        piece("p1", event(Told.ENTER, -9_000), event(Told.VISIBLE, -9_000), at_ms=20),
+        piece("p2", event(Told.BEAT, -3_000), at_ms=40),
+        piece("p3", event(Told.BEAT, 10_000), at_ms=10_000),
+    )
+    assert visit.faults == 0
+    assert visit.visible_ms == 10_000 + 2_000  # from the first piece on, and the slack
+
+
+def test_a_page_that_was_hidden_before_it_was_heard_is_not_counted_as_visible() -> None:
+    visit = visit_of(
+        piece("p1", event(Told.ENTER, -9_000), event(Told.VISIBLE, -9_000)),
+        piece("p2", event(Told.HIDDEN, -4_000), at_ms=20),
+        piece("p3", event(Told.CARD_SEEN, 10_000, product="tea"), at_ms=10_000),
+    )
+    assert (visit.faults, visit.visible_ms) == (0, 0)
+
+
 def test_a_clock_that_is_a_little_ahead_is_no_fault() -> None:
     visit = visit_of(
         piece("p1", event(Told.ENTER, 1_500), event(Told.VISIBLE, 1_500)),
