@@ -20,6 +20,8 @@ from server.api.guard import KEY_OR_MERCHANT, Caller, CallerHere, MerchantRoute,
 from server.api.sale_answers import find_sale
 from server.api.services import Services, ServicesHere
 from server.csv_rows import BYTE_ORDER_MARK, ORDER_COLUMNS, csv_line, order_lines
+from server.database.export_records import ExportRecords, Key, parsed
+from server.database.exported_tables import EXPORTED, Exported
 from server.database.records import StoredAct
 from server.database.sale_words import OrderRow, SaleRecord
 from server.sale_json import order_json
@@ -102,8 +104,9 @@ async def export_orders_csv(
 )
 async def export_all(caller: CallerHere, services: ServicesHere) -> StreamingResponse:
     """Rooms with what staff did, products, sales with their orders, payments, refunds and every
-    move: one JSON object per line. The last line has the kind `end`; without it the file is not
-    whole. With a merchant's token the rooms that it holds.
+    move, then links, visits, ladders, coupons, commissions and accounts: one JSON object per line.
+    The last line has the kind `end`; without it the file is not whole. With a merchant's token
+    what belongs to the rooms that it holds; coupons and accounts are the whole shop's.
     """
     lines = await begun(bounded(_everything(caller, services), services))
     headers = {"Content-Disposition": 'attachment; filename="export.ndjson"'}
@@ -144,6 +147,22 @@ async def _lines(caller: Caller, services: Services) -> Lines:
         yield _line("sale", sale)
         async for line in _of_sale(sale.terms.id, services):
             yield line
+    for exported in EXPORTED:
+        if among is None or not exported.whole_shop:
+            async for line in _rows(exported, among, services):
+                yield line
+
+
+async def _rows(exported: Exported, among: frozenset[str] | None, services: Services) -> Lines:
+    records = ExportRecords(services.database)
+    last: Key | None = None
+    while True:
+        piece = await records.piece(exported, last, ROWS_AT_ONCE, among=among)
+        for row in piece.rows:
+            yield _line(exported.kind, parsed(exported, row))
+        last = piece.last
+        if last is None:
+            return
 
 
 def _acts(room_id: str, services: Services) -> AsyncIterator[StoredAct]:

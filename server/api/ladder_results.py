@@ -29,10 +29,10 @@ from server.api.ladders import find_ladder
 from server.api.paging import Paging, rows
 from server.api.services import ServicesHere
 from server.csv_rows import BYTE_ORDER_MARK, RANKING_COLUMNS, csv_line, instant
+from server.database.exported_tables import DEVICE_CHARS_SHOWN
 from server.database.ladder_words import AlreadyRedeemed, ArrivalRecord, Grant, Rank
 from server.database.reward_records import Place
 
-DEVICE_CHARS = 8
 RANKS_AT_ONCE = 1_000
 _PLACE = re.compile(r"(\d{1,16})\.([A-Za-z0-9_-]{1,64})")
 
@@ -211,7 +211,7 @@ def _arrival(one: ArrivalRecord) -> ArrivalBody:
         link=one.link,
         channel=one.channel,
         user=one.person or one.user,
-        device=one.device[:DEVICE_CHARS],
+        device=one.device[:DEVICE_CHARS_SHOWN],
         entered_at_ms=one.entered_at_ms,
         last_at_ms=one.last_at_ms,
         visible_ms=one.visible_ms,

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from rooms.sharing.visits import Piece, Visit
+from server.database.exported_tables import DEVICE_CHARS_SHOWN
 from server.database.visit_store import DayCount
 
-DEVICE_CHARS_SHOWN = 8
 FIRST_DAY = datetime.date(1970, 1, 1).toordinal()
 SOURCE: dict[str, Any] = {
     "channel": "sms",

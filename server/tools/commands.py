@@ -12,6 +12,7 @@ import orjson
 from flash_sale.errors import SaleFrozen, SaleStoreUnavailable, StaleEpoch
 from flash_sale.model import SaleState
 from server.database.errors import DatabaseUnavailable
+from server.database.export_records import ExportRecords
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
 from server.database.sale_words import SaleRecord
@@ -190,6 +191,7 @@ async def _export_all(settings: Settings, directory: Path, sale: str | None) -> 
         exporter = Exporter(
             records,
             OrderRecords(database),
+            ExportRecords(database),
             directory,
             rows_max=settings.limits.export_rows_max,
             progress=Progress(),

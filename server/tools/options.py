@@ -44,7 +44,7 @@ def add_commands(command: AddCommand) -> None:
 
     export = command(
         "export",
-        "write orders, payments, refunds and moves as CSV files",
+        "write everything as CSV files, or the orders, payments, refunds and moves of a sale",
         "\n\nReads SQL only; a server may run. Files that are there are replaced.",
     )
     export.add_argument("--out", metavar="DIR", type=Path, required=True, help="where to")

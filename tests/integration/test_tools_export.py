@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pytest
 
 from flash_sale.model import SaleId
+from server.database.exported_tables import EXPORTED
 from tests.support.tools_stage import Instance, a_busy_sale, onair
 
 pytest_plugins = ["tests.support.tools_fixtures"]
+
+OF_A_SALE = {"orders.csv", "payments.csv", "refunds.csv", "moves.csv"}
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -32,9 +36,7 @@ async def test_an_export_holds_every_order_payment_refund_and_move(
     await shop.drain(SaleId("s1"))
     out = tmp_path / "files" / "today"
     assert await export_to(out) == 0
-    assert sorted(path.name for path in out.iterdir()) == [
-        "moves.csv", "orders.csv", "payments.csv", "refunds.csv",
-    ]  # fmt: skip
+    assert {path.name for path in out.iterdir()} == OF_A_SALE | {one.file for one in EXPORTED}
     assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o600}
     by_user = {row["user"]: row for row in rows_of(out / "orders.csv")}
     assert set(by_user) == set(orders)
@@ -57,6 +59,7 @@ async def test_an_export_of_one_sale_holds_no_other(instance: Instance, tmp_path
         await shop.buy(await shop.opened(sale, {"tea": 1}), "ann")
         await shop.drain(SaleId(sale))
     assert await export_to(tmp_path, "--sale", "s1") == 0
+    assert {name for name in os.listdir(tmp_path) if name.endswith(".csv")} == OF_A_SALE
     assert {row["sale"] for row in rows_of(tmp_path / "orders.csv")} == {"s1"}
     assert {row["sale"] for row in rows_of(tmp_path / "moves.csv")} == {"s1"}
     assert await export_to(tmp_path, "--sale", "s2") == 1

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from server.csv_rows import ORDER_COLUMNS
+from server.database.exported_tables import EXPORTED, IN_RECORDS, LEFT_OUT
 from server.replies import Close, Closing, Unsubscribed
 from server.settings import _PARSERS, Limits
-from server.tools.export import MOVE_COLUMNS, PAYMENT_COLUMNS, REFUND_COLUMNS
+from server.tools.export import MOVE_COLUMNS, PAYMENT_COLUMNS, REFUND_COLUMNS, columns_of
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs/PROTOCOL.md").read_text("utf-8")
@@ -75,6 +76,14 @@ def test_every_column_of_an_export_is_in_operations() -> None:
         ("payments.csv", PAYMENT_COLUMNS),
         ("refunds.csv", REFUND_COLUMNS),
         ("moves.csv", MOVE_COLUMNS),
+        *((one.file, columns_of(one)) for one in EXPORTED),
     ):
         row = next(line for line in OPERATIONS.splitlines() if line.startswith(f"| `{file}` |"))
         assert [name for name in columns if f"`{name}`" not in row] == [], file
+
+
+def test_every_kind_of_an_export_and_every_table_left_out_is_named() -> None:
+    guide = (ROOT / "docs" / "API.md").read_text("utf-8")
+    kinds = [*(one.kind for one in EXPORTED), *IN_RECORDS.values()]
+    assert [kind for kind in kinds if f"`{kind}`" not in guide] == []
+    assert [table for table in LEFT_OUT if f"`{table}`" not in OPERATIONS] == []
