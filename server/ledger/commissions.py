@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -154,7 +155,7 @@ def open_money_keeper(
     return MoneyKeeper(
         database,
         lapses,
-        Lease(commands, name, LEASE_KEY),
+        Lease(commands, f"{name}@{socket.gethostname()}", LEASE_KEY),
         brought_by_bindings(load_policies(settings.channel_policies_file)),
         written_to_ms,
         now_ms=now_ms,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -217,7 +218,7 @@ def open_rewards_keeper(
     return RewardsKeeper(
         database,
         Court(policies.of, giving),
-        Lease(commands, name, LEASE_KEY),
+        Lease(commands, f"{name}@{socket.gethostname()}", LEASE_KEY),
         RewardNews(commands, database, policies, now_ms),
         written_to_ms,
         figures,
