@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -26,7 +25,6 @@ from flash_sale.model import SaleId
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.adapters.redis_visits import RedisVisitLog
-from rooms.text_filter import TextFilter, default_words
 from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
 from server.channels import Channels
@@ -60,7 +58,7 @@ from server.sales.desk import SalesDesk
 from server.sales.live_sale import Clocks
 from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
-from server.settings import BadSetting, Limits, Settings
+from server.settings import Limits, Settings
 from server.sharing.coupons import Coupons
 from server.sharing.earnings import Earnings
 from server.sharing.link_desk import open_link_desk
@@ -72,6 +70,7 @@ from server.sharing.till import open_till
 from server.sharing.visit_desk import VisitDesk
 from server.sharing.watched import watched
 from server.tokens import Tokens
+from server.word_file import text_filter
 
 
 def wall_clock_ms() -> int:
@@ -277,18 +276,6 @@ def open_feed(
         on_resumed=resumed,
         subscribe_within_s=limits.append_within_s,
     )
-
-
-def text_filter(words_file: Path | None) -> TextFilter:
-    """The comment filter with the default words and the merchant's own."""
-    words = list(default_words())
-    if words_file is not None:
-        try:
-            with words_file.open("rb") as lines:
-                words += TextFilter.parse(lines)
-        except (OSError, ValueError) as error:
-            raise BadSetting("ONAIR_BLOCKED_WORDS_FILE", str(error)) from error
-    return TextFilter(words)
 
 
 class App:

@@ -16,13 +16,14 @@ from server.settings import Settings
 from server.sharing.policies import load_policies
 from server.supervisor import Supervisor
 from server.tokens import Tokens
+from server.word_file import text_filter
 
 
 def serve(environ: dict[str, str]) -> None:
     """Run the server until it is told to stop. `BadSetting` without strong secrets."""
     settings = Settings.from_env(environ)
     settings.check_secrets()
-    load_policies(settings.channel_policies_file)  # a mistake stops the start, not a worker
+    _check_files(settings)
     _set_up_log(settings)
     with InstanceLock(prepare_data_dir(settings.data_dir)):
         asyncio.run(_supervise(settings, environ))
@@ -31,7 +32,7 @@ def serve(environ: dict[str, str]) -> None:
 def demo(environ: dict[str, str]) -> None:
     """Run the server with a room, products, a sale and kept secrets until it is told to stop."""
     settings = Settings.from_env(environ)
-    load_policies(settings.channel_policies_file)
+    _check_files(settings)
     _set_up_log(settings)
     data_dir = prepare_data_dir(settings.data_dir)
     with InstanceLock(data_dir):
@@ -40,6 +41,12 @@ def demo(environ: dict[str, str]) -> None:
         settings = Settings.from_env(environ)
         settings.check_secrets()
         asyncio.run(_supervise(settings, environ, is_demo=True))
+
+
+def _check_files(settings: Settings) -> None:
+    """`BadSetting` for what workers would not start with: it stops the start, not a worker."""
+    load_policies(settings.channel_policies_file)
+    text_filter(settings.blocked_words_file)
 
 
 async def _supervise(
