@@ -172,7 +172,7 @@ class _Line:
     def __init__(self, goods: Goods) -> None:
         self.goods = goods
         self.own_minor = goods.price_minor
-        self.floor_minor = max(0, goods.floor_minor)
+        self.floor_minor = max(1, goods.floor_minor)  # an order of nothing cannot be paid
         self.taken_minor = 0
 
     @property

@@ -182,6 +182,14 @@ def test_the_threshold_is_met_by_what_the_lines_cost_before_any_discount() -> No
     assert priced(one_line(999), full).rules == (Rule("b", "b", "", 0, WhyNot.BELOW_THRESHOLD),)
 
 
+def test_no_coupon_makes_an_order_cost_nothing() -> None:
+    found = priced(
+        one_line(price_minor=500, qty=2, floor_minor=0),
+        terms(CouponKind.AMOUNT, amount_minor=5_000),
+    )
+    assert found.amount_minor == 2
+
+
 def test_a_discount_stops_at_the_floor_and_the_next_one_finds_nothing_left() -> None:
     much = terms(CouponKind.AMOUNT, "a", amount_minor=900, stack="x")
     more = terms(CouponKind.AMOUNT, "b", amount_minor=1, stack="y")
