@@ -179,10 +179,10 @@ class Visitor:
         self._server, self._notes, self._room, self._code = server, notes, room, code
         self._name = name
         self._batches = 0
-        self._line: Line | None = None
+        self._telling: list[dict[str, Any]] = []  # when a connection begins, in their order
 
     async def stay(self, sale: str, chance: random.Random) -> None:
-        line = self._line = Line(
+        line = Line(
             self._server,
             user=self.user,
             room=self._room,
@@ -205,11 +205,15 @@ class Visitor:
             await line.close()
 
     async def _enter(self, client: QuickClient) -> None:
-        """Every connection begins with where the visit comes from."""
-        batch = self._batch({"t": "enter", "share": self._code}, {"t": "visible"})
-        self._notes.sent[self.visit, f"p{batch['seq']}"] += 1
-        await client.rpc("visit.track", batch)
-        self._acknowledged(batch)
+        """Every connection begins with where the visit comes from; before that comes, unchanged,
+        what an earlier one told and was not answered."""
+        self._telling.append(self._batch({"t": "enter", "share": self._code}, {"t": "visible"}))
+        while self._telling:
+            batch = self._telling[0]
+            self._notes.sent[self.visit, f"p{batch['seq']}"] += 1
+            await client.rpc("visit.track", batch)
+            self._acknowledged(batch)
+            del self._telling[0]
 
     async def _track(self, line: Line, t: str, *, again: bool = False) -> None:
         batch = self._batch({"t": t})
