@@ -11,14 +11,18 @@ from collections.abc import Mapping
 
 from server.sharing.open_visit import NOWHERE, Origin
 
-WECHAT = "wechat"
+# What an app's own browser says of itself, and the app's name; the first that is found counts.
+APP_MARKS = (("MicroMessenger", "wechat"), (" QQ/", "qq"))
 ORIGINS_MAX = 10_000
 _NET_BITS = {4: 24, 6: 48}
 
 
 def app_of(user_agent: str) -> str:
-    """The app whose own browser this is, such as "wechat"; empty for any other browser."""
-    return WECHAT if "MicroMessenger" in user_agent else ""
+    """The app whose own browser this is, "wechat" or "qq"; empty for any other browser.
+
+    The browser named QQ Browser (`MQQBrowser/`, `QQBrowser/`) is an app of its own and not QQ's.
+    """
+    return next((app for mark, app in APP_MARKS if mark in f" {user_agent}"), "")
 
 
 def net_of(host: str) -> str:

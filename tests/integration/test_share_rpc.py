@@ -15,13 +15,16 @@ from tests.support.ws_client import WireClient
 
 pytest_plugins = ["tests.support.sale_rpc_fixtures"]
 
-WECHAT = {"user_agent_header": "Mozilla/5.0 (iPhone) MicroMessenger/8.0.49"}
+BROWSERS = {
+    "wechat": "Mozilla/5.0 (iPhone) MicroMessenger/8.0.49",
+    "qq": "Mozilla/5.0 (Linux; Android 13) MQQBrowser/6.2 V1_AND_SQ_9.0.8 QQ/9.0.8",
+}
 
 
-async def wechat(stage: Stage, user: str) -> WireClient:
-    """Somebody in the room, inside WeChat's own browser."""
+async def inside(app_name: str, stage: Stage, user: str) -> WireClient:
+    """Somebody in the room, inside an app's own browser."""
     app = stage.estate.workers[0]
-    client = await WireClient.open(app.ws_url, **WECHAT)
+    client = await WireClient.open(app.ws_url, user_agent_header=BROWSERS[app_name])
     await client.connect(app.token(user, "viewer", [stage.room]))
     await client.subscribe(stage.channel)
     return client
@@ -132,16 +135,19 @@ async def test_a_comment_is_quoted_until_it_is_removed(stage: Stage) -> None:
         assert opened["target"]["kind"] == "comment"
 
 
-async def test_inside_wechat_sharing_is_plain_whatever_the_channel(stage: Stage) -> None:
-    async with await stage.entered("ann") as ann, await wechat(stage, "ben") as ben:
+@pytest.mark.parametrize("app", BROWSERS)
+async def test_inside_wechat_and_qq_sharing_is_plain_whatever_the_channel(
+    stage: Stage, app: str
+) -> None:
+    async with await stage.entered("ann") as ann, await inside(app, stage, "ben") as ben:
         made = await ben.rpc("share.create", {"room": stage.room})
-        assert made["policy"]["channel"] == "wechat"
+        assert made["policy"]["channel"] == app
         for channel in ("copy", "poster", "app"):
             made = await ben.rpc("share.create", {"room": stage.room, "channel": channel})
             assert made["policy"]["reward"] == "nobody"
             assert not made["policy"]["show_rewards"]
             opened = await ann.rpc("share.open", {"code": made["code"]})
-            assert opened["policy"]["channel"] == "wechat", "made there, it counts nowhere"
+            assert opened["policy"]["channel"] == app, "made there, it counts nowhere"
             assert not opened["policy"]["count_arrivals"]
         made = await ann.rpc("share.create", {"room": stage.room})
         assert made["policy"]["count_arrivals"]
@@ -169,7 +175,7 @@ async def test_inside_wechat_nobody_is_offered_a_price_of_their_own(stage: Stage
     await stage.open_sale(tea=5)
     await _set_cap(stage, "tea", 300)
     await shelve(stage, "tea")
-    async with await stage.entered("ann") as ann, await wechat(stage, "ben") as ben:
+    async with await stage.entered("ann") as ann, await inside("wechat", stage, "ben") as ben:
         asked = {"room": stage.room, "product": "tea"}
         assert (await ann.rpc("share.create", asked))["markup_max"] == {"tea": 300}
         assert "markup_max" not in await ben.rpc("share.create", asked)

@@ -10,6 +10,7 @@ import pytest
 from rooms.sharing.policy import LANGUAGES, BadPolicies, RewardTo, default_policies
 from server.__main__ import main
 from server.settings import BadSetting
+from server.sharing.origins import APP_MARKS
 from server.sharing.policies import load_policies, policy_json
 
 POLICIES = default_policies()
@@ -41,15 +42,22 @@ def test_rewards_are_shown_only_where_the_inviter_gets_them() -> None:
         assert policy.count_arrivals or policy.reward is RewardTo.NOBODY, policy.channel
 
 
+@pytest.mark.parametrize("app", ["wechat", "qq"])
 @pytest.mark.parametrize("channel", [*(policy.channel for policy in POLICIES), "never heard of"])
-def test_inside_wechat_nothing_is_shown_or_counts_whatever_the_channel(channel: str) -> None:
-    policy = POLICIES.of(channel, "wechat")
+def test_inside_wechat_and_qq_nothing_is_shown_or_counts_whatever_the_channel(
+    channel: str, app: str
+) -> None:
+    policy = POLICIES.of(channel, app)
     assert policy.channel == channel
     assert policy.may_share
     assert not policy.show_rewards
     assert not policy.count_arrivals
     assert policy.reward is RewardTo.NOBODY
-    assert policy.why == POLICIES.of("wechat").why
+    assert policy.why == POLICIES.of(app).why
+
+
+def test_an_app_whose_rule_holds_in_its_browser_is_one_whose_browser_is_known() -> None:
+    assert {policy.channel for policy in POLICIES if policy.app} == {app for _, app in APP_MARKS}
 
 
 def test_a_link_made_for_wechat_stays_plain_outside_of_it() -> None:

@@ -8,6 +8,8 @@ from server.sharing.open_visit import NOWHERE, Origin
 from server.sharing.origins import ORIGINS_MAX, Origins, app_of, net_of, origin_of
 
 WECHAT = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) MicroMessenger/8.0.40(0x1800282a) Language/zh_CN"
+QQ = "Mozilla/5.0 (Linux; Android 13) MQQBrowser/6.2 TBS/046291 V1_AND_SQ_9.0.8 QQ/9.0.8 NetType/4G"
+QQ_BROWSER = "Mozilla/5.0 (Linux; Android 13) Chrome/98.0 MQQBrowser/14.2 Mobile Safari/537.36"
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Version/17.0 Safari/604.1"
 
 
@@ -26,10 +28,21 @@ def test_of_an_address_only_its_network_is_kept(host: str, net: str) -> None:
     assert net_of(host) == net
 
 
-def test_the_browser_of_an_app_is_told_by_its_name() -> None:
-    assert app_of(WECHAT) == "wechat"
-    assert app_of(SAFARI) == ""
-    assert app_of("") == ""
+@pytest.mark.parametrize(
+    ("user_agent", "app"),
+    [
+        (WECHAT, "wechat"),
+        (QQ, "qq"),
+        ("QQ/9.0.8", "qq"),
+        (f"{WECHAT} QQ/9.0.8", "wechat"),
+        (QQ_BROWSER, ""),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/109.0 QQBrowser/12.0", ""),
+        (SAFARI, ""),
+        ("", ""),
+    ],
+)
+def test_the_browser_of_an_app_is_told_by_its_name(user_agent: str, app: str) -> None:
+    assert app_of(user_agent) == app
 
 
 def test_a_fingerprint_depends_on_browser_and_languages_and_says_neither() -> None:
