@@ -109,7 +109,8 @@ class VisitStore:
 
     async def forget(self, before_ms: int, most: int) -> int:
         """Move the horizon to a day's beginning at or before this moment, and remove up to `most`
-        visits that had ended by then, with their pieces, and people and devices not seen since.
+        visits that had ended by then, with their pieces, people and devices not seen since, and
+        what was set aside before.
 
         Returns how many visits went: less than `most` when nothing is left to remove.
         """
@@ -284,6 +285,7 @@ def _forget(connection: sa.Connection, before_ms: int, most: int) -> int:
     if len(gone) < most:
         for table in (visit_people, visit_devices):
             connection.execute(sa.delete(table).where(table.c.last_day < horizon_ms // DAY_MS))
+        connection.execute(sa.delete(visit_set_aside).where(visit_set_aside.c.at_ms < horizon_ms))
     return len(gone)
 
 

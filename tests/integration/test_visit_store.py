@@ -341,3 +341,7 @@ async def test_what_is_set_aside_is_kept_once(store: VisitStore) -> None:
     for _ in range(2):
         await store.set_aside("1-1", b"\xff\0", "no piece", BEGAN_MS)
     assert await store.set_aside_count() == 1
+    await store.forget(BEGAN_MS, 10)
+    assert await store.set_aside_count() == 1
+    await store.forget(BEGAN_MS + DAY_MS, 10)  # it may name people, too
+    assert await store.set_aside_count() == 0
