@@ -14,6 +14,7 @@ from sqlalchemy import exc
 
 from rooms.sharing.visits import Piece, Visit, VisitChange, is_guest
 from server.database.engine import Database
+from server.database.share_tables import touches
 from server.database.visit_records import (
     COUNTED,
     DAY_MS,
@@ -109,8 +110,8 @@ class VisitStore:
 
     async def forget(self, before_ms: int, most: int) -> int:
         """Move the horizon to a day's beginning at or before this moment, and remove up to `most`
-        visits that had ended by then, with their pieces, people and devices not seen since, and
-        what was set aside before.
+        visits that had ended by then, with their pieces, people and devices not seen since,
+        touches, and what was set aside before.
 
         Returns how many visits went: less than `most` when nothing is left to remove.
         """
@@ -285,6 +286,7 @@ def _forget(connection: sa.Connection, before_ms: int, most: int) -> int:
     if len(gone) < most:
         for table in (visit_people, visit_devices):
             connection.execute(sa.delete(table).where(table.c.last_day < horizon_ms // DAY_MS))
+        connection.execute(sa.delete(touches).where(touches.c.at_ms < horizon_ms))
         connection.execute(sa.delete(visit_set_aside).where(visit_set_aside.c.at_ms < horizon_ms))
     return len(gone)
 

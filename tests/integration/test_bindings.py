@@ -13,6 +13,7 @@ from server.database.binding_records import DAY_MS, Bindings, inviter_of
 from server.database.engine import Database
 from server.database.share_tables import bindings, touches
 from server.database.visit_records import write_pieces
+from server.database.visit_store import VisitStore
 
 pytest_plugins = ["tests.support.databases"]
 
@@ -212,6 +213,18 @@ async def test_touches_are_forgotten_with_the_visits_and_bindings_are_not(record
     assert await record.inviter("cat", 1) == "ann"
     await record.seen("v4", 92, user="dan", device="tablet")
     assert await record.inviter("dan", 92) == "bob"
+
+
+async def test_touches_go_in_time_where_nobody_comes_any_more(
+    record: Record, database: Database
+) -> None:
+    await record.seen("v1", 0, by="ann", user="cat", device="phone")
+    store = VisitStore(database, beat_gap_ms=20_000)
+    await store.forget(DAY_0, 10)
+    assert await record.count(touches) == 1
+    await store.forget(DAY_0 + 2 * DAY_MS, 10)
+    assert await record.count(touches) == 0
+    assert await record.inviter("cat", 1) == "ann"
 
 
 async def test_bindings_can_neither_be_changed_nor_removed(
