@@ -26,7 +26,7 @@ from server.sharing.open_visit import OpenVisit
 from server.sharing.visit_desk import VisitDesk
 from server.viewer import Viewer
 
-AT_MS_MAX = 2**53
+AT_MS_MAX = 8_640_000_000_000_000  # the last instant that a browser can show
 REFERRER_CHARS_MAX = 512
 VISITS_PER_CONNECTION_MAX = 20
 TRY_AGAIN_MS = 60_000

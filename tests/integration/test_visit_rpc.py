@@ -205,6 +205,7 @@ async def test_without_a_name_the_connection_is_the_visit(ledger: LedgerApp, sta
         ({"events": [{"t": "beat"}]}, "events.0.at_ms"),
         ({"events": [{"t": "beat", "at_ms": -1}]}, "events.0.at_ms"),
         ({"events": [{"t": "beat", "at_ms": "1"}]}, "events.0.at_ms"),
+        ({"events": [{"t": "beat", "at_ms": 8_640_000_000_000_001}]}, "events.0.at_ms"),
         ({"events": [{"t": "beat", "at_ms": 1, "sku": "x"}]}, "events.0.sku"),
         ({"events": [{"t": "card_open", "at_ms": 1}]}, "events.0.product"),
         ({"events": [{"t": "card_open", "at_ms": 1, "product": 7}]}, "events.0.product"),
