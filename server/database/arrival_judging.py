@@ -173,7 +173,8 @@ def postpone(connection: sa.Connection, upto_ms: int, by_ms: int) -> str:
     query = sa.select(arrivals.c.ladder_id, arrivals.c.visit_id)
     query = query.where(arrivals.c.due_at_ms <= upto_ms)
     query = query.order_by(arrivals.c.due_at_ms, arrivals.c.visit_id).limit(1)
-    first = connection.execute(query).one_or_none()
+    # As `judge_due` sees them: one that the writer of visits holds is not the one that failed.
+    first = connection.execute(query.with_for_update(skip_locked=True)).one_or_none()
     if first is None:
         return ""
     ladder, visit = first

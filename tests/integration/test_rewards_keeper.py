@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from rooms.errors import RoomLogUnavailable
 from rooms.sharing.arrivals import Verdict
 from rooms.sharing.policy import ChannelPolicy, default_policies
+from server.database.arrival_judging import postpone
 from server.database.engine import Database
 from server.database.ladder_tables import arrivals
 from server.ledger.figures import Figures
@@ -144,6 +147,35 @@ async def test_an_arrival_that_cannot_be_judged_holds_up_no_other(town: Town, op
     town.now_ms += POSTPONED_MS
     await until_idle(opened())
     assert (await town.verdicts())["poison"] is Verdict.VALID
+
+
+async def test_one_that_the_writer_holds_is_not_postponed_for_another(town: Town) -> None:
+    if town.database.is_sqlite:
+        pytest.skip("SQLite has one writer")
+    await town.come(Guest("held"))
+    town.now_ms += 1_000
+    await town.come(Guest("poison"))
+    town.now_ms += 100_000
+    locked, done = threading.Event(), threading.Event()
+    held: list[str] = []
+
+    def hold(connection: sa.Connection) -> None:
+        first = sa.select(arrivals).order_by(arrivals.c.due_at_ms).limit(1).with_for_update()
+        held.append(connection.execute(first).one().visit_id)
+        locked.set()
+        assert done.wait(10)
+
+    holding = asyncio.create_task(town.database.run(hold))
+    await asyncio.to_thread(locked.wait, 10)
+    visit = await town.database.run(
+        lambda connection: postpone(connection, town.now_ms, POSTPONED_MS)
+    )
+    done.set()
+    await holding
+    assert visit not in ("", *held)
+    query = sa.select(arrivals.c.visit_id).where(arrivals.c.due_at_ms > town.now_ms)
+    later = await town.database.run(lambda connection: connection.execute(query).scalars().all())
+    assert later == [visit]
 
 
 async def test_a_ladder_that_is_over_is_closed_by_the_keeper(town: Town, opened: Open) -> None:
