@@ -99,3 +99,12 @@ def bearer(key: AsgiClient, services: Services) -> Callable[..., AsgiClient]:
         return AsgiClient(key.app, {"authorization": f"Bearer {token}"})
 
     return make
+
+
+@pytest.fixture
+async def document(nobody: AsgiClient) -> dict[str, Any]:
+    """The OpenAPI document, as anybody gets it."""
+    answer = await nobody.call("GET", "/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    document: dict[str, Any] = answer.json
+    return document
