@@ -13,6 +13,7 @@ from time import monotonic
 from rooms.sharing.policy import OTHER
 from rooms.sharing.sources import DIRECT, Source
 from server.rates import Rate, RateTable
+from server.sharing.notes import API_CHANNEL
 
 NEW_BURST = 200  # new names of one room at once
 NEW_PER_S = 1 / 60
@@ -28,7 +29,9 @@ class Labels:
         self._new = RateTable(Rate(NEW_PER_S, NEW_BURST, now_s), ROOMS_MAX)
 
     def heard(self, room: str, source: Source) -> Source:
-        """An unsigned source as it is recorded."""
+        """An unsigned source as it is recorded; nobody's page is a back end."""
+        if source.channel == API_CHANNEL:
+            source = replace(source, channel=OTHER)
         label = (room, source.channel, source.campaign)
         if label[1:] == (DIRECT, ""):
             return source

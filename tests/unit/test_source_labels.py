@@ -14,6 +14,7 @@ def test_names_are_recorded_as_they_are_said() -> None:
     heard = Labels(lambda: 0.0)
     assert heard.heard("demo", SIGNLESS) == SIGNLESS
     assert heard.heard("demo", Source()) == Source()
+    assert heard.heard("demo", Source("api", "spring")) == Source("other", "spring")
 
 
 def test_a_machine_that_makes_up_names_makes_other_and_known_ones_stand() -> None:
