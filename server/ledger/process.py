@@ -19,22 +19,17 @@ from typing import Any
 import uvloop
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from rooms.adapters.redis_visits import RedisVisitLog
-from server.database.arrival_records import Arrivals
-from server.database.binding_records import Bindings
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
-from server.ledger.commissions import open_money_keeper
 from server.ledger.figures import Figures
 from server.ledger.hints import Hints
 from server.ledger.keeper import open_keeper
 from server.ledger.refunds import Refunds
 from server.ledger.report import Audits, Reporter, consumer_name
-from server.ledger.rewards import open_rewards_keeper
 from server.ledger.settling import Settling
-from server.ledger.visits import open_visit_keeper
+from server.ledger.sharing import sharing_works
 from server.ledger.writer import Writer
 from server.parentage import Inheritance, parent_gone
 from server.payments import provider_of
@@ -127,39 +122,6 @@ async def open_ledger_worker(
         name=consumer,
         now_ms=wall_clock_ms,
     )
-    visit_log = RedisVisitLog(commands, entries_max=limits.visit_backlog_entries_max)
-    visits = open_visit_keeper(
-        visit_log,
-        commands,
-        database,
-        limits,
-        figures,
-        name=consumer,
-        follow=(
-            Bindings(limits.inviter_protected_days, limits.visit_retention_days).follow,
-            Arrivals(limits.visit_idle_s).follow,
-        ),
-        now_ms=wall_clock_ms,
-    )
-    money = open_money_keeper(
-        settings,
-        commands=commands,
-        database=database,
-        stock=store,
-        sales=store,
-        written_to_ms=visit_log.written_to_ms,
-        name=consumer,
-        now_ms=wall_clock_ms,
-    )
-    rewards = open_rewards_keeper(
-        settings,
-        commands=commands,
-        database=database,
-        written_to_ms=visit_log.written_to_ms,
-        figures=figures,
-        name=consumer,
-        now_ms=wall_clock_ms,
-    )
     works = {
         "feed": hints.feed.run(),
         "hints": hints.run(),
@@ -167,9 +129,7 @@ async def open_ledger_worker(
         "counts": reporter.count(),
         "refunds": refunds.run(),
         "keeper": keeper.run(),
-        "visits": visits.run(),
-        "money": money.run(),
-        "rewards": rewards.run(),
+        **sharing_works(settings, commands, database, store, figures, consumer, wall_clock_ms),
     }
     return LedgerWorker(
         writer=writer,
