@@ -25,17 +25,24 @@ setup-test: $(VENV)/.installed-test
 run: setup ## start the demo: a live room, its host console and the API, on http://127.0.0.1:8000
 	@$(BIN)/onair demo
 
+# The gate draws the same examples each time, so that what it refuses is what changed; `make test-fault`
+# draws new ones, and `make check SEED=N` repeats them.
+SEED ?= 1111
+
 check: setup-test ## format, lint, types, import rules, unit and property tests (under a minute)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit tests/property
+	$(BIN)/python -m pytest -q tests/unit tests/property --hypothesis-seed=$(SEED)
 
 test: setup-test ## install what tests need and run all of them
 	@bash tests/run_all.sh
 
-test-fault: setup-test ## the tests that kill, stop and delay real processes, with more seeds, and their table
+test-fault: SEED := $(shell date +%s)
+test-fault: setup-test ## tests that kill, stop and delay real processes, and property tests, with more seeds
+	@echo "property tests: SEED=$(SEED)"
+	$(BIN)/python -m pytest -q tests/property --hypothesis-seed=$(SEED)
 	$(BIN)/python -m pytest -q tests/fault --seeds 5
 	@echo; cat .artifacts/faults.md .artifacts/sharing-faults.md
 

@@ -72,7 +72,7 @@ async def _live_through(url: str, ladder: Ladder, history: list[tuple[str, str, 
     database = Database(url, threads_max=1, within_s=5)
     town = Town(database)
     try:
-        await town.furnish(ladder)
+        await town.furnish(ladder, per_user_max=len(ladder.tiers))
         for number, (what, user, amount) in enumerate(history):
             await _step(town, number, what, user, amount)
             await _check(town)

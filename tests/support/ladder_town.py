@@ -136,13 +136,15 @@ class Town:
     def rewards(self) -> RewardRecords:
         return RewardRecords(self.database)
 
-    async def furnish(self, ladder: Ladder | None = LADDER, *, issue_max: int = 1_000) -> None:
+    async def furnish(
+        self, ladder: Ladder | None = LADDER, *, issue_max: int = 1_000, per_user_max: int = 1
+    ) -> None:
         """Room, batches of coupons, and the ladder, published."""
         await RoomRecords(self.database).create(ROOM, "Demo", "")
         coupons = CouponRecords(self.database)
         for name, minor in (("ten-off", 1_000), ("hello", 300)):
             terms = CouponTerms(name, name, CouponKind.AMOUNT, "CNY", amount_minor=minor)
-            await coupons.create(Batch(terms, issue_max=issue_max))
+            await coupons.create(Batch(terms, issue_max, per_user_max))
         if ladder is not None:
             await self.publish(ladder)
 
