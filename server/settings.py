@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
+
+from server import setting_values as read
 
 SECRET_BYTES_MIN = 32
 REDIS_SCHEMES = ("redis", "rediss", "redis+sentinel", "redis+cluster")
@@ -126,8 +127,13 @@ class Limits:
     inviter_protected_days: int = 30
     arrival_stay_s: int = 60
     arrival_settle_s: int = 60
+    arrival_actions: int = 1
+    first_action_after_ms: int = 1_000
+    persons_per_device_max: int = 1
     arrivals_per_net_max: int = 3
     arrivals_per_agent_max: int = 2
+    own_browser_max: int = 0
+    cluster_window_ms: int = 86_400_000  # a day
     ladders_per_room_max: int = 20
     reward_shares_max: int = 100_000
     reward_open_days: int = 7
@@ -200,11 +206,10 @@ class Settings:
                 continue
             name = variable.removeprefix("ONAIR_").lower()
             if name in known_limits:
-                least = 0 if name == "viewers_max" else 1
-                value = _whole_number(variable, text, least=least, most=_MOST.get(name))
+                value = _read(variable, text, _limit(name))
                 settings = replace(settings, limits=replace(settings.limits, **{name: value}))
             elif name in _PARSERS:
-                settings = replace(settings, **{name: _PARSERS[name](variable, text)})
+                settings = replace(settings, **{name: _read(variable, text, _PARSERS[name])})
             else:
                 raise BadSetting(variable, "is not a setting of this server")
         settings._check_together()
@@ -258,6 +263,27 @@ _MOST = {
 }
 
 
+_MAY_BE_ZERO = {
+    "viewers_max",
+    "arrival_actions",
+    "arrival_settle_s",
+    "first_action_after_ms",
+    "own_browser_max",
+}
+
+
+def _limit(name: str) -> Callable[[str], int]:
+    least, most = 0 if name in _MAY_BE_ZERO else 1, _MOST.get(name)
+    return lambda text: read.whole_number(text, least=least, most=most)
+
+
+def _read(variable: str, text: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise BadSetting(variable, str(error)) from None
+
+
 def is_loopback(host: str) -> bool:
     """True for a name or address that only this machine can reach."""
     if host == "localhost":
@@ -268,134 +294,31 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _text(variable: str, text: str) -> str:
-    if not text.strip():
-        raise BadSetting(variable, "is empty")
-    return text.strip()
-
-
-def _whole_number(variable: str, text: str, *, least: int, most: int | None = None) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise BadSetting(variable, f"must be a whole number, not {text!r}") from None
-    if value < least or (most is not None and value > most):
-        bounds = f"at least {least}" if most is None else f"{least} to {most}"
-        raise BadSetting(variable, f"must be {bounds}, not {value}")
-    return value
-
-
-def _port(variable: str, text: str) -> int:
-    return _whole_number(variable, text, least=0, most=65_535)
-
-
-def _workers(variable: str, text: str) -> int:
-    return _whole_number(variable, text, least=1, most=256)
-
-
-def _yes_or_no(variable: str, text: str) -> bool:
-    word = text.strip().lower()
-    if word in {"1", "true", "yes", "on"}:
-        return True
-    if word in {"", "0", "false", "no", "off"}:
-        return False
-    raise BadSetting(variable, f"must be 1 or 0, not {text!r}")
-
-
-def _one_of(*choices: str) -> Callable[[str, str], str]:
-    def parse(variable: str, text: str) -> str:
-        word = text.strip().lower()
-        if word not in choices:
-            raise BadSetting(variable, f"must be one of {', '.join(choices)}, not {text!r}")
-        return word
-
-    return parse
-
-
-def _url(*schemes: str) -> Callable[[str, str], str]:
-    def parse(variable: str, text: str) -> str:
-        try:
-            scheme = urlsplit(text.strip()).scheme
-        except ValueError as error:
-            raise BadSetting(variable, f"is not a URL: {error}") from None
-        if scheme.split("+psycopg")[0] not in schemes:
-            raise BadSetting(variable, f"must start with one of {', '.join(schemes)}")
-        return text.strip()
-
-    return parse
-
-
-def _origins(variable: str, text: str) -> tuple[str, ...]:
-    origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin != "*" and (parts.scheme not in {"http", "https"} or parts.path):
-            raise BadSetting(variable, f"{origin!r} is not an origin such as https://shop.example")
-    return origins
-
-
-def _addresses(variable: str, text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _path(variable: str, text: str) -> Path:
-    return Path(_text(variable, text))
-
-
-def _color(variable: str, text: str) -> str:
-    value = text.strip()
-    if (
-        len(value) != 7
-        or value[0] != "#"
-        or any(c not in "0123456789abcdefABCDEF" for c in value[1:])
-    ):
-        raise BadSetting(variable, f"must look like #e5383b, not {text!r}")
-    return value
-
-
-def _web_address(variable: str, text: str) -> str:
-    parts = urlsplit(text.strip())
-    if text.strip() and parts.scheme != "https" and not text.startswith("/"):
-        raise BadSetting(variable, "must be an https:// address or a path on this server")
-    return text.strip()
-
-
-def _site(variable: str, text: str) -> str:
-    try:
-        parts = urlsplit(text.strip())
-    except ValueError as error:
-        raise BadSetting(variable, f"is not a URL: {error}") from None
-    bare = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not bare:
-        raise BadSetting(variable, f"{text!r} is not an origin such as https://shop.example")
-    return text.strip().rstrip("/")
-
-
-_PARSERS: dict[str, Callable[[str, str], Any]] = {
-    "host": _text,
-    "port": _port,
-    "workers": _workers,
-    "data_dir": _path,
-    "redis_url": _url(*REDIS_SCHEMES),
-    "database_url": _url(*DATABASE_SCHEMES),
-    "token_secret": _text,
-    "token_jwks": _text,
-    "api_key": _text,
-    "durability": _one_of(*DURABILITIES),
-    "ledger_workers": _workers,
-    "payment_provider": _one_of(*PAYMENT_PROVIDERS),
-    "payment_secret": _text,
-    "payment_refund_url": _web_address,
-    "allowed_origins": _origins,
-    "trusted_proxies": _addresses,
-    "insecure": _yes_or_no,
-    "guests_may_speak": _yes_or_no,
-    "brand_name": _text,
-    "brand_color": _color,
-    "brand_logo_url": _web_address,
-    "log_level": _one_of("debug", "info", "warning", "error"),
-    "blocked_words_file": _path,
-    "share_secret": _text,
-    "public_url": _site,
-    "channel_policies_file": _path,
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "host": read.text,
+    "port": read.port,
+    "workers": read.workers,
+    "data_dir": read.path,
+    "redis_url": read.url(*REDIS_SCHEMES),
+    "database_url": read.url(*DATABASE_SCHEMES),
+    "token_secret": read.text,
+    "token_jwks": read.text,
+    "api_key": read.text,
+    "durability": read.one_of(*DURABILITIES),
+    "ledger_workers": read.workers,
+    "payment_provider": read.one_of(*PAYMENT_PROVIDERS),
+    "payment_secret": read.text,
+    "payment_refund_url": read.web_address,
+    "allowed_origins": read.origins,
+    "trusted_proxies": read.addresses,
+    "insecure": read.yes_or_no,
+    "guests_may_speak": read.yes_or_no,
+    "brand_name": read.text,
+    "brand_color": read.color,
+    "brand_logo_url": read.web_address,
+    "log_level": read.one_of("debug", "info", "warning", "error"),
+    "blocked_words_file": read.path,
+    "share_secret": read.text,
+    "public_url": read.site,
+    "channel_policies_file": read.path,
 }

@@ -124,9 +124,8 @@ def _tiers(bodies: list[TierRequest]) -> tuple[Tier, ...]:
 
 
 def _thresholds(body: ThresholdsBody | None, services: Services) -> Thresholds:
-    if body is None:
-        return usual_thresholds(services.settings.limits)
-    return Thresholds(**body.model_dump())
+    usual = usual_thresholds(services.settings.limits)
+    return usual if body is None else replace(usual, **body.model_dump(exclude_unset=True))
 
 
 def _check_times(starts_at_ms: int | None, ends_at_ms: int) -> None:

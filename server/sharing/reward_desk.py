@@ -46,9 +46,13 @@ def usual_thresholds(limits: Limits) -> Thresholds:
     """When an arrival counts, for ladders that do not say it themselves."""
     return Thresholds(
         stay_ms=limits.arrival_stay_s * 1000,
+        actions=limits.arrival_actions,
         settle_ms=limits.arrival_settle_s * 1000,
+        first_action_after_ms=limits.first_action_after_ms,
+        persons_per_device_max=limits.persons_per_device_max,
         arrivals_per_net_max=limits.arrivals_per_net_max,
         arrivals_per_agent_max=limits.arrivals_per_agent_max,
+        cluster_window_ms=limits.cluster_window_ms,
     )
 
 

@@ -33,6 +33,12 @@ DRAFT: dict[str, Any] = {
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """With a threshold that is not the usual one."""
+    return replace(settings, limits=replace(settings.limits, first_action_after_ms=2_500))
+
+
+@pytest.fixture
 async def town(services: Services, settings: Settings) -> Town:
     town = Town(services.database)
     giving = Giving(voucher_key(settings), settings.limits.reward_open_days)
@@ -48,6 +54,15 @@ async def rooms(town: Town) -> None:
 
 async def post(client: AsgiClient, path: str, body: dict[str, Any] | None = None) -> Answer:
     return await client.call("POST", f"/api/v1/ladders{path}", body)
+
+
+async def test_thresholds_that_a_ladder_does_not_say_are_as_the_server_is_set(
+    key: AsgiClient,
+) -> None:
+    silent = (await post(key, "", DRAFT)).json["thresholds"]
+    brief = (await post(key, "", DRAFT | {"id": "brief", "thresholds": {"stay_ms": 5_000}})).json
+    assert silent["first_action_after_ms"] == 2_500
+    assert brief["thresholds"] == silent | {"stay_ms": 5_000}
 
 
 async def test_a_draft_is_stored_once_and_says_what_the_server_adds(key: AsgiClient) -> None:
