@@ -152,7 +152,7 @@ async def open_worker(
         gateway,
         rooms,
         on_sale=lambda sale: sales.forget_unknown(SaleId(sale)),
-        shows_rewards=lambda app: rewards.policy(app).show_rewards,
+        shows_rewards=lambda app: rewards.shows_rewards(app),
     )
     news = SaleNews(rooms, gateway, limits.orders_ticker_ms)
     sales = LiveSales(store, store, sale_records, limits, Clocks(now_ms), news.heard, control.sale)
@@ -175,7 +175,7 @@ async def open_worker(
         Steerings(desk, limits),
         sharing,
         Coupons(CouponRecords(database), limits, now_ms),
-        Earnings(Accounts(database), CommissionRecords(database), limits),
+        Earnings(Accounts(database), CommissionRecords(database), limits, rewards.shows_rewards),
         Rewards(rewards),
     )
     procedures = [watched(table.procedures(), visits.saw) for table in tables]
@@ -198,7 +198,7 @@ async def open_worker(
         sales=sales,
         news=news,
         visits=visits,
-        door=Door(gateway, tokens, settings),
+        door=Door(gateway, tokens, settings, rewards.shows_rewards),
         health=Health(
             commands,
             database,

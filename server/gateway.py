@@ -20,7 +20,7 @@ from websockets.protocol import Protocol
 
 from rooms.model import ANONYMOUS, GUEST, Identity, UserId
 from server.codec import PONG, Command, Malformed, Method
-from server.codec.wire_frames import JSON_DEFLATED, JSON_PLAIN, codec_of
+from server.codec.wire_frames import codec_of, encoding_of
 from server.command_fields import text_of
 from server.endings import end_tasks
 from server.handlers import Handler, Promised, Reply
@@ -85,9 +85,7 @@ class Gateway:
         self.viewers: set[Viewer] = set()
         self.counts, self.draining = Counts(), False
         self.visit_ends: Callable[[Viewer], None] = forget_visit
-        self._tokens = tokens
-        self._insecure = insecure
-        self._now_ms = now_ms
+        self._tokens, self._insecure, self._now_ms = tokens, insecure, now_ms
         self._users: dict[UserId, set[Viewer]] = {}
         self._rate = Rate(limits.commands_per_s, limits.commands_burst)
         self._errors_rate = Rate(limits.errors_per_s, limits.errors_burst)
@@ -112,9 +110,10 @@ class Gateway:
         *,
         native_ping: bool,
         origin: Origin = NOWHERE,
+        quiet: bool = False,
     ) -> Viewer:
         """Make a viewer of an accepted socket; `early` is what it sent before that."""
-        encoding = JSON_DEFLATED if stream.extensions else JSON_PLAIN
+        encoding = encoding_of(deflated=bool(stream.extensions), quiet=quiet)
         viewer = Viewer(self, transport, stream, encoding, origin, native_ping=native_ping)
         self.viewers.add(viewer)
         self.counts.connections += 1

@@ -7,6 +7,7 @@ with its connect command.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,11 +32,18 @@ _RETRY_AFTER_S = 2
 class Door:
     """The endpoint of `/connection/websocket`, an ASGI application of its own."""
 
-    def __init__(self, gateway: Gateway, tokens: Tokens, settings: Settings) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        tokens: Tokens,
+        settings: Settings,
+        shows_rewards: Callable[[str], bool] = lambda _app: True,
+    ) -> None:
         limits = settings.limits
         self._gateway = gateway
         self._tokens = tokens
         self._settings = settings
+        self._shows_rewards = shows_rewards
         self._viewers_max = settings.viewers_max
         self._all = RateTable(Rate(limits.accepts_per_s, limits.accepts_per_s), keys_max=1)
         per_address = limits.accepts_per_address_per_s
@@ -52,10 +60,12 @@ class Door:
         offered = websocket.scope["subprotocols"]
         chosen = next((one.subprotocol for one in CODECS if one.subprotocol in offered), None)
         await websocket.accept(subprotocol=chosen)
+        origin = self._origins.of(_host_of(websocket), websocket.headers)
         attach = partial(
             self._gateway.attach,
             native_ping=websocket.query_params.get("cf_ws_frame_ping_pong") == "true",
-            origin=self._origins.of(_host_of(websocket), websocket.headers),
+            origin=origin,
+            quiet=not self._shows_rewards(origin.app),
         )
         limits = self._settings.limits
         websocket.scope["extensions"][DETACH](attach, limits.message_bytes_max)

@@ -279,7 +279,7 @@ class LiveRoom:
     def _take_pulses(self, now_s: float) -> list[Pulse]:
         if not self._pulses or now_s < self._pulse_due_s():
             return []
-        pulses = [Pulse(payload) for payload in self._pulses.values()]
+        pulses = [Pulse(payload, name in _INCENTIVES) for name, payload in self._pulses.items()]
         self._pulses.clear()
         self._likes_delta = 0
         self._pulsed_at_s = now_s
@@ -325,6 +325,8 @@ class LiveRoom:
         """A person's connections in this room on this worker."""
         return [cast(Viewer, member) for member in self.audience.of_user(user_id)]
 
+
+_INCENTIVES = frozenset({"share.ranking"})  # pulses that quiet encodings leave out
 
 _SNAPSHOT_FIELDS = {
     "room": b"null",

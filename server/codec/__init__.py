@@ -53,6 +53,7 @@ class Pulse:
     """One offset-less publication: only its newest value matters."""
 
     payload: bytes
+    is_incentive: bool = False  # of rewards for sharing: not for quiet encodings
 
 
 class Codec(Protocol):

@@ -1,8 +1,9 @@
 """WebSocket frames, finished once: the same bytes go to everybody of one encoding.
 
-An encoding is a number: codec x (plain, deflated). Server frames are unmasked (RFC 6455
-section 5.1) and compression has no context takeover (RFC 7692 section 7.1.1), so nothing in a
-frame depends on who reads it.
+An encoding is a number: codec x (all, quiet) x (plain, deflated). A quiet one leaves out what is
+about rewards, for apps whose policy hides them. Server frames are unmasked (RFC 6455 section 5.1)
+and compression has no context takeover (RFC 7692 section 7.1.1), so nothing else in a frame
+depends on who reads it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from server.codec import Codec, Pulse
 from server.codec.json_v2 import JsonCodec
 
 JSON_PLAIN, JSON_DEFLATED = 0, 1
-ENCODINGS = 2
+QUIET = 2  # added to either of them
+ENCODINGS = 4
 CODECS: tuple[Codec, ...] = (JsonCodec(),)
 WINDOW_BITS = 12  # 4 KiB suffice for frames of this size; a smaller demand is declined
 
@@ -27,7 +29,12 @@ _EMPTY = (b"",) * ENCODINGS
 
 def codec_of(encoding: int) -> Codec:
     """The codec that a connection of this encoding speaks."""
-    return CODECS[encoding // 2]
+    return CODECS[encoding // 4]
+
+
+def encoding_of(*, deflated: bool, quiet: bool) -> int:
+    """The encoding of a connection."""
+    return (JSON_DEFLATED if deflated else JSON_PLAIN) | (QUIET if quiet else 0)
 
 
 def text_frame(payload: bytes, *, deflated: bool = False) -> bytes:
@@ -65,20 +72,30 @@ class FrameBuilder:
         pulses: Sequence[Pulse],
         encodings: Iterable[int],
     ) -> Frame:
-        """The stored entries first, then the pulse, as one WebSocket message."""
+        """The stored entries first, then the pulse, as one WebSocket message.
+
+        Quiet readers cost nothing but in a flush that has an incentive: else they share the bytes.
+        """
         whole, lasting = list(_EMPTY), list(_EMPTY)
         plain: dict[int, tuple[bytes, bytes]] = {}
+        for_quiet = [pulse for pulse in pulses if not pulse.is_incentive]
+        hides = len(for_quiet) < len(pulses)
         for encoding in encodings:
-            which = encoding // 2
+            twin = encoding ^ QUIET
+            if not hides and whole[twin]:
+                whole[encoding], lasting[encoding] = whole[twin], lasting[twin]
+                continue
+            told = for_quiet if encoding & QUIET else pulses
+            which = encoding & ~JSON_DEFLATED
             if which not in plain:
-                codec = CODECS[which]
+                codec = codec_of(encoding)
                 kept = codec.publications(channel, entries)
-                everything = codec.join(kept + codec.pulses(channel, pulses))
-                plain[which] = (everything, codec.join(kept) if pulses else everything)
-            finish = self._finish(deflated=bool(encoding % 2))
+                everything = codec.join(kept + codec.pulses(channel, told))
+                plain[which] = (everything, codec.join(kept) if told else everything)
+            finish = self._finish(deflated=bool(encoding & JSON_DEFLATED))
             everything, kept_bytes = plain[which]
             whole[encoding] = finish(everything)
-            lasting[encoding] = whole[encoding] if not pulses else finish(kept_bytes)
+            lasting[encoding] = finish(kept_bytes) if told else whole[encoding]
         return Frame(tuple(whole), tuple(lasting))
 
     def _finish(self, *, deflated: bool) -> Callable[[bytes], bytes]:

@@ -13,15 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from rooms.adapters.script import RedisClient
-from rooms.sharing.policy import Policies
 from server.control import incentive_message, pulse_message, tell_workers
 from server.database.engine import Database
 from server.database.grant_records import grant_of
 from server.database.ladder_tables import ladder_grants, ladder_members, ladders
 from server.database.ladder_words import Grant
 from server.database.reward_records import RewardRecords
-from server.sharing.policies import policy_json
-from server.sharing.reward_desk import COPY, progress_json, ranking_json, reward_json
+from server.sharing.reward_desk import progress_json, ranking_json, reward_json
 
 AT_ONCE = 100
 RANKS_TOLD = 10
@@ -37,13 +35,11 @@ class RewardNews:
         self,
         client: RedisClient,
         database: Database,
-        policies: Policies,
         now_ms: Callable[[], int],
     ) -> None:
         self._client = client
         self._database = database
         self._rewards = RewardRecords(database)
-        self._policy = policy_json(policies.of(COPY))
         self._now_ms = now_ms
         self._moved: set[str] = set()
         self._told_at_s: dict[str, float] = {}
@@ -60,8 +56,8 @@ class RewardNews:
         members = await self._database.run(_untold_members, attempt="read ladders", reads_only=True)
         for _ladder, room, user, _changes in members:
             found = await self._rewards.progress(room, user, self._now_ms())
-            progress = progress_json(room, found) | {"policy": self._policy}
-            await self._to_person(user, {"t": "share.progress"} | progress)
+            progress = {"t": "share.progress"} | progress_json(room, found)
+            await self._to_person(user, progress)
         if grants or members:
             await self._database.run(
                 lambda connection: _note_told(connection, grants, members),

@@ -219,7 +219,7 @@ def open_rewards_keeper(
         database,
         Court(policies.of, giving),
         Lease(commands, f"{name}@{socket.gethostname()}", LEASE_KEY),
-        RewardNews(commands, database, policies, now_ms),
+        RewardNews(commands, database, now_ms),
         written_to_ms,
         figures,
         retention_days=settings.limits.visit_retention_days,

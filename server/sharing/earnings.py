@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from server import rpc_requests as ask
@@ -15,12 +16,22 @@ from server.viewer import Viewer
 
 
 class Earnings:
-    """`earnings.list`: one's own accounts, and the newest `orders_listed_max` earnings."""
+    """`earnings.list`: one's own accounts, and the newest `orders_listed_max` earnings.
 
-    def __init__(self, accounts: Accounts, records: CommissionRecords, limits: Limits) -> None:
+    Inside an app whose policy hides rewards it tells of none.
+    """
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        records: CommissionRecords,
+        limits: Limits,
+        shows_rewards: Callable[[str], bool],
+    ) -> None:
         self._accounts = accounts
         self._records = records
         self._limits = limits
+        self._shows_rewards = shows_rewards
 
     def procedures(self) -> dict[str, Rpc]:
         return {"earnings.list": Rpc(ask.Nothing, self._list)}
@@ -28,6 +39,8 @@ class Earnings:
     async def _list(self, viewer: Viewer, request: ask.Nothing) -> Result:
         if viewer.identity.is_anonymous:
             raise sign_in_first("see earnings")
+        if not self._shows_rewards(viewer.origin.app):
+            return {"accounts": [], "commissions": []}
         user, most = viewer.user_id, self._limits.orders_listed_max
         with faults():
             balances = await self._accounts.of_user(user)

@@ -89,6 +89,10 @@ class RewardDesk:
         return self._policies.of(app if app in self._policies else COPY, app)
 
     async def progress(self, room: str, user: str, app: str) -> dict[str, Any]:
+    def shows_rewards(self, app: str) -> bool:
+        """Whether somebody in the browser of this app may be shown rewards for sharing."""
+        return self.policy(app).show_rewards
+
         """The answer of `share.progress`; where rewards may not be shown, it tells of none."""
         policy = self.policy(app)
         found = None

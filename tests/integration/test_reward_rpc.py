@@ -160,7 +160,32 @@ async def test_inside_wechat_nothing_of_rewards_is_shown_or_counted(
         told = {one["data"]["t"] for one in inside.publications("#dora")}
         assert told == {"moderation"}
         progress = await outside.rpc("share.progress", room)
-        assert (progress["valid"], progress["refused"]) == (1, {"channel_policy": 1})
+        grant = (await outside.rpc("reward.list", {}))["rewards"][0]["grant"]
+        assert await inside.rpc("reward.list", {}) == {"rewards": []}
+        assert await inside.rpc("earnings.list", {}) == {"accounts": [], "commissions": []}
+        with Denied(403, "another browser"):
+            await inside.rpc("reward.open", {"grant": grant})
+        opened = await outside.rpc("reward.open", {"grant": grant})
+        assert opened["reward"]["state"] == "opened"
+        assert (progress["valid"], progress["refused"]) == (1, 1)
+
+
+async def test_the_ranking_of_a_room_goes_to_nobody_inside_wechat(
+    stage: Stage, ladder: Ladder
+) -> None:
+    async with await stage.entered("ida") as outside, await wechat(stage, "jo") as inside:
+        await come(stage, "kim", await invite(outside, stage))
+        await outside.event(
+            stage.channel, lambda event: event["t"] == "share.ranking", "the ranking"
+        )
+        likes = (await outside.rpc("like.add", {"room": stage.room, "n": 7}))["total"]
+        await inside.event(
+            stage.channel,
+            lambda event: event["t"] == "likes" and event["total"] >= likes,
+            "what came after the ranking",
+        )
+        told = {one["data"]["t"] for one in inside.publications(stage.channel)}
+        assert "share.ranking" not in told
 
 
 async def test_who_is_not_signed_in_has_no_rewards_but_sees_the_ranking(

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from rooms.errors import RoomLogUnavailable
 from rooms.sharing.arrivals import Verdict
-from rooms.sharing.policy import ChannelPolicy, default_policies
+from rooms.sharing.policy import ChannelPolicy
 from server.database.arrival_judging import postpone
 from server.database.engine import Database
 from server.database.ladder_tables import arrivals
@@ -68,7 +68,7 @@ def opened(town: Town, wire: Wire, redis_client: Client) -> Open:
             town.database,
             town.court,
             Lease(redis_client, name, LEASE_KEY),
-            RewardNews(wire, town.database, default_policies(), lambda: town.now_ms),  # type: ignore[arg-type]
+            RewardNews(wire, town.database, lambda: town.now_ms),  # type: ignore[arg-type]
             written,
             Figures(),
             retention_days=90,
@@ -106,6 +106,7 @@ async def test_people_are_told_of_rewards_and_progress_and_rooms_of_the_ranking(
     progress = wire.sent[1]["data"]
     assert (progress["valid"], progress["refused"]) == (3, {"impossible_speed": 1})
     assert [one["tier"] for one in progress["granted"]] == [1]
+    assert "policy" not in progress  # it is that of each browser
     assert wire.sent[2]["kind"] == "pulse"
     assert wire.sent[2]["data"]["top"] == [{"rank": 1, "name": "*", "valid": 3}]
     await until_idle(keeper)

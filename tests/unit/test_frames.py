@@ -14,6 +14,7 @@ from server.codec.wire_frames import (
     ENCODINGS,
     JSON_DEFLATED,
     JSON_PLAIN,
+    QUIET,
     FrameBuilder,
     ping_frame,
     text_frame,
@@ -71,7 +72,7 @@ def test_without_a_pulse_both_parts_are_the_same_bytes() -> None:
 
 def test_a_pulse_alone_leaves_nothing_for_a_reader_who_is_behind() -> None:
     frame = FrameBuilder(64).build("room:a", [], PULSES, range(ENCODINGS))
-    assert frame.lasting == (b"", b"")
+    assert not any(frame.lasting)
     assert all(frame.whole)
 
 
@@ -83,3 +84,28 @@ def test_small_messages_are_not_compressed() -> None:
 def test_encodings_nobody_reads_are_not_built() -> None:
     frame = FrameBuilder(64).build("room:a", ENTRIES, PULSES, [JSON_PLAIN])
     assert frame.whole[JSON_DEFLATED] == b""
+
+
+def test_quiet_readers_get_everything_but_incentives() -> None:
+    pulses = [*PULSES, Pulse(b'{"t":"share.ranking"}', is_incentive=True)]
+    frame = FrameBuilder(64).build("room:a", ENTRIES, pulses, range(ENCODINGS))
+    for encoding, deflate in ((JSON_PLAIN, False), (JSON_DEFLATED, True)):
+        (loud,) = read(frame.whole[encoding], deflate=deflate)
+        (quiet,) = read(frame.whole[encoding | QUIET], deflate=deflate)
+        assert quiet == b"\n".join(line for line in loud.split(b"\n") if b"ranking" not in line)
+        assert quiet.count(b"\n") == loud.count(b"\n") - 1 == 2
+        assert frame.lasting[encoding | QUIET] == frame.lasting[encoding]
+
+
+def test_an_incentive_alone_is_nothing_at_all_for_quiet_readers() -> None:
+    pulses = [Pulse(b'{"t":"share.ranking"}', is_incentive=True)]
+    frame = FrameBuilder(64).build("room:a", [], pulses, range(ENCODINGS))
+    assert [bool(wire) for wire in frame.whole] == [True, True, False, False]
+
+
+def test_quiet_readers_share_the_bytes_of_the_others_where_nothing_is_hidden() -> None:
+    for order in (range(ENCODINGS), reversed(range(ENCODINGS))):
+        frame = FrameBuilder(64).build("room:a", ENTRIES, PULSES, order)
+        for encoding in (JSON_PLAIN, JSON_DEFLATED):
+            assert frame.whole[encoding] is frame.whole[encoding | QUIET]
+            assert frame.lasting[encoding] is frame.lasting[encoding | QUIET]
