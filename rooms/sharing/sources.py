@@ -69,13 +69,17 @@ class ShareLink:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """`user` was brought by `inviter`; stands from `bound_at_ms` until before `until_ms`."""
+    """`user` was brought by `inviter`; stands from `bound_at_ms` until before `until_ms`.
+
+    `app`: in whose browser the link was opened, empty for none.
+    """
 
     user: str
     inviter: str
     link: str
     bound_at_ms: int
     until_ms: int
+    app: str = ""
 
     def stands(self, at_ms: int) -> bool:
         return self.bound_at_ms <= at_ms < self.until_ms
@@ -90,6 +94,7 @@ class Touch:
     link: str
     at_ms: int
     own_device: bool = False
+    app: str = ""  # in whose browser the link was opened
 
 
 def bind(
@@ -110,6 +115,6 @@ def bind(
         if last is not None and touch.at_ms < last.until_ms:
             continue
         until_ms = touch.at_ms + protected_ms
-        last = Binding(user, touch.inviter, touch.link, touch.at_ms, until_ms)
+        last = Binding(user, touch.inviter, touch.link, touch.at_ms, until_ms, touch.app)
         made.append((touch, last))
     return made

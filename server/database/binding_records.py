@@ -22,16 +22,16 @@ NAMELESS = "anonymous-"  # ids of connections; nobody comes back under one
 
 _TOUCHES = Bulk(
     touches,
-    ("visit", "device", "inviter", "link", "at_ms", "person"),
+    ("visit", "device", "inviter", "link", "app", "at_ms", "person"),
     conflict="ON CONFLICT DO NOTHING",
 )
 _TAKEN = Bulk(
     touches,
-    ("visit", "device", "inviter", "link", "at_ms", "person"),
+    ("visit", "device", "inviter", "link", "app", "at_ms", "person"),
     conflict="ON CONFLICT (visit) DO UPDATE SET person = excluded.person WHERE touches.person = ''",
 )
 _BINDINGS = Bulk(
-    bindings, ("user_id", "number", "inviter", "link", "visit", "bound_at_ms", "until_ms")
+    bindings, ("user_id", "number", "inviter", "link", "visit", "app", "bound_at_ms", "until_ms")
 )
 
 
@@ -110,11 +110,12 @@ class _Stored(NamedTuple):
     device: str
     inviter: str
     link: str
+    app: str
     at_ms: int
     person: str
 
     def touch(self, own_device: bool) -> Touch:
-        return Touch(self.visit, self.inviter, self.link, self.at_ms, own_device)
+        return Touch(self.visit, self.inviter, self.link, self.at_ms, own_device, self.app)
 
 
 def _turned_out(change: VisitChange) -> bool:
@@ -128,10 +129,11 @@ def _turned_out(change: VisitChange) -> bool:
 def _store_touches(connection: sa.Connection, changes: Sequence[VisitChange], kept_ms: int) -> None:
     invited = [change for change in changes if change.after.source.inviter]
     rows = {
-        visit.id: (visit.id, visit.device, source.inviter, source.link, visit.entered_at_ms, "")
-        for change in invited
-        if change.before is None
-        for visit, source in ((change.after, change.after.source),)
+        visit.id: (
+            *(visit.id, visit.device, visit.source.inviter, visit.source.link),
+            *(visit.app, visit.entered_at_ms, ""),
+        )
+        for visit in (change.after for change in invited if change.before is None)
     }
     if rows:
         _TOUCHES.store(connection, list(rows.values()))
@@ -176,7 +178,7 @@ def _last_bindings(
 
 
 def _binding(row: Any) -> Binding:
-    return Binding(row.user_id, row.inviter, row.link, row.bound_at_ms, row.until_ms)
+    return Binding(row.user_id, row.inviter, row.link, row.bound_at_ms, row.until_ms, row.app)
 
 
 def _row(number: int, touch: Touch, binding: Binding) -> tuple[Any, ...]:
@@ -186,6 +188,7 @@ def _row(number: int, touch: Touch, binding: Binding) -> tuple[Any, ...]:
         binding.inviter,
         binding.link,
         touch.visit,
+        binding.app,
         binding.bound_at_ms,
         binding.until_ms,
     )

@@ -42,6 +42,7 @@ touches = sa.Table(
     sa.Column("device", ID, nullable=False),
     sa.Column("inviter", USER, nullable=False),
     sa.Column("link", ID, nullable=False),
+    sa.Column("app", ID, nullable=False),  # in whose browser the link was opened, or empty
     sa.Column("at_ms", sa.BigInteger, nullable=False),
     sa.Column("person", USER, nullable=False),  # the member it counted for, or empty
     sa.Index(None, "device"),
@@ -56,6 +57,7 @@ bindings = sa.Table(
     sa.Column("inviter", USER, nullable=False),
     sa.Column("link", ID, nullable=False),
     sa.Column("visit", ID, nullable=False),
+    sa.Column("app", ID, nullable=False),  # that of the touch: visits are forgotten earlier
     sa.Column("bound_at_ms", sa.BigInteger, nullable=False),
     sa.Column("until_ms", sa.BigInteger, nullable=False),
     sa.CheckConstraint("number >= 1", name="number"),

@@ -31,8 +31,7 @@ from server.database.engine import Database
 from server.database.errors import DatabaseUnavailable, Unkeepable
 from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
-from server.database.share_tables import bindings, share_links
-from server.database.visit_tables import visits
+from server.database.share_tables import share_links
 from server.ledger.claims import Lapses
 from server.ledger.lease import Lease
 from server.settings import Settings
@@ -164,22 +163,16 @@ def open_money_keeper(
 
 def brought_by_bindings(policies: Policies) -> Brought:
     """Who brought somebody is who they are bound to. Whether it pays says the channel of that link,
-    and the app in whose browser it was opened, as long as that visit is kept.
+    and the app in whose browser it was opened.
     """
 
     def brought(connection: sa.Connection, user: str, at_ms: int) -> Bringer | None:
         binding = inviter_of(connection, user, at_ms)
         if binding is None:
             return None
-        query = (
-            sa.select(share_links.c.channel, visits.c.app)
-            .select_from(bindings)
-            .outerjoin(share_links, share_links.c.id == bindings.c.link)
-            .outerjoin(visits, visits.c.id == bindings.c.visit)
-            .where(bindings.c.user_id == user, bindings.c.bound_at_ms == binding.bound_at_ms)
-        )
-        channel, app = connection.execute(query).one()
-        policy = policies.of(channel or "", app or "")
+        query = sa.select(share_links.c.channel).where(share_links.c.id == binding.link)
+        channel = connection.execute(query).scalar_one_or_none()
+        policy = policies.of(channel or "", binding.app)
         return Bringer(binding.inviter, policy.reward is RewardTo.INVITER)
 
     return brought

@@ -22,6 +22,7 @@ from server.database.commission_records import (
 from server.database.engine import Database
 from server.database.share_records import ShareRecords
 from server.database.visit_store import VisitStore
+from server.database.visit_tables import visits
 from server.ledger.commissions import MoneyKeeper, brought_by_bindings
 from server.ledger.lease import Lease
 from server.redis_client import Client
@@ -67,6 +68,9 @@ async def test_a_link_that_was_opened_inside_wechat_earns_nobody_a_commission(
     bringer = await database.run(lambda connection: brought(connection, "ann", AT_MS + 1))
     assert bringer is not None
     assert (bringer.user, bringer.pays) == ("bob", pays)
+    await database.run(lambda connection: connection.execute(sa.delete(visits)))
+    later = await database.run(lambda connection: brought(connection, "ann", AT_MS + 1))
+    assert later == bringer  # the app is known as long as the binding, not as the visit
 
 
 class NothingLapses:

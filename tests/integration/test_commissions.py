@@ -84,6 +84,7 @@ async def bind(stage: TillStage, user: str, inviter: str, channel: str = "copy")
         "inviter": inviter,
         "link": link["id"],
         "visit": "v",
+        "app": "",
         "bound_at_ms": 1,
         "until_ms": LATER_MS,
     }

@@ -89,15 +89,15 @@ def _sharing(room: str) -> Rows:
         (
             share_tables.touches,
             {
-                "visit": visit, "device": DEVICE, "inviter": "ann", "link": link, "at_ms": AT_MS,
-                "person": user,
+                "visit": visit, "device": DEVICE, "inviter": "ann", "link": link, "app": "",
+                "at_ms": AT_MS, "person": user,
             },
         ),
         (
             share_tables.bindings,
             {
                 "user_id": user, "number": 1, "inviter": "ann", "link": link, "visit": visit,
-                "bound_at_ms": AT_MS, "until_ms": AT_MS + 1,
+                "app": "", "bound_at_ms": AT_MS, "until_ms": AT_MS + 1,
             },
         ),
         (
