@@ -1,0 +1,1 @@
+"""A rehearsal: a shadow shop inside the running server, with stores of its own."""
