@@ -31,7 +31,11 @@ TIERS = (
 )
 # Whoever tries the demo sits at one machine, and does not want to wait for a minute.
 THRESHOLDS = Thresholds(
-    stay_ms=20_000, settle_ms=5_000, arrivals_per_net_max=1_000, arrivals_per_agent_max=1_000
+    stay_ms=20_000,
+    settle_ms=5_000,
+    arrivals_per_net_max=1_000,
+    arrivals_per_agent_max=1_000,
+    own_browser_max=1_000,
 )
 
 

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
     QUALIFIED = "qualified"  # stayed and acted; judged when its settling time is over
     VALID = "valid"
     CHANNEL_POLICY = "channel_policy"  # the channel's policy does not let it count
-    SELF_INVITE = "self_invite"  # the inviter, or a device the inviter has used
+    SELF_INVITE = "self_invite"  # the inviter, or a device or browser the inviter has used
     BANNED = "banned"  # the person or the inviter is banned from the room
     NOT_NEW_PERSON = "not_new_person"  # had visited before the link was opened
     NOT_NEW_DEVICE = "not_new_device"
@@ -27,6 +27,7 @@ class Verdict(StrEnum):
     AGENT_CLUSTER = "agent_cluster"  # too many alike browsers of one network
     TOO_SHORT = "too_short"  # over before the stay was reached, page visible
     NO_ACTION = "no_action"  # stayed, and did nothing
+    NOT_MEMBER = "not_member"  # a guest, where only members count
     LADDER_OVER = "ladder_over"  # qualified after the ladder's end
 
 
@@ -41,7 +42,9 @@ class Thresholds:
     persons_per_device_max: int = 1
     arrivals_per_net_max: int = 3  # in `cluster_window_ms`, over the whole ladder
     arrivals_per_agent_max: int = 2  # of one network and one browser fingerprint
+    own_browser_max: int = 0  # of them, when the inviter has used such a browser there
     cluster_window_ms: int = 86_400_000
+    member_only: bool = False  # guests, signed in nowhere, do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Facts:
 
     counts: bool  # by the policy of its channel and of the app it was opened in
     own: bool  # the person is the inviter, or the inviter has used the device
+    own_browser: bool  # the inviter has come from this network with an alike browser
     banned: bool  # the person or the inviter
     person_known: bool  # came or bought before this inviter's link was opened
     device_known: bool  # the same; also when no device was told
@@ -62,6 +66,7 @@ class Facts:
     agent_arrivals: int  # the same, of alike browsers
     visible_ms: int
     actions: int
+    member: bool  # the shop has signed the person in during the visit
     qualified_at_ms: int | None
     ends_at_ms: int  # of the ladder
 
@@ -74,6 +79,11 @@ def qualifies(visible_ms: int, actions: int, thresholds: Thresholds) -> bool:
 def judge(facts: Facts, thresholds: Thresholds) -> Verdict:
     """VALID, or the first reason against it in the order of `Verdict`. Same facts, same verdict."""
     return next((verdict for verdict, applies in _RULES if applies(facts, thresholds)), _COUNTS)
+
+
+def _at_home(facts: Facts, thresholds: Thresholds) -> bool:
+    """Private windows of the inviter's own browser are new devices, and nobody new."""
+    return facts.own_browser and facts.agent_arrivals > thresholds.own_browser_max
 
 
 def _too_quick(facts: Facts, thresholds: Thresholds) -> bool:
@@ -92,7 +102,7 @@ def _too_late(facts: Facts, _thresholds: Thresholds) -> bool:
 _COUNTS: Final = Verdict.VALID
 _RULES: Final[tuple[tuple[Verdict, Callable[[Facts, Thresholds], bool]], ...]] = (
     (Verdict.CHANNEL_POLICY, lambda facts, _: not facts.counts),
-    (Verdict.SELF_INVITE, lambda facts, _: facts.own),
+    (Verdict.SELF_INVITE, lambda facts, limits: facts.own or _at_home(facts, limits)),
     (Verdict.BANNED, lambda facts, _: facts.banned),
     (Verdict.NOT_NEW_PERSON, lambda facts, _: facts.person_known),
     (Verdict.NOT_NEW_DEVICE, lambda facts, _: facts.device_known),
@@ -103,5 +113,6 @@ _RULES: Final[tuple[tuple[Verdict, Callable[[Facts, Thresholds], bool]], ...]] =
     (Verdict.AGENT_CLUSTER, lambda f, limits: f.agent_arrivals > limits.arrivals_per_agent_max),
     (Verdict.TOO_SHORT, lambda facts, limits: facts.visible_ms < limits.stay_ms),
     (Verdict.NO_ACTION, lambda facts, limits: facts.actions < limits.actions),
+    (Verdict.NOT_MEMBER, lambda facts, limits: limits.member_only and not facts.member),
     (Verdict.LADDER_OVER, _too_late),
 )

@@ -29,6 +29,7 @@ VerdictName = Literal[
     "agent_cluster",
     "too_short",
     "no_action",
+    "not_member",
     "ladder_over",
 ]
 COUNT_MAX = 1_000_000
@@ -105,8 +106,14 @@ class ThresholdsBody(Strict):
     arrivals_per_agent_max: int = Field(
         2, ge=1, le=COUNT_MAX, description="Of one network and alike browsers, within the window."
     )
+    own_browser_max: int = Field(
+        0, ge=0, le=COUNT_MAX, description="Of those, when the inviter uses such a browser there."
+    )
     cluster_window_ms: int = Field(
         DAY_MS, ge=1_000, le=30 * DAY_MS, description="Arrivals this close are seen together."
+    )
+    member_only: bool = Field(
+        False, description="Guests count for nothing, however long they stay."
     )
 
 

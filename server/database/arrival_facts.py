@@ -17,7 +17,7 @@ from rooms.sharing.policy import ChannelPolicy, RewardTo
 from server.database.ladder_tables import arrivals
 from server.database.sale_tables import orders
 from server.database.tables import sanctions
-from server.database.visit_tables import visit_devices, visit_people
+from server.database.visit_tables import visit_devices, visit_people, visits
 
 PolicyOf = Callable[[str, str], ChannelPolicy]  # of a channel and an app
 Row = Any  # of `arrivals`
@@ -32,6 +32,7 @@ class Known:
     device_since: dict[str, int]
     device_persons: dict[str, int]
     device_users: set[tuple[str, str]]  # device and inviter, where both are known
+    at_home: set[str]  # visits with a browser as their inviter has, from a network of the inviter
     invited_at: dict[tuple[str, str, str], int]  # inviter, what, who -> first opening of a link
     alike: dict[str, tuple[int, int]]  # visit -> of its network, and with its browser
     counted: set[tuple[str, str]] = field(default_factory=set)  # what, who
@@ -53,6 +54,7 @@ def gather(connection: sa.Connection, ladder: Ladder, rows: Sequence[Row], now_m
     people = sorted(set().union(*map(people_of, rows)))
     devices = sorted({row.device for row in rows} - {""})
     inviters = sorted({row.inviter for row in rows})
+    visit_ids = [row.visit_id for row in rows]
     device_since, device_persons = _devices(connection, devices)
     known = Known(
         banned=_banned(connection, ladder.room, [*people, *inviters], now_ms),
@@ -60,8 +62,9 @@ def gather(connection: sa.Connection, ladder: Ladder, rows: Sequence[Row], now_m
         device_since=device_since,
         device_persons=device_persons,
         device_users=_used_by(connection, devices, inviters),
+        at_home=_at_home(connection, ladder, visit_ids),
         invited_at={},
-        alike=_alike(connection, ladder, [row.visit_id for row in rows]),
+        alike=_alike(connection, ladder, visit_ids),
     )
     of_ladder = arrivals.c.ladder_id == ladder.id
     for what, column, wanted in (
@@ -99,6 +102,7 @@ def facts_of(row: Row, known: Known, ladder: Ladder, policy: ChannelPolicy) -> F
     return Facts(
         counts=policy.count_arrivals and policy.reward is not RewardTo.NOBODY,
         own=row.inviter in people or (row.device, row.inviter) in known.device_users,
+        own_browser=row.visit_id in known.at_home,
         banned=bool(known.banned & (people | {row.inviter})),
         person_known=any(
             known.person_since.get(user, invited_at_ms) < invited_at_ms for user in people
@@ -114,6 +118,7 @@ def facts_of(row: Row, known: Known, ladder: Ladder, policy: ChannelPolicy) -> F
         agent_arrivals=agent_arrivals,
         visible_ms=row.visible_ms,
         actions=row.actions,
+        member=row.person != "",
         qualified_at_ms=row.qualified_at_ms,
         ends_at_ms=ladder.ends_at_ms,
     )
@@ -172,8 +177,33 @@ def _used_by(
     return {(row[0], row[1]) for row in connection.execute(query)}
 
 
+def _at_home(connection: sa.Connection, ladder: Ladder, ids: Sequence[str]) -> set[str]:
+    """Those whose inviter has visited, too, from the same network with an alike browser.
+
+    By the visits that are kept; one look into an index for each, whoever has how many.
+    """
+    own = (
+        sa.exists()
+        .where(
+            who == arrivals.c.inviter,
+            visits.c.net == arrivals.c.net,
+            visits.c.agent == arrivals.c.agent,
+        )
+        .correlate(arrivals)
+        for who in (visits.c.user_id, visits.c.person)
+    )
+    query = sa.select(arrivals.c.visit_id).where(
+        arrivals.c.ladder_id == ladder.id,
+        arrivals.c.visit_id.in_(ids),
+        arrivals.c.net != "",
+        arrivals.c.agent != "",
+        sa.or_(*own),
+    )
+    return set(connection.execute(query).scalars())
+
+
 def _alike(
-    connection: sa.Connection, ladder: Ladder, visits: Sequence[str]
+    connection: sa.Connection, ladder: Ladder, ids: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
     """How many qualified arrivals are of the same network, and of the same browser there.
 
@@ -185,7 +215,7 @@ def _alike(
         one.c.visit_id,
         _count(one, thresholds, thresholds.arrivals_per_net_max + 1),
         _count(one, thresholds, thresholds.arrivals_per_agent_max + 1, same_agent=True),
-    ).where(one.c.ladder_id == ladder.id, one.c.visit_id.in_(visits))
+    ).where(one.c.ladder_id == ladder.id, one.c.visit_id.in_(ids))
     return {visit: (of_net, of_agent) for visit, of_net, of_agent in connection.execute(query)}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rooms.sharing.arrivals import Verdict
@@ -129,10 +128,10 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one person has climbed. `refused` are arrivals by reason, `pending` wait."""
+    """How far one person has climbed. `refused` arrivals do not count, `pending` wait."""
 
     ladder: LadderRecord
     valid: int
     pending: int
-    refused: Mapping[Verdict, int]
+    refused: int
     grants: tuple[Grant, ...]

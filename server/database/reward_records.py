@@ -62,7 +62,7 @@ class RewardRecords:
                 ladder=record,
                 valid=_valid(connection, record.terms.id, user),
                 pending=counts.get(Verdict.QUALIFIED, 0),
-                refused={one: n for one, n in counts.items() if one not in _WAITING},
+                refused=sum(n for one, n in counts.items() if one not in _WAITING),
                 grants=tuple(grant_of(row) for row in connection.execute(grants)),
             )
 

@@ -84,8 +84,8 @@ visits = sa.Table(
     sa.Index(None, "room_id", "entered_at_ms", "id"),
     sa.Index(None, "entered_at_ms"),
     sa.Index(None, "device"),
-    sa.Index(None, "user_id"),
-    sa.Index(None, "person"),
+    sa.Index(None, "user_id", "net", "agent"),
+    sa.Index(None, "person", "net", "agent"),
     sa.Index(None, "inviter"),
 )
 

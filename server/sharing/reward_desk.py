@@ -52,6 +52,7 @@ def usual_thresholds(limits: Limits) -> Thresholds:
         persons_per_device_max=limits.persons_per_device_max,
         arrivals_per_net_max=limits.arrivals_per_net_max,
         arrivals_per_agent_max=limits.arrivals_per_agent_max,
+        own_browser_max=limits.own_browser_max,
         cluster_window_ms=limits.cluster_window_ms,
     )
 
@@ -88,11 +89,11 @@ class RewardDesk:
         """What holds for somebody who shares from the browser of this app, or from their own."""
         return self._policies.of(app if app in self._policies else COPY, app)
 
-    async def progress(self, room: str, user: str, app: str) -> dict[str, Any]:
     def shows_rewards(self, app: str) -> bool:
         """Whether somebody in the browser of this app may be shown rewards for sharing."""
         return self.policy(app).show_rewards
 
+    async def progress(self, room: str, user: str, app: str) -> dict[str, Any]:
         """The answer of `share.progress`; where rewards may not be shown, it tells of none."""
         policy = self.policy(app)
         found = None
@@ -161,10 +162,13 @@ def open_reward_desk(
 
 
 def progress_json(room: str, found: Progress | None) -> dict[str, Any]:
-    """How far somebody has climbed, as `share.progress` says it, but for the policy."""
+    """How far somebody has climbed, as `share.progress` says it, but for the policy.
+
+    Which rule an arrival failed is the merchant's to know: whoever farms would learn from it.
+    """
     if found is None:
         nothing: dict[str, Any] = {"room": room, "ladder": None, "valid": 0, "pending": 0}
-        return nothing | {"refused": {}, "next_tier": None, "tiers": [], "granted": []}
+        return nothing | {"refused": 0, "next_tier": None, "tiers": [], "granted": []}
     record = found.ladder
     ahead = (tier.number for tier in record.terms.tiers if tier.needs > found.valid)
     return {
@@ -172,7 +176,7 @@ def progress_json(room: str, found: Progress | None) -> dict[str, Any]:
         "ladder": ladder_json(record),
         "valid": found.valid,
         "pending": found.pending,
-        "refused": {verdict.value: count for verdict, count in sorted(found.refused.items())},
+        "refused": found.refused,
         "next_tier": next(ahead, None),
         "tiers": [
             _tier_json(tier, left)
@@ -194,6 +198,7 @@ def ladder_json(record: LadderRecord) -> dict[str, Any]:
         "ends_at_ms": terms.ends_at_ms,
         "stay_s": -(-terms.thresholds.stay_ms // 1000),
         "actions": terms.thresholds.actions,
+        "member_only": terms.thresholds.member_only,
     }
 
 

@@ -23,6 +23,7 @@ QUICK = {
     "persons_per_device_max": 1,
     "arrivals_per_net_max": 1_000,
     "arrivals_per_agent_max": 1_000,
+    "own_browser_max": 1_000,
     "cluster_window_ms": 1_000,
 }
 JOIN = """async (token, room) => {

@@ -13,7 +13,11 @@ from tests.e2e.browser_support import Person, Shop, Visit
 from tests.support.wait import wait_until_sync
 
 # Everybody here comes from one network, with one browser.
-NO_CLUSTERS = {"arrivals_per_net_max": 1_000, "arrivals_per_agent_max": 1_000}
+NO_CLUSTERS = {
+    "arrivals_per_net_max": 1_000,
+    "arrivals_per_agent_max": 1_000,
+    "own_browser_max": 1_000,
+}
 JUDGED_WITHIN_MS = 45_000  # a beat of the page, the settling time, and the keeper's turn
 WECHAT = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -34,7 +35,7 @@ async def test_a_real_arrival_is_judged_after_its_settling_time_and_counts(town:
     assert (await town.judge()).arrivals == 0
     progress = await town.rewards.progress(ROOM, INVITER, town.now_ms)
     assert progress is not None
-    assert (progress.valid, progress.pending, progress.refused) == (1, 0, {})
+    assert (progress.valid, progress.pending, progress.refused) == (1, 0, 0)
 
 
 FARMERS = {
@@ -144,6 +145,55 @@ async def test_alike_browsers_of_one_network_are_refused_and_others_there_are_no
     assert (await town.judge()).verdicts == {Verdict.AGENT_CLUSTER: 3, Verdict.VALID: 2}
 
 
+HOME: dict[str, Any] = {"net": "198.51.100.0/24", "agent": "phone"}
+
+
+async def with_own_browser_max(town: Town, most: int) -> None:
+    """The town's ladder gives way to one that lets so many alike browsers of an inviter count."""
+    rules = replace(LADDER.thresholds, own_browser_max=most)
+    await town.ladders.end(LADDER.id, town.now_ms)
+    await town.publish(replace(LADDER, id="at-home", thresholds=rules))
+
+
+@pytest.mark.parametrize("leaves_as", [INVITER, "second"])
+async def test_private_windows_of_the_inviters_own_browser_do_not_count(
+    town: Town, leaves_as: str
+) -> None:
+    pieces = Guest("ann", inviter="", user=INVITER, **HOME).pieces(town.now_ms)
+    pieces[-1] = replace(pieces[-1], user=leaves_as)
+    await town.write(pieces)
+    await town.come(
+        Guest("window", **HOME),
+        Guest("neighbour", net=HOME["net"], agent="laptop"),
+        Guest("far-away", agent=HOME["agent"]),
+        Guest("of-eve", inviter="eve", **HOME),
+    )
+    await town.judge()
+    assert await town.verdicts() == {
+        "window": Verdict.SELF_INVITE,
+        "neighbour": Verdict.VALID,
+        "far-away": Verdict.VALID,
+        "of-eve": Verdict.VALID,
+    }
+
+
+async def test_a_ladder_may_let_browsers_like_the_inviters_own_count(town: Town) -> None:
+    await with_own_browser_max(town, 1)
+    await town.come(Guest("ann", inviter="", user=INVITER, **HOME))
+    await town.come(Guest("brother", **HOME))
+    assert (await town.judge()).verdicts == {Verdict.VALID: 1}
+    town.now_ms += 2 * DAY_MS
+    await town.come(Guest("window-1", **HOME), Guest("window-2", **HOME))
+    assert (await town.judge()).verdicts == {Verdict.SELF_INVITE: 2}
+
+
+async def test_who_tells_no_network_or_browser_is_not_taken_for_the_inviter(town: Town) -> None:
+    nowhere: dict[str, Any] = {"net": "", "agent": ""}
+    await town.come(Guest("ann", inviter="", user=INVITER, **nowhere))
+    await town.come(Guest("bob", **nowhere))
+    assert (await town.judge()).verdicts == {Verdict.VALID: 1}
+
+
 async def test_arrivals_of_one_network_further_apart_than_the_window_count(town: Town) -> None:
     for number in range(5):
         await town.come(Guest(f"r{number}", net="198.51.100.0/24", agent=f"a{number}"))
@@ -216,6 +266,25 @@ async def test_a_ladder_with_its_own_thresholds_judges_by_them(database: Databas
     await town.furnish(replace(LADDER, thresholds=quick))
     await town.come(Guest("bob", stay_ms=6_000, acts_after_ms=None))
     assert (await town.judge(after_ms=0)).verdicts == {Verdict.VALID: 1}
+
+
+async def test_where_only_members_count_guests_do_not_until_they_sign_in(
+    database: Database,
+) -> None:
+    town = Town(database)
+    rules = replace(LADDER.thresholds, member_only=True)
+    await town.furnish(replace(LADDER, thresholds=rules))
+    signs_in = Guest("bob", user="guest-abc").pieces(town.now_ms)
+    signs_in[-1] = replace(signs_in[-1], user="bob", guest=False)
+    await town.write(signs_in)
+    await town.come(Guest("nobody"), Guest("guest", user="guest-xyz"), Guest("eve", user="eve"))
+    await town.judge()
+    assert await town.verdicts() == {
+        "bob": Verdict.VALID,
+        "nobody": Verdict.NOT_MEMBER,
+        "guest": Verdict.NOT_MEMBER,
+        "eve": Verdict.VALID,
+    }
 
 
 async def test_arrivals_are_judged_once_by_keepers_at_the_same_time(town: Town) -> None:

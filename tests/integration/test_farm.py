@@ -45,13 +45,14 @@ def net(number: int) -> str:
 
 
 class Farm:
-    """Twelve kinds of farmers, each with an inviter of its own who wants the rewards."""
+    """Thirteen kinds of farmers, each with an inviter of its own who wants the rewards."""
 
     def __init__(self, fake: int, real: int) -> None:
         self._fake, self._real = fake, real
         self._nets = 10_000
         self.kinds = {
             "self-invites": (self.self_invites, {Verdict.SELF_INVITE}),
+            "private windows at home": (self.windows, {Verdict.SELF_INVITE}),
             "repeats of counted people": (self.repeats, {Verdict.REPEAT}),
             "hidden pages": (self.hidden, {Verdict.TOO_SHORT}),
             "fast clocks": (self.fast, {Verdict.IMPOSSIBLE_SPEED}),
@@ -72,6 +73,11 @@ class Farm:
     def self_invites(self, n: int) -> Guest:
         own = {"user": "farm-self"} if n % 2 else {"device": "d-farm-self"}
         return Guest(f"self-{n}", inviter="farm-self", net=self.own_net(), **own)  # type: ignore[arg-type]
+
+    def windows(self, n: int) -> Guest:
+        """Two for each inviter: no more than the bounds of network and browser let count."""
+        home = at_home(n // 2)
+        return Guest(f"window-{n}", home.user, net=home.net, agent=home.agent)
 
     def repeats(self, n: int) -> Guest:
         real = real_guest(n % self._real, self._real)
@@ -143,12 +149,20 @@ def real_guest(n: int, of: int) -> Guest:
     )
 
 
+def at_home(n: int) -> Guest:
+    """An inviter's own visit, from where the private windows are opened later."""
+    user = f"farm-window-{n}"
+    return Guest(f"before-{user}", inviter="", user=user, net=net(5_000 + n), agent="at home")
+
+
 def visited_before(each: int) -> Iterator[Coming]:
-    """Old customers, who came by themselves before; and the self-inviter on its own device."""
+    """Old customers, who came by themselves before; and self-inviters, each in the own browser."""
     for n in range(each):
         user, device = f"old-{n}" if n % 2 else "", f"d-old-{n}"
         yield NOW_MS + n, Guest(f"before-{n}", inviter="", user=user, device=device, net=net(n))
     yield NOW_MS, Guest("before-self", inviter="", user="farm-self", device="d-farm-self")
+    for n in range(-(-each // 2)):
+        yield NOW_MS + n, at_home(n)
 
 
 def in_order(coming: Iterable[Coming]) -> list[Piece]:

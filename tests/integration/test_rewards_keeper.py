@@ -104,7 +104,7 @@ async def test_people_are_told_of_rewards_and_progress_and_rooms_of_the_ranking(
     await until_idle(keeper)
     assert wire.told("ann") == ["reward", "share.progress"]
     progress = wire.sent[1]["data"]
-    assert (progress["valid"], progress["refused"]) == (3, {"impossible_speed": 1})
+    assert (progress["valid"], progress["refused"]) == (3, 1)
     assert [one["tier"] for one in progress["granted"]] == [1]
     assert "policy" not in progress  # it is that of each browser
     assert wire.sent[2]["kind"] == "pulse"

@@ -47,7 +47,12 @@ TIERS = [
     {"needs": 6, "kind": "red_packet", "title": "Packet", "stock": 6, "pool_minor": 5_003},
     {"needs": 9, "kind": "voucher", "title": "Mug", "stock": 2, "cost_minor": 5_900},
 ]
-THRESHOLDS = {"stay_ms": STAY_MS, "settle_ms": 1_500, "first_action_after_ms": 0}
+THRESHOLDS = {
+    "stay_ms": STAY_MS,
+    "settle_ms": 1_500,
+    "first_action_after_ms": 0,
+    "own_browser_max": 1_000,  # everybody has one browser here
+}
 
 
 class SharingStage:

@@ -9,10 +9,11 @@ import pytest
 
 from rooms.sharing.arrivals import Facts, Thresholds, Verdict, judge, qualifies
 
-THRESHOLDS = Thresholds()
+THRESHOLDS = Thresholds(member_only=True)  # otherwise nobody is refused for being a guest
 GENUINE = Facts(
     counts=True,
     own=False,
+    own_browser=False,
     banned=False,
     person_known=False,
     device_known=False,
@@ -25,6 +26,7 @@ GENUINE = Facts(
     agent_arrivals=1,
     visible_ms=60_000,
     actions=1,
+    member=True,
     qualified_at_ms=1_060_000,
     ends_at_ms=2_000_000,
 )
@@ -42,12 +44,17 @@ REFUSALS: dict[Verdict, dict[str, Any]] = {
     Verdict.AGENT_CLUSTER: {"agent_arrivals": 3},
     Verdict.TOO_SHORT: {"visible_ms": 59_999, "qualified_at_ms": None},
     Verdict.NO_ACTION: {"actions": 0, "first_action_at_ms": None, "qualified_at_ms": None},
+    Verdict.NOT_MEMBER: {"member": False},
     Verdict.LADDER_OVER: {"qualified_at_ms": 2_000_000},
 }
 
 
 def test_somebody_new_who_stayed_and_acted_counts() -> None:
     assert judge(GENUINE, THRESHOLDS) is Verdict.VALID
+
+
+def test_a_guest_counts_unless_the_ladder_wants_members() -> None:
+    assert judge(replace(GENUINE, member=False), Thresholds()) is Verdict.VALID
 
 
 @pytest.mark.parametrize("verdict", REFUSALS, ids=str)
@@ -84,6 +91,23 @@ def test_of_several_reasons_the_first_in_the_order_is_given(verdict: Verdict) ->
 )
 def test_at_a_bound_it_still_counts(facts: dict[str, Any], verdict: Verdict) -> None:
     assert judge(replace(GENUINE, **facts), THRESHOLDS) is verdict
+
+
+@pytest.mark.parametrize(
+    ("most", "agent_arrivals", "verdict"),
+    [
+        (0, 0, Verdict.VALID),  # nobody has qualified with such a browser
+        (0, 1, Verdict.SELF_INVITE),
+        (1, 1, Verdict.VALID),
+        (1, 2, Verdict.SELF_INVITE),
+        (5, 3, Verdict.AGENT_CLUSTER),  # the other bound stands
+    ],
+)
+def test_browsers_like_the_inviters_own_count_as_often_as_the_ladder_says(
+    most: int, agent_arrivals: int, verdict: Verdict
+) -> None:
+    facts = replace(GENUINE, own_browser=True, agent_arrivals=agent_arrivals)
+    assert judge(facts, Thresholds(own_browser_max=most)) is verdict
 
 
 def test_a_ladder_may_have_thresholds_of_its_own() -> None:

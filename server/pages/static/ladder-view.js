@@ -1,4 +1,4 @@
-/** How far somebody has come on the ladder: valid arrivals, steps, and who did not count and why. */
+/** How far somebody has come on the ladder: valid arrivals, steps, and how many did not count. */
 
 import { button, icon, make } from './dom.js';
 import { formatCount, formatMoment } from './format.js';
@@ -36,20 +36,15 @@ export class LadderView {
       make('p', { class: 'soft', text: over ? t('ladder.over') : t('ladder.until', { time: formatMoment(ladder.ends_at_ms, language) }) }),
       make('ol', { class: 'tiers', 'aria-label': t('ladder.tiers') }, ...progress.tiers.map((tier) => tierRow(tier, progress))),
       ...this.#counts(progress),
-      make('p', { class: 'soft', text: t('ladder.rule', { seconds: ladder.stay_s }) }),
+      make('p', { class: 'soft', text: t(ladder.member_only ? 'ladder.rule.member' : 'ladder.rule', { seconds: ladder.stay_s }) }),
       ...(over ? [] : [share]),
     );
   }
 
   #counts({ pending, refused }) {
-    const reasons = Object.entries(refused ?? {}).filter(([, n]) => n > 0);
-    const sum = reasons.reduce((all, [, n]) => all + n, 0);
     const parts = [];
     if (pending > 0) parts.push(make('p', { class: 'pending-line' }, icon('clock'), make('span', { text: t('ladder.pending', { n: pending }) })));
-    if (sum > 0) {
-      const rows = reasons.map(([why, n]) => make('li', {}, make('span', { text: t(`ladder.why.${why}`) }), make('span', { class: 'tabular', text: n })));
-      parts.push(make('details', { class: 'refused unfold' }, make('summary', { text: t('ladder.refused', { n: sum }) }), make('ul', {}, ...rows)));
-    }
+    if (refused > 0) parts.push(make('details', { class: 'refused unfold' }, make('summary', { text: t('ladder.refused', { n: refused }) }), make('p', { class: 'soft', text: t('ladder.refused.text') })));
     return parts;
   }
 }

@@ -116,11 +116,21 @@ const RULES = [
   ['persons_per_device_max', 1, 1, 1],
   ['arrivals_per_net_max', 1, 3, 1],
   ['arrivals_per_agent_max', 1, 2, 1],
+  ['own_browser_max', 1, 0, 0],
   ['cluster_window_ms', HOUR_MS, 24, 1],
 ];
 
 /** Fields of the rules; `read()` of one that nobody touched gives exactly what it was. */
-function ruleFields(thresholds) {
+const ruleFields = (thresholds) => [...numberRules(thresholds), memberRule(thresholds)];
+
+function memberRule({ member_only: was = false }) {
+  const options = ['no', 'yes'].map((each) => [each, t(`merchant.counted.${each}`)]);
+  const field = selectField({ name: 'member_only', label: t('merchant.rule.member_only'), value: was ? 'yes' : 'no', options });
+  field.root.dataset.field = 'thresholds.member_only';
+  return { name: 'member_only', root: field.root, read: () => field.read() === 'yes' };
+}
+
+function numberRules(thresholds) {
   return RULES.map(([name, size, usual, least]) => {
     const was = thresholds[name] ?? usual * size;
     const shown = String(Math.max(least, Math.round(was / size)));

@@ -129,4 +129,6 @@ const ruleFacts = (rules) =>
     [t('merchant.rule.persons_per_device_max'), units(rules.persons_per_device_max)],
     [t('merchant.rule.arrivals_per_net_max'), units(rules.arrivals_per_net_max)],
     [t('merchant.rule.arrivals_per_agent_max'), units(rules.arrivals_per_agent_max)],
+    [t('merchant.rule.own_browser_max'), units(rules.own_browser_max)],
+    [t('merchant.rule.member_only'), t(`merchant.counted.${rules.member_only ? 'yes' : 'no'}`)],
   ]);

@@ -24,6 +24,7 @@ export const VERDICTS = [
   'agent_cluster',
   'too_short',
   'no_action',
+  'not_member',
   'ladder_over',
 ];
 

@@ -126,8 +126,10 @@ def _make_visits() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_visits"),
     )
     op.create_index("ix_visits_room_id_entered_at_ms_id", "visits", _PAGE)
-    for column in ("entered_at_ms", "device", "user_id", "person", "inviter"):
+    for column in ("entered_at_ms", "device", "inviter"):
         op.create_index(f"ix_visits_{column}", "visits", [column])
+    for who in ("user_id", "person"):
+        op.create_index(f"ix_visits_{who}_net_agent", "visits", [who, "net", "agent"])
 
 
 _PAGE = ["room_id", "entered_at_ms", "id"]
