@@ -61,6 +61,7 @@ from server.sales.rpc_orders import Orders, Steerings
 from server.settings import Limits, Settings
 from server.sharing.coupons import Coupons
 from server.sharing.earnings import Earnings
+from server.sharing.labels import Labels
 from server.sharing.link_desk import open_link_desk
 from server.sharing.reward_desk import open_reward_desk
 from server.sharing.rpc_rewards import Rewards
@@ -179,7 +180,8 @@ async def open_worker(
         Rewards(rewards),
     )
     procedures = [watched(table.procedures(), visits.saw) for table in tables]
-    tracking = Visits(visits, link_desk.links, limits).procedures()
+    labels = Labels(link_desk.policies, limits.campaigns_new_per_day_max, now_ms)
+    tracking = Visits(visits, link_desk.links, limits, labels).procedures()
     gateway.handle(Procedures(*procedures, tracking).handlers())
     feed = rooms.feed = sales.feed = open_feed(listener, control, sales, rooms, limits)
     tasks = [

@@ -122,6 +122,7 @@ class Limits:
     visit_beat_gap_ms: int = 20_000
     visit_idle_s: int = 600
     visit_retention_days: int = 90
+    campaigns_new_per_day_max: int = 200
     links_per_user_max: int = 200
     links_remembered_max: int = 10_000
     inviter_protected_days: int = 30

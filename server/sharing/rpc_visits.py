@@ -55,11 +55,11 @@ class FindLink(Protocol):
 class Visits:
     """Answers `visit.track`."""
 
-    def __init__(self, desk: VisitDesk, links: FindLink, limits: Limits) -> None:
+    def __init__(self, desk: VisitDesk, links: FindLink, limits: Limits, labels: Labels) -> None:
         self._desk = desk
         self._links = links
         self._events_max = limits.visit_events_max
-        self._labels = Labels()
+        self._labels = labels
         self._rate = Rate(EVENTS_PER_S, EVENTS_BURST)
 
     def procedures(self) -> dict[str, Rpc]:
