@@ -129,10 +129,10 @@ def test_arrivals_tell_why_they_count_the_ranking_is_a_file_and_a_gift_is_handed
     page.get_by_role("link", name="到访", exact=True).click()
     bars = page.locator(".bars li")
     expect(bars.filter(has_text="有效")).to_contain_text("2")
-    expect(bars.filter(has_text="邀请的是自己")).to_contain_text("1")
+    expect(bars.filter(has_text="邀请人本人")).to_contain_text("1")
     choose(person, "verdict", "self_invite")
     expect(page.locator(".table tbody tr")).to_have_count(1)
-    expect(page.locator(".table tbody tr .state")).to_have_text("邀请的是自己")
+    expect(page.locator(".table tbody tr .state")).to_have_text("邀请人本人，或与其浏览器相同")
 
     page.get_by_role("link", name="排行榜").click()
     expect(page.locator(".table tbody tr")).to_have_count(1)

@@ -65,6 +65,8 @@ class Farm:
             "known visitors": (self.known, {Verdict.NOT_NEW_PERSON, Verdict.NOT_NEW_DEVICE}),
             "instant actions": (self.instant, {Verdict.IMPOSSIBLE_SPEED}),
         }
+        # Whole pairs and threes, so that nobody of a group is left alone.
+        self.each = -(-fake // (6 * len(self.kinds))) * 6
 
     def own_net(self) -> str:
         self._nets += 1
@@ -122,14 +124,13 @@ class Farm:
 
     def coming(self) -> Iterator[tuple[str, Coming]]:
         """Everybody, each kind in bursts of forty a second, all kinds over the same two hours."""
-        each = -(-self._fake // len(self.kinds))
         made = 0
         for kind, (make, _) in self.kinds.items():
-            for n in range(min(each, self._fake - made)):
+            for n in range(min(self.each, self._fake - made)):
                 burst = n // 120
                 starts_ms = NOW_MS + 20 * MINUTE_MS + burst * 10 * MINUTE_MS + n % 120 * 25
                 yield kind, (starts_ms, make(n))
-            made += each
+            made += self.each
 
 
 def real_guest(n: int, of: int) -> Guest:
@@ -258,7 +259,7 @@ async def test_a_farm_of_ten_thousand_is_granted_nothing_and_every_real_arrival_
     # A repetition comes after the one it repeats has counted.
     late = "repeats of counted people"
     comings = [(at_ms + HOURS_MS * (kind == late), guest) for kind, (at_ms, guest) in fakes]
-    pieces = in_order([*visited_before(-(-fake // len(farm.kinds))), *comings, *reals])
+    pieces = in_order([*visited_before(farm.each), *comings, *reals])
     began_s = time.monotonic()
     judged = await play(town, pieces)
     spent_s = time.monotonic() - began_s
