@@ -41,7 +41,7 @@ from server.replies import (
     too_many_requests,
 )
 from server.settings import Limits
-from server.sharing.open_visit import NOWHERE, Origin, forget_visit
+from server.sharing.open_visit import NOWHERE, Origin, forget_visits
 from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 from server.viewer import Viewer
 from server.wheel import Wheel
@@ -84,7 +84,7 @@ class Gateway:
         )
         self.viewers: set[Viewer] = set()
         self.counts, self.draining = Counts(), False
-        self.visit_ends: Callable[[Viewer], None] = forget_visit
+        self.visit_ends: Callable[[Viewer], None] = forget_visits
         self._tokens, self._insecure, self._now_ms = tokens, insecure, now_ms
         self._users: dict[UserId, set[Viewer]] = {}
         self._rate = Rate(limits.commands_per_s, limits.commands_burst)

@@ -21,7 +21,7 @@ from rooms.model import GUEST, Identity, UserId
 from server.codec import Codec, Command
 from server.codec.wire_frames import codec_of, ping_frame, text_frame
 from server.replies import Close, Closing
-from server.sharing.open_visit import NOWHERE, OpenVisit, Origin
+from server.sharing.open_visit import NOWHERE, OpenVisits, Origin
 from server.whole_frames import ends_with_a_frame, whole_text
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Viewer(asyncio.Protocol):
         "subscription_expiry_s",
         "transport",
         "user_id",
-        "visit",
+        "visits",
     )
 
     def __init__(
@@ -93,7 +93,7 @@ class Viewer(asyncio.Protocol):
         self.errors_due_s = 0.0
         self.slot = -1
         self.origin = origin
-        self.visit: OpenVisit | None = None
+        self.visits = OpenVisits()
         self.soon: list[bytes] | None = None  # messages that wait for others, for a moment
 
     @property

@@ -91,7 +91,7 @@ class Orders:
             name=viewer.identity.name,
             request_id=request.request_id,
             waitlist=request.waitlist,
-            visit=viewer.visit,
+            visit=viewer.visits.of(opened.terms.room),
         )
 
     async def _quote(self, viewer: Viewer, request: ask.OrderQuote) -> Result:
@@ -115,7 +115,7 @@ class Orders:
             lines=lines,
             request_id=request.request_id,
             waitlist=request.waitlist,
-            note=note_of(viewer.visit, None),
+            note=note_of(viewer.visits.of(room.room_id), None),
         )
 
     async def _room(self, room_id: str) -> LiveRoom:

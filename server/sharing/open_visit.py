@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from rooms.sharing.sources import Source
@@ -34,8 +34,19 @@ class OpenVisit:
     user: str = ""
     is_stored: bool = False  # a piece with its source is in the store
     likes: int = 0  # seen and not told yet
-    number: int = 1  # of those that this connection has opened
+
+
+@dataclass(slots=True)
+class OpenVisits:
+    """The visits of one connection, at most one in each room."""
+
+    by_room: dict[str, OpenVisit] = field(default_factory=dict)
+    opened: int = 0  # ever, on this connection
     events_due_s: float = 0.0  # of the connection's rate
+
+    def of(self, room_id: str) -> OpenVisit | None:
+        """The visit to a room; None: nothing was told of one."""
+        return self.by_room.get(room_id)
 
 
 class Saw(Protocol):
@@ -51,6 +62,6 @@ def nobody_looks(viewer: Viewer, room_id: str, seen: Seen, **facts: Fact) -> Non
     """A `Saw` that does nothing."""
 
 
-def forget_visit(viewer: Viewer) -> None:
-    """What ends a visit where nobody keeps a record of them."""
-    viewer.visit = None
+def forget_visits(viewer: Viewer) -> None:
+    """What ends visits where nobody keeps a record of them."""
+    viewer.visits.by_room.clear()

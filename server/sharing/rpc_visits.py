@@ -72,8 +72,8 @@ class Visits:
         room = joined(viewer, request.room)
         visit_id = request.visit or _unnamed(viewer, room)
         entered = next((event for event in events if event.t == Told.ENTER), None)
-        visit = viewer.visit
-        is_open = visit is not None and visit.id == visit_id and visit.room == room.room_id
+        visit = viewer.visits.of(room.room_id)
+        is_open = visit is not None and visit.id == visit_id
         if entered is not None and "share" in entered.facts and not (is_open and _knows(visit)):
             return self._track_later(viewer, room, visit_id, request, events, entered)
         if not is_open:
@@ -97,8 +97,8 @@ class Visits:
             source = link.source
         else:
             source = self._said(room, entered)
-        visit = viewer.visit
-        if visit is not None and visit.id == visit_id and visit.room == room.room_id:
+        visit = viewer.visits.of(room.room_id)
+        if visit is not None and visit.id == visit_id:
             visit.source = source
         else:
             self._open(viewer, room, visit_id, request.device or "", source)
@@ -111,13 +111,9 @@ class Visits:
     def _open(
         self, viewer: Viewer, room: LiveRoom, visit_id: str, device: str, source: Source
     ) -> None:
-        before = viewer.visit
-        number = 1 if before is None else before.number + 1
-        if number > VISITS_PER_CONNECTION_MAX:
+        if viewer.visits.opened >= VISITS_PER_CONNECTION_MAX:
             raise too_fast(TRY_AGAIN_MS)
-        visit = self._desk.open(viewer, room, visit_id, device, source)
-        visit.number = number
-        visit.events_due_s = 0.0 if before is None else before.events_due_s
+        self._desk.open(viewer, room, visit_id, device, source)
 
     def _said(self, room: LiveRoom, entered: Event | None) -> Source:
         """Where the page says that it comes from; nobody has signed that."""
@@ -130,12 +126,11 @@ class Visits:
     def _put(
         self, viewer: Viewer, room: LiveRoom, request: VisitTrack, events: tuple[Event, ...]
     ) -> asyncio.Future[None]:
-        visit = viewer.visit
-        assert visit is not None
-        taken = self._rate.take(visit.events_due_s, len(events))
+        visits = viewer.visits
+        taken = self._rate.take(visits.events_due_s, len(events))
         if taken.wait_ms:
             raise too_fast(taken.wait_ms)
-        visit.events_due_s = taken.due_s
+        visits.events_due_s = taken.due_s
         key = self._desk.key_of(viewer) if request.seq is None else f"p{request.seq}"
         try:
             return self._desk.told(viewer, room, key, events)

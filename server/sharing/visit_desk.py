@@ -46,7 +46,7 @@ class VisitCounts:
 
 
 class VisitDesk:
-    """One per worker. Open visits are on their viewers (`viewer.visit`)."""
+    """One per worker. Open visits are on their viewers (`viewer.visits`)."""
 
     def __init__(self, log: VisitLog, limits: Limits, now_ms: Callable[[], int]) -> None:
         self._log = log
@@ -71,26 +71,30 @@ class VisitDesk:
     def open(
         self, viewer: Viewer, room: LiveRoom, visit_id: str, device: str, source: Source
     ) -> OpenVisit:
-        """Begin or take up a visit on this connection; one that was open on it has ended."""
-        self.gone(viewer)
-        viewer.visit = OpenVisit(
+        """Begin or take up a visit on this connection; one that it had to the room has ended."""
+        before = viewer.visits.of(room.room_id)
+        if before is not None:
+            self._ends(viewer, before)
+        visit = OpenVisit(
             id=visit_id,
             room=room.room_id,
             source=source,
             device=device,
             user=viewer.user_id,
         )
-        return viewer.visit
+        viewer.visits.by_room[room.room_id] = visit
+        viewer.visits.opened += 1
+        return visit
 
     def told(
         self, viewer: Viewer, room: LiveRoom, key: str, events: tuple[Event, ...]
     ) -> asyncio.Future[None]:
-        """Put what the page told of the open visit into the log; the future says that it is there.
+        """Put what the page told of its visit to the room into the log; the future says that it
+        is there. Needs an open visit.
 
         It raises `SaleStoreUnavailable` or `Overloaded`; at the bound this call raises `SaleBusy`.
         """
-        visit = viewer.visit
-        assert visit is not None
+        visit = viewer.visits.by_room[room.room_id]
         stored = self._batcher.put(self._piece(viewer, visit, room, key, events))
         if not visit.is_stored:
             stored.add_done_callback(lambda done: _note_stored(visit, done))
@@ -104,8 +108,8 @@ class VisitDesk:
 
     def saw(self, viewer: Viewer, room_id: str, seen: Seen, **facts: Fact) -> None:
         """`open_visit.Saw`: a fact `id`, `order` or `link` makes it count once per visit."""
-        visit = viewer.visit
-        if visit is None or visit.room != room_id:
+        visit = viewer.visits.of(room_id)
+        if visit is None:
             return
         if seen is Seen.LIKE:
             visit.likes += int(facts.get("n", 1))
@@ -119,11 +123,13 @@ class VisitDesk:
         self._tell(viewer, visit, key, (Event(seen, self._now_ms(), facts),))
 
     def gone(self, viewer: Viewer) -> None:
-        """The connection ends, or goes on with another visit."""
-        visit, viewer.visit = viewer.visit, None
-        if visit is None:
-            return
+        """The connection ends."""
         self._liking.pop(viewer.client_id, None)
+        for visit in viewer.visits.by_room.values():
+            self._ends(viewer, visit)
+        viewer.visits.by_room.clear()
+
+    def _ends(self, viewer: Viewer, visit: OpenVisit) -> None:
         now_ms = self._now_ms()
         self._tell(viewer, visit, None, (*_likes(visit, now_ms), Event(Seen.GONE, now_ms)))
 
@@ -132,8 +138,8 @@ class VisitDesk:
         liking, self._liking = self._liking, {}
         now_ms = self._now_ms()
         for viewer in liking.values():
-            if viewer.visit is not None:
-                self._tell(viewer, viewer.visit, None, _likes(viewer.visit, now_ms))
+            for visit in viewer.visits.by_room.values():
+                self._tell(viewer, visit, None, _likes(visit, now_ms))
 
     def _tell(
         self, viewer: Viewer, visit: OpenVisit, key: str | None, events: tuple[Event, ...]

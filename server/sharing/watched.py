@@ -30,7 +30,7 @@ def watched(procedures: Mapping[str, Rpc], saw: Saw) -> dict[str, Rpc]:
 def _noting(procedure: Procedure, note: Note, saw: Saw) -> Procedure:
     def answer(viewer: Viewer, request: Any) -> Result | Decided | Awaitable[Result]:
         answered = procedure(viewer, request)
-        if viewer.visit is None:
+        if not viewer.visits.by_room:
             return answered
         if isinstance(answered, Decided):
             decided = answered

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,26 @@ async def settled(stage: Stage, visit: str, *kinds: str) -> dict[str, Any]:
 
     await wait_until(is_there, 15, f"{kinds} of {visit}")
     return found
+
+
+async def steps_of(stage: Stage, visit: str, count: int) -> list[dict[str, Any]]:
+    """The steps of a visit, once there are so many."""
+    found: dict[str, Any] = {}
+
+    async def are_there() -> bool:
+        with suppress(OSError):
+            found.update(await call(stage, f"/api/v1/visits/{visit}"))
+        return len(found.get("steps", ())) >= count
+
+    await wait_until(are_there, 15, f"{count} steps of {visit}")
+    steps: list[dict[str, Any]] = found["steps"]
+    return steps
+
+
+async def source_of(stage: Stage, placed: dict[str, Any]) -> Any:
+    """Where an order came from, as the ledger has it."""
+    found = await call(stage, f"/api/v1/orders/{placed['order']['id']}")
+    return found.get("source")
 
 
 async def test_a_visit_comes_back_step_by_step_with_what_the_server_saw(
@@ -241,6 +262,39 @@ async def test_a_connection_does_not_open_visits_without_end(stage: Stage) -> No
             await Page(stage, client, f"visit-{stage.room}-{number:010}").tell(1, "enter")
         with Denied(429):
             await Page(stage, client, f"visit-{stage.room}-and-one-more").tell(1, "enter")
+
+
+async def test_a_connection_tells_of_its_rooms_in_turn(stage: Stage) -> None:
+    worker, aside = stage.estate.workers[0], f"{stage.room}-aside"
+    await asyncio.to_thread(worker.call, "POST", "/api/v1/rooms", {"id": aside, "title": "Aside"})
+    async with await stage.entered("guest-1") as client:
+        await client.subscribe(f"room:{aside}")
+        here = Page(stage, client)
+        there = Page(replace(stage, room=aside), client, f"visit-{aside:-<20}")
+        for seq in range(1, 13):
+            await here.tell(seq, "beat")
+            await there.tell(seq, "beat")
+        for page in (here, there):
+            assert "gone" not in [step["t"] for step in await steps_of(stage, page.visit, 12)]
+    for page in (here, there):
+        assert (await settled(stage, page.visit, "gone"))["steps"][-1]["t"] == "gone"
+
+
+async def test_an_order_has_no_source_of_a_visit_to_another_room(
+    ledger: LedgerApp, stage: Stage
+) -> None:
+    worker, aside = stage.estate.workers[0], f"{stage.room}-aside"
+    await stage.open_sale(tea=10)
+    await asyncio.to_thread(worker.call, "POST", "/api/v1/rooms", {"id": aside, "title": "Aside"})
+    sent = {"t": "enter", "channel": "sms"}
+    async with await stage.entered("bob") as client:
+        await client.subscribe(f"room:{aside}")
+        await Page(replace(stage, room=aside), client, f"visit-{aside:-<20}").tell(1, sent)
+        placed = await client.rpc("order.place", stage.purchase())
+        assert await source_of(stage, placed) is None
+        await Page(stage, client).tell(1, sent | {"channel": "poster"})
+        placed = await client.rpc("order.place", stage.purchase())
+        assert (await source_of(stage, placed))["channel"] == "poster"
 
 
 async def test_nobody_fills_the_record_from_one_connection(stage: Stage) -> None:

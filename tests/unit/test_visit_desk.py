@@ -15,7 +15,7 @@ from rooms.sharing.sources import Source
 from rooms.sharing.visits import Event, Piece, Seen, Told
 from server.settings import Limits
 from server.sharing import visit_desk
-from server.sharing.open_visit import Origin
+from server.sharing.open_visit import OpenVisits, Origin
 from server.sharing.visit_desk import VisitDesk
 from server.sharing.visit_wire import parse_piece
 from server.viewer import Viewer
@@ -46,7 +46,7 @@ def room(pinned: bytes | None = None) -> Any:
 
 
 def viewer(here: Any, user: str = "guest-1") -> Viewer:
-    facts = {"client_id": "c" * 16, "user_id": user, "rooms": (here,), "visit": None}
+    facts = {"client_id": "c" * 16, "user_id": user, "rooms": (here,), "visits": OpenVisits()}
     origin = Origin("203.0.113.0/24", "aa", "wechat")
     return cast(Viewer, SimpleNamespace(**facts, origin=origin))
 
@@ -119,7 +119,7 @@ async def test_a_like_is_told_with_those_around_it(
         ("like", {"n": 2}),
         ("gone", {}),
     ]
-    assert one.visit is None
+    assert one.visits.by_room == {}
     await desk.close()
 
 
