@@ -25,7 +25,6 @@ from flash_sale.model import (
     Payment,
     PaymentOutcome,
     SaleId,
-    SaleState,
     SaleView,
     Steering,
 )
@@ -233,7 +232,7 @@ class SalesDesk:
 
         `on_sale` may hold back units of the allocation (absent skus: all of them). With
         `starts_at_ms` or a countdown it opens by itself. The same act again: the sale as it is.
-        404, 409 when another act armed it, 422.
+        404, 409 when another act armed it or this one asked for another countdown, 422.
         """
         self._check_countdown(countdown_seconds or 0)
         check_texts(reason=act.reason)
@@ -241,7 +240,7 @@ class SalesDesk:
             self._arming.arm(SaleId(sale_id), act, on_sale or {}, starts_at_ms)
         )
         await self.live.armed(SaleId(sale_id))
-        if countdown_seconds is not None and view.state is SaleState.ARMED:
+        if countdown_seconds is not None:  # done before, it has its answer from the store
             opening = replace(act, id=f"{act.id}.open")
             return await self.steer(
                 sale_id, Steering.OPEN, opening, countdown_seconds=countdown_seconds

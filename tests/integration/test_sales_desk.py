@@ -304,6 +304,32 @@ async def test_a_countdown_may_begin_with_the_arming(shop: Shop, one: Desk) -> N
         await one.desk.steer(SALE, Steering.OPEN, act(), countdown_seconds=3_601)
 
 
+async def test_arming_again_with_another_countdown_is_another_act(shop: Shop, one: Desk) -> None:
+    await shop.draft(SALE, {"tea": 5})
+    once = act()
+    first = await one.desk.arm(SALE, once, countdown_seconds=30)
+    again = await one.desk.arm(SALE, once, countdown_seconds=30)
+    assert again["starts_at_ms"] == first["starts_at_ms"]
+    with refused(409, "request_id"):
+        await one.desk.arm(SALE, once, countdown_seconds=31)
+    await one.desk.steer(SALE, Steering.OPEN, act())
+    opened = await one.desk.arm(SALE, once, countdown_seconds=30)
+    assert (opened["state"], opened["version"]) == ("open", again["version"] + 1)
+    with refused(409, "request_id"):
+        await one.desk.arm(SALE, once, countdown_seconds=31)
+
+
+async def test_a_countdown_that_an_arming_never_had_is_not_begun_later(
+    shop: Shop, one: Desk
+) -> None:
+    await shop.draft(SALE, {"tea": 5})
+    once = act()
+    await one.desk.arm(SALE, once)
+    await one.desk.steer(SALE, Steering.OPEN, act())
+    with refused(409, "open"):
+        await one.desk.arm(SALE, once, countdown_seconds=30)
+
+
 async def test_a_host_restocks_within_the_allocation_and_a_merchant_beyond_it(
     shop: Shop, one: Desk
 ) -> None:
