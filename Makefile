@@ -50,7 +50,7 @@ bench: setup-test ## the benchmarks: fan-out, memory, connects, orders and visit
 	$(BIN)/python -m loadtest.bench
 
 lock: ## choose the newest allowed versions anew and write requirements/*.lock (needs uv)
-	$(UV) pip compile --quiet --upgrade $(LOCK_OPTIONS) --group build -o requirements/run.lock pyproject.toml
+	$(UV) pip compile --quiet --upgrade $(LOCK_OPTIONS) --group build --extra loadtest -o requirements/run.lock pyproject.toml
 	$(UV) pip compile --quiet --upgrade $(LOCK_OPTIONS) --group build --group test --extra loadtest \
 	  -c requirements/run.lock -o requirements/test.lock pyproject.toml
 LOCK_OPTIONS := --no-config --universal --python-version 3.11 --generate-hashes \
