@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -186,7 +186,15 @@ def read_lines(directory: Path, pattern: str, kind: type[Record]) -> Iterator[Re
     for path in sorted(directory.glob(pattern)):
         with path.open(encoding="utf-8") as file:
             for line in file:
-                yield kind(**_tuples(kind, json.loads(line)))
+                yield record_of(kind, line)
+
+
+def record_of(kind: type[Record], line: str) -> Record:
+    """One line of a `.jsonl` file. Raises `ValueError` if it is not a whole record of its kind."""
+    try:
+        return kind(**_tuples(kind, json.loads(line)))
+    except TypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> None:
@@ -204,9 +212,18 @@ def read_samples(directory: Path) -> Iterator[Sample]:
     for path in sorted(directory.glob("samples-*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                for name in ("intended_us", "late_us", "took_us"):
-                    row[name] = int(row[name])
-                yield Sample(**row)  # type: ignore[arg-type]
+                yield sample_of(row)
+
+
+def sample_of(row: Mapping[str, Any]) -> Sample:
+    """One row of a file of samples. Raises `ValueError` if it is not whole."""
+    if None in row.values():
+        raise ValueError("the row is cut off")
+    try:
+        numbers = {name: int(row[name]) for name in ("intended_us", "late_us", "took_us")}
+        return Sample(**{**row, **numbers})
+    except (KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _tuples(kind: type, value: dict[str, Any]) -> dict[str, Any]:
