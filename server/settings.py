@@ -155,6 +155,9 @@ class Limits:
     guests_per_address_per_min: int = 30
     broadcast_channels_max: int = 100
     token_ttl_s_max: int = 31_536_000
+    # rehearsals
+    rehearsal_open_within_s: int = 60
+    rehearsal_spare_percent: int = 10
     # storage
     database_threads_max: int = 4
     database_within_s: int = 10
@@ -192,6 +195,10 @@ class Settings:
     share_secret: str = ""  # signs share codes; absent: a key made from the token secret
     public_url: str = ""  # where people open the pages; absent: where they are just now
     channel_policies_file: Path | None = None
+    rehearsal_redis_url: str | None = None  # absent: embedded, where the shop's is
+    rehearsal_database_url: str | None = None  # absent: SQLite, where the shop's is
+    rehearsal_drills: bool = False
+    rehearsal: str = ""  # the run whose shadow shop this is; no variable: the server sets it
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -225,6 +232,11 @@ class Settings:
             raise BadSetting(
                 "ONAIR_PULSE_SKIP_BYTES", "must be below ONAIR_VIEWER_BUFFER_BYTES_MAX"
             )
+        for name in ("redis_url", "database_url"):
+            given = getattr(self, f"rehearsal_{name}")
+            if given is not None and given == getattr(self, name):
+                variable = f"ONAIR_{name.upper()}"
+                raise BadSetting(f"ONAIR_REHEARSAL_{name.upper()}", f"must differ from {variable}")
 
     def check_secrets(self) -> None:
         """Raise `BadSetting` unless both secrets are set and strong enough to serve with."""
@@ -248,6 +260,12 @@ class Settings:
             raise BadSetting("ONAIR_PAYMENT_SECRET", "is weak: give at least 32 bytes")
 
     @property
+    def webhook_secret(self) -> str:
+        """What signs the messages of the payment provider; empty: none are believed."""
+        takes_them = self.payment_provider == "webhook" or self.rehearsal
+        return self.payment_secret if takes_them else ""
+
+    @property
     def viewers_max(self) -> int:
         """How many connections one worker takes: the setting, or what open files allow."""
         soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -261,6 +279,7 @@ _MOST = {
     "skus_per_sale_max": 1_000,
     "request_id_chars_max": 255,
     "coupons_per_order_max": 8,
+    "rehearsal_spare_percent": 100,
 }
 
 
@@ -322,4 +341,7 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "share_secret": read.text,
     "public_url": read.site,
     "channel_policies_file": read.path,
+    "rehearsal_redis_url": read.url(*REDIS_SCHEMES),
+    "rehearsal_database_url": read.url(*DATABASE_SCHEMES),
+    "rehearsal_drills": read.yes_or_no,
 }

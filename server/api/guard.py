@@ -135,12 +135,11 @@ def _anybody(_request: Request, _services: Services) -> None:
 
 def _check_signature(request: Request, services: Services, body: bytes) -> None:
     settings = services.settings
-    secret = settings.payment_secret if settings.payment_provider == "webhook" else ""
     now_s = services.now_ms() / 1000
     tolerance_s = settings.limits.webhook_tolerance_s
     header = request.headers.get(signature.HEADER, "")
     try:
-        signature.verify(secret, header, body, now_s, tolerance_s)
+        signature.verify(settings.webhook_secret, header, body, now_s, tolerance_s)
     except signature.BadSignature as error:
         raise Refused(401, str(error)) from error
 
