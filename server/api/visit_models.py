@@ -124,7 +124,10 @@ class VisitOrder(BaseModel):
 class VisitDetail(VisitBody):
     steps: list[StepBody] = Field(description="In the order in which they were stored.")
     placed: list[VisitOrder] = Field(
-        description="Orders placed in this visit, as far as the ledger has them."
+        description="Orders placed in these steps, as far as the ledger has them."
+    )
+    next: int | None = Field(
+        description="Send it as `after` for the steps behind; null at the end."
     )
 
 

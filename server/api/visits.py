@@ -27,7 +27,7 @@ from server.database.visit_store import VisitFilters, VisitStore
 
 COUNTERS_MAX = 10_000
 DAYS_AT_ONCE = 31
-ORDERS_SHOWN_MAX = 20
+AFTER_MAX = 2**53
 MS_MAX = 2**53
 
 routes = APIRouter(route_class=MerchantRoute, tags=["visits"])
@@ -54,6 +54,11 @@ class _Filter(_Place):
     link: str = Field("", max_length=64, description="Only by this link.")
     from_ms: int | None = Field(None, ge=0, le=MS_MAX, description="Begun then or later.")
     to_ms: int | None = Field(None, ge=0, le=MS_MAX, description="Begun before.")
+
+
+class _Steps(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    after: int = Field(0, ge=0, le=AFTER_MAX, description="`next` of the page before.")
 
 
 class _Days(BaseModel):
@@ -118,21 +123,27 @@ async def count_visits(
     "/api/v1/visits/{id}",
     summary="Get a visit step by step",
     operation_id="getVisit",
-    responses=documented(401, 403, 404, 503),
+    responses=documented(400, 401, 403, 404, 503),
     openapi_extra=described("查询一次访问的每一步", KEY_OR_MERCHANT),
 )
-async def get_visit(id: VisitIdInPath, caller: CallerHere, services: ServicesHere) -> VisitDetail:
+async def get_visit(
+    id: VisitIdInPath,
+    wanted: Annotated[_Steps, Query()],
+    caller: CallerHere,
+    services: ServicesHere,
+) -> VisitDetail:
     """One visit and everything that happened in it, in the order in which it was stored, with the
-    product that was being explained at each step, and the orders placed in it.
+    product that was being explained at each step, and the orders placed in it. A long one comes in
+    pages: up to 2,000 batches of steps, or 20 orders, at once.
     """
-    found = await _store(services).whole(id)
-    if found is None or not (caller.every_room or caller.manages(found[0].room)):
+    found = await _store(services).whole(id, wanted.after)
+    if found is None or not (caller.every_room or caller.manages(found.visit.room)):
         raise Refused(404, f"there is no visit {id!r}", "id")
-    visit, pieces = found
     return VisitDetail(
-        **VisitBody.of(visit).model_dump(),
-        steps=steps_of(pieces),
-        placed=await _orders(pieces, services),
+        **VisitBody.of(found.visit).model_dump(),
+        steps=steps_of(found.pieces),
+        placed=await _orders(found.pieces, services),
+        next=found.next,
     )
 
 
@@ -186,7 +197,7 @@ def _store(services: Services) -> VisitStore:
 async def _orders(pieces: list[Piece], services: Services) -> list[VisitOrder]:
     told = [event for piece in pieces for event in piece.events if event.t == Seen.ORDER]
     placed: list[VisitOrder] = []
-    for event in told[:ORDERS_SHOWN_MAX]:
+    for event in told:
         row = await services.orders.find(str(event.facts.get("order", "")))
         if row is not None:
             order = row.order

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from rooms.sharing.visits import Piece, Visit, VisitChange, is_guest
+from rooms.sharing.visits import Piece, Seen, Visit, VisitChange, is_guest
 from server.database.engine import Database
 from server.database.share_tables import touches
 from server.database.visit_records import (
@@ -39,7 +39,8 @@ from server.database.words import as_storable, is_storable
 T = TypeVar("T")
 ERROR_CHARS_MAX = 2_000
 REFOLDED_AT_ONCE = 2_000
-STEPS_PIECES_MAX = 2_000
+STEPS_PIECES_MAX = 2_000  # of one page
+STEPS_ORDERS_MAX = 20  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class DayCount:
     campaign: str
     staff: str
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VisitSteps:
+    """A visit and some of its pieces; `next` is where those behind them begin, None at the end."""
+
+    visit: Visit
+    pieces: list[Piece]
+    next: int | None
 
 
 class VisitStore:
@@ -142,26 +152,20 @@ class VisitStore:
         row = await self._read(lambda one: one.execute(query).one_or_none(), "read a visit")
         return None if row is None else visit_of(row)
 
-    async def whole(self, visit_id: str) -> tuple[Visit, list[Piece]] | None:
-        """One visit and its pieces as they stood at one instant, or None."""
+    async def whole(self, visit_id: str, after: int = 0) -> VisitSteps | None:
+        """One visit and its pieces behind `after` as they stood at one instant, or None: at most
+        STEPS_PIECES_MAX, and STEPS_ORDERS_MAX of them with orders.
+        """
         if not is_storable(visit_id):
             return None
 
-        def work(connection: sa.Connection) -> tuple[Visit, list[Piece]] | None:
+        def work(connection: sa.Connection) -> VisitSteps | None:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             row = connection.execute(sa.select(visits).where(visits.c.id == visit_id)).one_or_none()
-            return None if row is None else (visit_of(row), _steps(connection, visit_id))
+            return None if row is None else _steps(connection, visit_of(row), after)
 
         return await self._read(work, "read a visit step by step")
-
-    async def steps(self, visit_id: str) -> list[Piece]:
-        """The pieces of a visit as they were stored; at most STEPS_PIECES_MAX."""
-        if not is_storable(visit_id):
-            return []
-        return await self._read(
-            lambda connection: _steps(connection, visit_id), "read the steps of a visit"
-        )
 
     async def page(self, after_id: str | None, limit: int, wanted: VisitFilters) -> list[Visit]:
         """Up to `limit` visits, newest first: those behind visit `after_id`; None: the newest."""
@@ -210,14 +214,23 @@ _TEXTS = ("person", "device", "channel", "campaign", "staff", "inviter", "link")
 _COUNTER_KEY = ("day", "room_id", "channel", "campaign", "staff")
 
 
-def _steps(connection: sa.Connection, visit_id: str) -> list[Piece]:
+def _steps(connection: sa.Connection, visit: Visit, after: int) -> VisitSteps:
     query = (
         sa.select(visit_pieces)
-        .where(visit_pieces.c.visit_id == visit_id)
+        .where(visit_pieces.c.visit_id == visit.id, visit_pieces.c.id > after)
         .order_by(visit_pieces.c.id)
-        .limit(STEPS_PIECES_MAX)
+        .limit(STEPS_PIECES_MAX + 1)
     )
-    return [piece_of(row) for row in connection.execute(query)]
+    pieces: list[Piece] = []
+    orders, last = 0, after
+    for row in connection.execute(query):
+        piece = piece_of(row)
+        orders += any(event.t == Seen.ORDER for event in piece.events)
+        if len(pieces) == STEPS_PIECES_MAX or orders > STEPS_ORDERS_MAX:
+            return VisitSteps(visit, pieces, last)
+        pieces.append(piece)
+        last = row.id
+    return VisitSteps(visit, pieces, None)
 
 
 def devices_of(connection: sa.Connection, user: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from rooms.sharing.sources import Source
 from rooms.sharing.visits import Seen, Told
 from server.api import Services
+from server.database import visit_store
 from server.database.visit_store import VisitStore
 from tests.support.asgi_client import AsgiClient, check_error
 from tests.support.visit_parts import BEGAN_MS, GAP_MS, arrival, event, piece
@@ -84,6 +85,33 @@ async def test_a_visit_says_where_it_came_from_and_nothing_that_names_a_device_o
         assert DEVICE.encode() not in body
         assert b"203.0.113" not in body
         assert b"0011223344556677" not in body
+
+
+@pytest.mark.parametrize(("pieces_max", "orders_max", "pages"), [(7, 20, 5), (50, 4, 4)])
+async def test_a_long_visit_comes_in_pages_without_a_gap(
+    services: Services,
+    key: AsgiClient,
+    monkeypatch: pytest.MonkeyPatch,
+    pieces_max: int,
+    orders_max: int,
+    pages: int,
+) -> None:
+    monkeypatch.setattr(visit_store, "STEPS_PIECES_MAX", pieces_max)
+    monkeypatch.setattr(visit_store, "STEPS_ORDERS_MAX", orders_max)
+    ordered = {n: event(Seen.ORDER, n, order=f"s.{n}", outcome="reserved") for n in range(2, 30, 2)}
+    told = [piece(f"p{n}", ordered.get(n, event(Told.BEAT, n)), at_ms=n) for n in range(30)]
+    await VisitStore(services.database, beat_gap_ms=GAP_MS).write(told, ())
+    steps: list[dict[str, Any]] = []
+    after, asked = 0, 0
+    while after is not None:
+        page = (await key.call("GET", f"/api/v1/visits/visit-0000000000?after={after}")).json
+        asked += 1
+        assert len(page["steps"]) <= pieces_max
+        assert sum(step["t"] == "order" for step in page["steps"]) <= orders_max
+        steps += page["steps"]
+        after = page["next"]
+    assert [step["at_ms"] for step in steps] == [BEGAN_MS + n for n in range(30)]
+    assert asked == pages
 
 
 async def test_a_visit_comes_back_step_by_step(services: Services, key: AsgiClient) -> None:

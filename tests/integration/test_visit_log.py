@@ -252,7 +252,9 @@ async def test_a_keeper_that_died_before_it_forgot_the_entries_repeats_and_chang
     async with keeping(redis_client, log, database):
         await written(log)
     assert await store.find("visit-0000000000") == before
-    assert len(await store.steps("visit-0000000000")) == len(entries)
+    found = await store.whole("visit-0000000000")
+    assert found is not None
+    assert len(found.pieces) == len(entries)
 
 
 async def test_the_keeper_removes_what_is_over_its_time(

@@ -264,7 +264,7 @@ async def test_a_connection_does_not_open_visits_without_end(stage: Stage) -> No
             await Page(stage, client, f"visit-{stage.room}-and-one-more").tell(1, "enter")
 
 
-async def test_a_connection_tells_of_its_rooms_in_turn(stage: Stage) -> None:
+async def test_a_connection_tells_of_its_rooms_in_turn(ledger: LedgerApp, stage: Stage) -> None:
     worker, aside = stage.estate.workers[0], f"{stage.room}-aside"
     await asyncio.to_thread(worker.call, "POST", "/api/v1/rooms", {"id": aside, "title": "Aside"})
     async with await stage.entered("guest-1") as client:

@@ -274,7 +274,9 @@ async def test_the_steps_come_back_in_order_with_what_was_seen_and_told(store: V
         piece("p2", event(Told.SKU_PICK, 2_000, sku="tea-100"), at_ms=2_100, user="bob"),
     ]
     await store.write(told, ())
-    steps = await store.steps("visit-0000000000")
+    found = await store.whole("visit-0000000000")
+    assert found is not None
+    steps = found.pieces
     assert [one.t for stored in steps for one in stored.events] == [
         *(Told.ENTER, Told.CARD_OPEN, Seen.SIGNED_IN, Told.SKU_PICK)
     ]

@@ -68,8 +68,11 @@ VISITS_ZH = {
     "What belongs to this kind of step.": "该类步骤所附的信息。",
     "As the ledger has it now.": "账本中的当前状态。",
     "In the order in which they were stored.": "按存储顺序排列。",
-    "Orders placed in this visit, as far as the ledger has them.": (
-        "在此次访问中下的、账本已有的订单。"
+    "Orders placed in these steps, as far as the ledger has them.": (
+        "在这些步骤中下的、账本已有的订单。"
+    ),
+    "Send it as `after` for the steps behind; null at the end.": (
+        "作为 `after` 发送以取得之后的步骤；到末尾时为 null。"
     ),
     "Of UTC; the day on which the visits began.": "访问开始的日期（UTC）。",
     "Visits that began.": "开始的访问数。",

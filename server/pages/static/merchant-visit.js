@@ -1,6 +1,6 @@
 /** One visit: what it came to, and every step of it in the order in which it was told. */
 
-import { make } from './dom.js';
+import { button, make } from './dom.js';
 import { language, t } from './i18n.js';
 import { apiPath } from './merchant-api.js';
 import { mountLoaded, table } from './merchant-load.js';
@@ -13,15 +13,31 @@ const AGAIN_MS = 10_000;
 
 /** The view of one visit. Returns `{close}`. */
 export function openVisit(place, desk, { id }) {
-  return mountLoaded(place, {
-    load: () => desk.api.get(apiPath('visits', id)),
-    draw: drawVisit,
+  let pages = 1; // of a long visit, as many as were asked for
+  const more = () => {
+    pages += 1;
+    view.refresh();
+  };
+  const view = mountLoaded(place, {
+    load: () => loadSteps(desk, id, pages),
+    draw: (visit) => drawVisit(visit, more),
     empty: () => make('p'),
     again: (visit) => (visit.left ? 0 : AGAIN_MS),
   });
+  return view;
 }
 
-function drawVisit(visit) {
+/** The visit with its first pages of steps and orders; `next` is null when these are all. */
+async function loadSteps(desk, id, pages) {
+  const visit = await desk.api.get(apiPath('visits', id));
+  for (let page = 1; page < pages && visit.next !== null; page += 1) {
+    const { steps, placed, next } = await desk.api.get(apiPath('visits', id), { after: visit.next });
+    Object.assign(visit, { next, steps: [...visit.steps, ...steps], placed: [...visit.placed, ...placed] });
+  }
+  return visit;
+}
+
+function drawVisit(visit, more) {
   const who = visit.person || visit.user;
   return [
     pageHead(who || t('merchant.visit.anonymous'), {
@@ -32,6 +48,7 @@ function drawVisit(visit) {
     ...orderTable(visit.placed),
     make('h2', { class: 'section', text: t('merchant.visit.steps') }),
     make('ol', { class: 'steps card' }, ...gathered(visit.steps).map((step) => stepRow(step, visit.entered_at_ms))),
+    ...(visit.next === null ? [] : [button({ text: t('merchant.load.more'), class: 'button quiet', 'data-key': 'more' }, more)]),
   ];
 }
 
