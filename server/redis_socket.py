@@ -1,4 +1,5 @@
-"""The private Unix socket of the embedded Redis: where it is, asking it, and who else is on it.
+"""The private Unix sockets of a data directory: where they are, that of the embedded Redis first;
+asking it, and who else is on it.
 
 Speaks just enough of the protocol to ask a server that is starting or was left behind; everything
 else uses `server.redis_client`.
@@ -26,19 +27,19 @@ SOCKET_NAME = "redis.sock"
 SOCKET_PATH_BYTES_MAX = 100
 
 
-def socket_path(data_dir: Path) -> Path:
-    """Where the socket of this data directory is; the same answer for the same directory.
+def socket_path(data_dir: Path, name: str = SOCKET_NAME) -> Path:
+    """Where a socket of this data directory is; the same answer for the same directory.
 
     Below the directory when its path is short enough, else in a short private directory of this
     user, made here.
     """
-    direct = data_dir.absolute() / SOCKET_NAME
+    direct = data_dir.absolute() / name
     if len(os.fsencode(direct)) <= SOCKET_PATH_BYTES_MAX:
         return direct
     digest = hashlib.sha256(os.fsencode(direct.resolve())).hexdigest()[:16]
-    name = f"onair-{os.getuid()}-{digest}"
+    directory = f"onair-{os.getuid()}-{digest}"
     for parent in (Path(tempfile.gettempdir()), Path("/tmp")):
-        path = parent / name / SOCKET_NAME
+        path = parent / directory / name
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
             _make_private(path.parent)
             return path
