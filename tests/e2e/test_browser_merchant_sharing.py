@@ -225,6 +225,35 @@ def test_a_batch_of_coupons_is_made_where_it_is_wrong_and_granted_once(
     assert page.evaluate("location.hash") == "#/coupons"
 
 
+def test_a_batch_of_coupons_may_be_for_one_variant_of_a_product(
+    desk: Desk, shop: Shop, room: str
+) -> None:
+    sku = f"{room}-white"[:64]
+    skus = [{"sku": sku, "title": "白", "price_minor": 5_900}]
+    skus.append({"sku": f"{room}-blue"[:64], "title": "蓝", "price_minor": 6_900})
+    mug = {"id": room, "title": "青瓷杯", "price_minor": 5_900, "currency": "CNY", "skus": skus}
+    shop.call("POST", "/api/v1/products", mug)
+    person = desk("#/coupons")
+    page = person.page
+    page.locator("[data-key=new]").click()
+    dialog = "dialog[open]"
+    title = f"一款 {room}"[:60]
+    fill(person, "title", title, dialog)
+    fill(person, "amount_minor", "5", dialog)
+    choose(person, "scope", "skus", dialog)
+    press(person, "创建优惠券", dialog)
+    scope = page.locator("dialog [data-field='scope.skus']")
+    expect(scope.locator(".field-problem")).to_have_text("请至少选择一项")
+    expect(scope.locator("label").filter(has=page.locator(f"input[value={sku}]"))).to_have_text(
+        "青瓷杯 · 白"
+    )
+    scope.locator(f"input[value={sku}]").check()
+    answer(person, "创建优惠券")
+    batches = shop.call("GET", "/api/v1/coupon-batches?limit=100")["batches"]
+    (batch,) = [one for one in batches if one["title"] == title]
+    assert batch["scope"] == {"skus": [sku], "products": [], "sales": [], "rooms": []}
+
+
 def test_a_coupon_that_was_spent_stands_on_its_order_and_in_the_figures_of_its_batch(
     visit: Visit, desk: Desk, shop: Shop, sale: str, room: str
 ) -> None:

@@ -11,7 +11,7 @@ import { newId } from './outbox.js';
 
 const ISSUE_MAX = 10_000_000;
 const DAYS_MAX = 3650;
-const SCOPES = ['rooms', 'products', 'sales'];
+const SCOPES = ['rooms', 'products', 'skus', 'sales'];
 
 /** Ask for a batch and create it; resolves with it or undefined. `lists` are `{rooms, products, sales}`. */
 export function createBatch(desk, lists) {
@@ -56,6 +56,7 @@ function batchFields(lists) {
     scope: selectField({ name: 'scope', label: t('merchant.coupon.scope'), value: 'all', options: scopes }),
     rooms: checksField({ name: 'scope.rooms', label: t('merchant.coupon.scope.rooms'), options: lists.rooms.map(({ id, title }) => [id, title]) }),
     products: checksField({ name: 'scope.products', label: t('merchant.coupon.scope.products'), options: lists.products.map(({ id, title }) => [id, title]) }),
+    skus: checksField({ name: 'scope.skus', label: t('merchant.coupon.scope.skus'), options: variantsOf(lists.products) }),
     sales: checksField({ name: 'scope.sales', label: t('merchant.coupon.scope.sales'), options: lists.sales.map(({ id }) => [id, id]) }),
     most: wholeField({ name: 'issue_max', label: t('merchant.coupon.issue'), value: 100, least: 1, most: ISSUE_MAX }),
     each: wholeField({ name: 'per_user_max', label: t('merchant.coupon.each'), value: 1, least: 1, most: ISSUE_MAX }),
@@ -64,6 +65,11 @@ function batchFields(lists) {
     days: textField({ name: 'valid_days', label: t('merchant.coupon.days'), help: t('merchant.coupon.days.help'), inputmode: 'numeric' }),
     stack: textField({ name: 'stack', label: t('merchant.coupon.stack'), help: t('merchant.coupon.stack.help'), value: 'alone', required: true, maxlength: 64, spellcheck: 'false' }),
   };
+}
+
+/** All skus, each with the name of its product; a product's own sku has no name beside it. */
+function variantsOf(products) {
+  return products.flatMap(({ title, skus }) => skus.map((each) => [each.sku, !each.title || each.title === title ? title : `${title} · ${each.title}`]));
 }
 
 const FOR_KIND = { amount: ['amount', 'threshold'], percent: ['percent'], cap: ['percent'], threshold: ['threshold'] };
