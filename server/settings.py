@@ -158,6 +158,11 @@ class Limits:
     # rehearsals
     rehearsal_open_within_s: int = 60
     rehearsal_spare_percent: int = 10
+    rehearsal_tokens_max: int = 5_000
+    rehearsal_progress_bytes_max: int = 16_384
+    rehearsal_silent_s: int = 300
+    rehearsal_report_bytes_max: int = 4_194_304
+    rehearsal_reports_kept: int = 100
     # storage
     database_threads_max: int = 4
     database_within_s: int = 10

@@ -148,4 +148,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "visit_devices": "made of the pieces, and holds whole devices, which nobody is shown",
     "visit_people": "made of the pieces, and of no room",
     "visit_horizon": "one row: how far visits have been removed",
+    "rehearsals": "what was tried out, not what was sold: /api/v1/rehearsals tells it",
+    "rehearsal_reports": "the report of each, as it was found: /api/v1/rehearsals tells it",
+    "rehearsal_acts": "who opened and ended them: /api/v1/rehearsals tells it",
 }
