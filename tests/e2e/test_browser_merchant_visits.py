@@ -10,6 +10,7 @@ from playwright.sync_api import Route, expect
 from tests.e2e.browser_merchant import Desk, buy, go, open_sale, press
 from tests.e2e.browser_merchant_sharing import choose, come, fill, until
 from tests.e2e.browser_support import Line, Shop, Visit
+from tests.support.wait import wait_until_sync
 
 pytestmark = pytest.mark.needs_chromium
 pytest_plugins = ["tests.e2e.browser_fixtures", "tests.e2e.browser_merchant_fixtures"]
@@ -155,6 +156,7 @@ def test_views_that_come_later_say_that_they_load_fail_and_work_again(
     page.route("**/merchant-sharing.js", lambda route: held.append(route), times=1)
     go(person, "#/ladders")
     expect(page.locator(".skeleton")).to_be_visible()
+    wait_until_sync(lambda: page.evaluate("1") and held, 15, "the module is asked for")
     held[0].continue_()
     expect(page.locator("#view h1")).to_have_text("奖励阶梯")
     line.cut()

@@ -53,6 +53,17 @@ def earned(person: Person) -> list[str]:
     return states
 
 
+def coupons_after_a_look(person: Person) -> list[str | None]:
+    """The states of the person's coupons, read anew."""
+    person.page.keyboard.press("Escape")
+    person.page.keyboard.press("o")
+    expect(order_of(person)).to_be_visible()
+    return [
+        each.get_attribute("data-state")
+        for each in person.page.locator(".my-coupons .coupon").all()
+    ]
+
+
 def test_a_friend_comes_by_a_link_stays_and_buys_and_the_sharer_is_rewarded_once(
     visit: Visit, shop: Shop, room: str
 ) -> None:
@@ -88,10 +99,10 @@ def test_a_friend_comes_by_a_link_stays_and_buys_and_the_sharer_is_rewarded_once
     refund = {"restock": True, "reason": "returned", "request_id": "r1"}
     shop.call("POST", f"/api/v1/orders/{order}/refund", refund)
     expect(toast(bob)).to_have_text("订单已退款")
-    bob.page.keyboard.press("Escape")
-    bob.page.keyboard.press("o")
+    wait_until_sync(
+        lambda: coupons_after_a_look(bob) == ["granted"], 30, "the coupon has come back"
+    )
     expect(order_of(bob)).to_have_attribute("data-state", "refunded")
-    expect(bob.page.locator(".my-coupons .coupon")).to_have_attribute("data-state", "granted")
 
     wait_until_sync(lambda: earned(ann) == ["reversed"], 15, "the commission is reversed")
     expect(reward_tab(ann, "rewards").locator(".reward")).to_have_count(1)

@@ -146,7 +146,7 @@ async def test_what_a_stopped_worker_has_in_hand_is_written_by_another_one_once(
         lock_out_writers(other)
         await crowd.buy(3)
         await wait_until(lambda: in_hand(shop, sale, "ledger-1"), WITHIN_S, "it has entries")
-        first.send(signal.SIGSTOP)
+        first.freeze()
         other.rollback()
     ledger_app(number=2, ledger_claim_idle_s=1).start()
     await wait_until_written(shop, sale)

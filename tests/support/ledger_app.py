@@ -11,6 +11,7 @@ from typing import Self
 
 from server.parentage import Inheritance
 from tests.support.processes import REPOSITORY
+from tests.support.wait import wait_until_sync
 from tests.support.worker_app import API_KEY, SECRET
 
 
@@ -86,6 +87,15 @@ class LedgerApp:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def freeze(self) -> None:
+        """SIGSTOP; returns when every thread of it stands still."""
+        assert self._process is not None
+        self.send(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        wait_until_sync(
+            lambda: all(_state(task) == "T" for task in tasks.iterdir()), 10, "it stands still"
+        )
+
     def wait(self, timeout_s: float = 30) -> int:
         """Its exit code."""
         assert self._process is not None
@@ -106,3 +116,8 @@ class LedgerApp:
             self._process = None
         if self._life_fd >= 0:
             self.lose_parent()
+
+
+def _state(task: Path) -> str:
+    """Of a thread in /proc, as `ps` shows it."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
