@@ -33,7 +33,6 @@ from server.database.exported_tables import DEVICE_CHARS_SHOWN
 from server.database.ladder_words import AlreadyRedeemed, ArrivalRecord, Grant, Rank
 from server.database.reward_records import Place
 
-RANKS_AT_ONCE = 1_000
 _PLACE = re.compile(r"(\d{1,16})\.([A-Za-z0-9_-]{1,64})")
 
 routes = APIRouter(route_class=MerchantRoute, tags=["sharing"])
@@ -134,22 +133,15 @@ async def get_ranking(
 async def export_ranking_csv(
     id: LadderIdInPath, caller: CallerHere, services: ServicesHere
 ) -> CsvFile:
-    """For spreadsheets: everybody with a valid arrival, by rank; at most `export_rows_max`."""
+    """For spreadsheets: everybody with a valid arrival, by rank, as they stood at one
+    instant; at most `export_rows_max`.
+    """
     await find_ladder(id, caller, services)
     most = services.settings.limits.export_rows_max
-    lines = [BYTE_ORDER_MARK + csv_line(RANKING_COLUMNS)]
-    while len(lines) <= most:
-        after = len(lines) - 1
-        ranking = await services.rewards.rewards.ranking(id, RANKS_AT_ONCE, after=after)
-        assert ranking is not None
-        lines += [
-            csv_line((one.rank, one.user, one.name, one.valid, instant(one.reached_at_ms)))
-            for one in ranking.top
-        ]
-        if len(ranking.top) < RANKS_AT_ONCE:
-            break
+    lines = await services.rewards.rewards.ranked(id, most, _rank_line)
     headers = {"Content-Disposition": f'attachment; filename="ranking-{id}.csv"'}
-    return CsvFile(b"".join(lines), headers=headers)
+    head = BYTE_ORDER_MARK + csv_line(RANKING_COLUMNS)
+    return CsvFile(b"".join([head, *lines]), headers=headers)
 
 
 @routes.get(
@@ -233,6 +225,10 @@ def _rank(one: Rank) -> RankBody:
         valid=one.valid,
         reached_at_ms=one.reached_at_ms,
     )
+
+
+def _rank_line(one: Rank) -> bytes:
+    return csv_line((one.rank, one.user, one.name, one.valid, instant(one.reached_at_ms)))
 
 
 def _grant(one: Grant) -> GrantBody:

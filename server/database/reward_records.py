@@ -25,6 +25,7 @@ from server.database.words import is_storable
 
 T = TypeVar("T")
 REWARDS_LISTED = 200
+RANKS_AT_ONCE = 1_000  # of a whole ranking, from the database
 _WAITING = (Verdict.OPEN, Verdict.QUALIFIED, Verdict.VALID)
 
 
@@ -68,24 +69,31 @@ class RewardRecords:
 
         return await self._read(work, f"read the progress of a ladder of room {room}")
 
-    async def ranking(
-        self, ladder: str, limit: int, user: str = "", *, after: int = 0
-    ) -> Ranking | None:
-        """The first `limit` of a ladder, behind rank `after`, and the place of `user` if given.
+    async def ranking(self, ladder: str, limit: int, user: str = "") -> Ranking | None:
+        """The first `limit` of a ladder, and the place of `user` if given.
 
         As it was at the end once the ladder has ended. None: there is no such ladder.
         """
 
         def work(connection: sa.Connection) -> Ranking | None:
-            query = sa.select(ladders.c.ended_at_ms).where(ladders.c.id == ladder)
-            row = connection.execute(query).one_or_none()
-            if row is None:
+            is_over = _is_over(connection, ladder)
+            if is_over is None:
                 return None
-            if row.ended_at_ms is not None:
-                return _frozen(connection, ladder, limit, user, after)
-            return _live(connection, ladder, limit, user, after)
+            return (_frozen if is_over else _live)(connection, ladder, limit, user)
 
         return await self._read(work, f"read the ranking of ladder {ladder}")
+
+    async def ranked(self, ladder: str, most: int, told: Callable[[Rank], T]) -> list[T]:
+        """What is `told` of everybody in a ranking, from the first, at most `most`: as they stood
+        at one instant. Nothing for a ladder that there is not. Called in a thread of its own.
+        """
+
+        def work(connection: sa.Connection) -> list[T]:
+            top = _frozen_top(ladder) if _is_over(connection, ladder) else _live_top(ladder)
+            query = top.limit(most).execution_options(yield_per=RANKS_AT_ONCE)
+            return [told(_rank(row, n)) for n, row in enumerate(connection.execute(query), 1)]
+
+        return await self._read(work, f"read the whole ranking of ladder {ladder}")
 
     async def ranking_of_room(self, room: str, limit: int, now_ms: int) -> Ranking | None:
         """The ranking of the ladder that the room shows; None: there is none."""
@@ -95,8 +103,8 @@ class RewardRecords:
             if record is None:
                 return None
             if record.ended_at_ms is not None:
-                return _frozen(connection, record.terms.id, limit, "", 0)
-            return _live(connection, record.terms.id, limit, "", 0)
+                return _frozen(connection, record.terms.id, limit, "")
+            return _live(connection, record.terms.id, limit, "")
 
         return await self._read(work, f"read the ranking of room {room}")
 
@@ -204,21 +212,36 @@ def _valid(connection: sa.Connection, ladder: str, user: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def _frozen(connection: sa.Connection, ladder: str, limit: int, user: str, after: int) -> Ranking:
-    of_ladder = sa.select(ladder_rankings).where(ladder_rankings.c.ladder_id == ladder)
-    top = of_ladder.where(ladder_rankings.c.rank > after).order_by(ladder_rankings.c.rank)
+def _is_over(connection: sa.Connection, ladder: str) -> bool | None:
+    """Whether a ladder has ended; None: there is no such ladder."""
+    query = sa.select(ladders.c.ended_at_ms).where(ladders.c.id == ladder)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else row.ended_at_ms is not None
+
+
+def _frozen_top(ladder: str) -> sa.Select[Any]:
+    of_ladder = ladder_rankings.c.ladder_id == ladder
+    return sa.select(ladder_rankings).where(of_ladder).order_by(ladder_rankings.c.rank)
+
+
+def _live_top(ladder: str) -> sa.Select[Any]:
+    member = ladder_members.c
+    climbers = sa.select(ladder_members).where(member.ladder_id == ladder, member.valid > 0)
+    return climbers.order_by(member.valid.desc(), member.reached_at_ms, member.lot)
+
+
+def _frozen(connection: sa.Connection, ladder: str, limit: int, user: str) -> Ranking:
+    top = _frozen_top(ladder)
     ranks = tuple(_rank(row, row.rank) for row in connection.execute(top.limit(limit)))
-    row = connection.execute(of_ladder.where(ladder_rankings.c.user_id == user)).one_or_none()
+    row = connection.execute(top.where(ladder_rankings.c.user_id == user)).one_or_none()
     return Ranking(ladder, True, ranks, None if row is None else _rank(row, row.rank))
 
 
-def _live(connection: sa.Connection, ladder: str, limit: int, user: str, after: int) -> Ranking:
-    member = ladder_members.c
-    climbers = sa.select(ladder_members).where(member.ladder_id == ladder, member.valid > 0)
-    top = climbers.order_by(member.valid.desc(), member.reached_at_ms, member.lot)
-    rows = connection.execute(top.offset(after).limit(limit)).all()
-    ranks = tuple(_rank(row, number) for number, row in enumerate(rows, after + 1))
-    own = connection.execute(climbers.where(member.user_id == user)).one_or_none()
+def _live(connection: sa.Connection, ladder: str, limit: int, user: str) -> Ranking:
+    member, top = ladder_members.c, _live_top(ladder)
+    rows = connection.execute(top.limit(limit)).all()
+    ranks = tuple(_rank(row, number) for number, row in enumerate(rows, 1))
+    own = connection.execute(top.where(member.user_id == user)).one_or_none()
     if own is None:
         return Ranking(ladder, False, ranks)
     ahead = sa.select(sa.func.count()).where(

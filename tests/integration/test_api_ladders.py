@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from rooms.sharing.ladders import RewardKind, Tier
 from server.api import Services
 from server.database.grant_records import Giving
+from server.database.ladder_tables import ladder_members
 from server.settings import Settings
 from server.sharing.reward_desk import voucher_key
 from tests.support.api_stage import NOW_MS
@@ -34,8 +36,9 @@ DRAFT: dict[str, Any] = {
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """With a threshold that is not the usual one."""
-    return replace(settings, limits=replace(settings.limits, first_action_after_ms=2_500))
+    """With a threshold that is not the usual one, and files of few rows."""
+    limits = replace(settings.limits, first_action_after_ms=2_500, export_rows_max=1_200)
+    return replace(settings, limits=limits)
 
 
 @pytest.fixture
@@ -192,6 +195,35 @@ async def test_the_ranking_and_the_rewards_can_be_read_and_exported(
     assert len(lines) == 3
     grants = (await key.call("GET", "/api/v1/ladders/spring/grants?state=granted")).json["grants"]
     assert [(one["user"], one["tier"], one["kind"]) for one in grants] == [("=cmd", 1, "coupon")]
+
+
+@pytest.mark.parametrize("climbers", [1_100, 1_300])
+async def test_a_file_of_a_ranking_is_of_one_instant_and_within_its_bound(
+    key: AsgiClient, town: Town, services: Services, climbers: int
+) -> None:
+    await town.publish(replace(LADDER, id="spring"))
+    rows = [
+        {"ladder_id": "spring", "user_id": f"u{n}", "name": "U", "valid": 1 + n % 7}
+        | {"reached_at_ms": n, "lot": f"{n:016x}", "changes": 1, "told": True}
+        for n in range(climbers)
+    ]
+    await services.database.run(lambda one: one.execute(sa.insert(ladder_members), rows))
+    asked: list[str] = []
+
+    def note(_one: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        file = await key.call("GET", "/api/v1/ladders/spring/ranking.csv")
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    lines = file.body.decode("utf-8-sig").splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == [
+        str(rank) for rank in range(1, min(climbers, 1_200) + 1)
+    ]
+    assert lines[0].startswith("1,u6,U,7,")
+    assert sum("FROM ladder_members" in one for one in asked) == 1
 
 
 async def test_a_voucher_is_redeemed_once_however_it_is_typed(

@@ -286,9 +286,8 @@ async def test_a_running_ranking_breaks_ties_by_who_was_there_earlier(town: Town
     assert [one.user for one in ranking.top] == ["cleo", "adam"]
     assert ranking.own is not None
     assert (ranking.own.rank, ranking.frozen) == (3, False)
-    rest = await town.rewards.ranking(LADDER.id, 2, after=2)
-    assert rest is not None
-    assert [(one.rank, one.user) for one in rest.top] == [(3, "bea")]
+    whole = await town.rewards.ranked(LADDER.id, 9, lambda one: (one.rank, one.user))
+    assert whole == [(1, "cleo"), (2, "adam"), (3, "bea")]
 
 
 async def test_a_storm_of_arrivals_judged_by_several_keepers_never_exceeds_stock_and_budget(
