@@ -207,11 +207,11 @@ class _Reader:
     ) -> Iterator[tuple[str, Record]]:
         for path in self._files(pattern, needed=needed):
             try:
-                lines = path.read_text(encoding="utf-8").splitlines()
+                text = path.read_text(encoding="utf-8")
             except (OSError, ValueError) as error:
                 self._torn(path.name, error)
                 continue
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
                 try:
                     yield _who(path), _typed(record_of(kind, line))
                 except ValueError as error:
