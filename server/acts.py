@@ -134,14 +134,20 @@ class Acts:
 
     # comments and people
 
-    async def remove_comment(self, actor: Identity, room: LiveRoom, entry: Entry, why: str) -> None:
-        """Take a comment away from everybody, also from those who join or return later."""
+    async def remove_comment(
+        self, actor: Identity, room: LiveRoom, comment: str, entry: Entry | None, why: str
+    ) -> None:
+        """Take a comment away from everybody, also from those who join or return later, and from
+        the links that quote it. Without an entry: one that only links still have.
+        """
+        author = "" if entry is None else entry.author
+        said = {} if entry is None else {"comment": orjson.loads(entry.payload)}
         act = self._act(
-            actor, room.room_id, "comment.remove", reason=why, comment=entry.subject,
-            user=entry.author, detail={"comment": orjson.loads(entry.payload)},
+            actor, room.room_id, "comment.remove", reason=why, comment=comment,
+            user=author, detail=said,
         )  # fmt: skip
         version, was_pinned = await self._records.remove_comment(act)
-        events = [room_json.comment_removed(entry.subject, entry.author, why, version)]
+        events = [room_json.comment_removed(comment, author, why, version)]
         if was_pinned:
             events.append(room_json.comment_pinned(None, version))
         await self._announce(room.room_id, events)

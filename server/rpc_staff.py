@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from rooms.model import Identity, Role, RoomId, UserId
+from rooms.model import CommentId, Identity, Role, RoomId, UserId
 from server import rpc_requests as ask
 from server.acts import Acts
 from server.channels import open_room
@@ -50,8 +50,10 @@ class Staff:
     async def _remove(self, viewer: Viewer, request: ask.CommentRemove) -> Result:
         room = await self._entered(viewer, request.room, Role.MODERATOR, "comment.remove")
         why = cleaned("reason", request.reason, self._limits.reason_chars_max)
-        entry = existing_comment(room, "id", request.id)
-        await self._acts.remove_comment(viewer.identity, room, entry, why)
+        entry = room.replica.comment(CommentId(request.id))
+        if entry is None and not await self._records.is_quoted(room.room_id, request.id):
+            raise unknown("id", f"or removed comment {request.id}")
+        await self._acts.remove_comment(viewer.identity, room, request.id, entry, why)
         return {}
 
     async def _pin_comment(self, viewer: Viewer, request: ask.CommentPin) -> Result:

@@ -16,6 +16,7 @@ from flash_sale.catalog import Product, is_id
 from server.database.catalog_records import read_products
 from server.database.engine import Database
 from server.database.errors import CommentRemoved, DuplicateId, UnknownProducts, UnknownRoom
+from server.database.share_tables import quoting, share_links
 from server.database.tables import products, room_acts, rooms, sanctions, shelf_items
 from server.database.words import Act, RoomRecord, Sanction, StoredAct, check_storable
 
@@ -133,7 +134,8 @@ class RoomRecords:
         return await self._act(act, work)
 
     async def remove_comment(self, act: Act) -> tuple[int, bool]:
-        """Log the removal of `act.target_comment`; if it was pinned, unpin it.
+        """Log the removal of `act.target_comment`; if it was pinned, unpin it. What links quote of
+        it is erased.
 
         Returns the new version and whether it was pinned. Raises as `act` does.
         """
@@ -145,10 +147,22 @@ class RoomRecords:
             pinned = connection.execute(query).scalar_one()
             unpin = pinned is not None and json.loads(pinned).get("id") == act.target_comment
             _change(connection, act.room_id, {"pinned_comment": None} if unpin else {})
+            quotes = sa.update(share_links).where(quoting(act.room_id, act.target_comment))
+            connection.execute(quotes.values(quote_name=None, quote_text=None))
             connection.execute(sa.insert(room_acts), _act_row(act, version))
             return version, unpin
 
         return await self._act(act, work)
+
+    async def is_quoted(self, room_id: str, comment_id: str) -> bool:
+        """Whether a link still quotes a comment of the room."""
+
+        def work(connection: sa.Connection) -> bool:
+            query = sa.select(share_links.c.id).where(quoting(room_id, comment_id)).limit(1)
+            return connection.execute(query).first() is not None
+
+        attempt = f"look for quotes of a comment in room {room_id}"
+        return await self._database.run(work, attempt=attempt, reads_only=True)
 
     async def pin_comment(self, act: Act, comment: Mapping[str, Any]) -> int:
         """Log and pin a comment. `CommentRemoved` if its removal was logged before."""

@@ -1,4 +1,4 @@
-"""Share links in SQL: made once, never changed.
+"""Share links in SQL: made once, never changed, but that a quote goes with its comment.
 
 Who is bound to whom is `server.database.binding_records`.
 """
@@ -61,9 +61,8 @@ class ShareRecords:
             there = _find(connection, link.id)
             if there is not None:
                 return there
-            query = sa.select(rooms.c.id).where(rooms.c.id == link.room)
-            if connection.execute(query).first() is None:
-                raise UnknownRoom(link.room)
+            if not _may_quote(connection, link):
+                row.update(quote_name=None, quote_text=None)
             if link.source.inviter and per_day_max is not None:
                 _take_turn(connection, link.source.inviter)
                 there = _find(connection, link.id)
@@ -121,12 +120,7 @@ class ShareRecords:
         """Whether staff have removed a comment: its text is then shown nowhere any more."""
 
         def work(connection: sa.Connection) -> bool:
-            query = sa.select(room_acts.c.version).where(
-                room_acts.c.room_id == room_id,
-                room_acts.c.kind == "comment.remove",
-                room_acts.c.target_comment == comment_id,
-            )
-            return connection.execute(query.limit(1)).first() is not None
+            return _is_removed(connection, room_id, comment_id)
 
         attempt = f"look for a removed comment in room {room_id}"
         return await self._database.run(work, attempt=attempt, reads_only=True)
@@ -155,6 +149,25 @@ class ShareRecords:
 
         attempt = f"read the markups of room {room_id}"
         return await self._database.run(work, attempt=attempt, reads_only=True)
+
+
+def _may_quote(connection: sa.Connection, link: ShareLink) -> bool:
+    """Whether what a link quotes was not removed, nor is until it is stored. `UnknownRoom`."""
+    query = sa.select(rooms.c.id).where(rooms.c.id == link.room)
+    if link.quote is not None:
+        query = query.with_for_update(read=True)  # a removal has to wait
+    if connection.execute(query).first() is None:
+        raise UnknownRoom(link.room)
+    return link.quote is None or not _is_removed(connection, link.room, link.target.id)
+
+
+def _is_removed(connection: sa.Connection, room_id: str, comment_id: str) -> bool:
+    query = sa.select(room_acts.c.version).where(
+        room_acts.c.room_id == room_id,
+        room_acts.c.kind == "comment.remove",
+        room_acts.c.target_comment == comment_id,
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _take_turn(connection: sa.Connection, inviter: str) -> None:

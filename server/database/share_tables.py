@@ -1,7 +1,7 @@
 """The tables of share links, touches and bindings. The migrations make them; a test compares.
 
-Append-only by triggers: share_links, bindings. A touch changes once, when it gets its person,
-and goes when the record of visits goes.
+Append-only by triggers: share_links, bindings; but the quote of a link can be erased. A touch
+changes once, when it gets its person, and goes when the record of visits goes.
 """
 
 from __future__ import annotations
@@ -26,13 +26,30 @@ share_links = sa.Table(
     sa.Column("target_id", sa.String(64), nullable=False),
     sa.Column("at_ms", sa.BigInteger, nullable=True),
     sa.Column("markups", sa.Text, nullable=False),  # JSON: sku -> minor units
-    sa.Column("quote_name", sa.Text, nullable=True),  # masked
+    sa.Column("quote_name", sa.Text, nullable=True),  # masked; both null once it was erased
     sa.Column("quote_text", sa.Text, nullable=True),
     sa.Column("created_at_ms", sa.BigInteger, nullable=False),
     sa.CheckConstraint("target_kind IN ('room', 'product', 'comment')", name="target_kind"),
     sa.Index(None, "room_id", "created_at_ms", "id"),
     sa.Index(None, "inviter", "created_at_ms"),
+    sa.Index(
+        None,
+        "target_id",
+        sqlite_where=sa.text("target_kind = 'comment'"),
+        postgresql_where=sa.text("target_kind = 'comment'"),
+    ),
 )
+
+
+def quoting(room_id: str, comment_id: str) -> sa.ColumnElement[bool]:
+    """Of links: those that quote a comment."""
+    return sa.and_(
+        share_links.c.target_kind == sa.literal_column("'comment'"),  # as its index says it
+        share_links.c.target_id == comment_id,
+        share_links.c.room_id == room_id,
+        share_links.c.quote_text.is_not(None),
+    )
+
 
 # Every visit that came by a link with an inviter. A device's touches wait here for a sign-in.
 touches = sa.Table(

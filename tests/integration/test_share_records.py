@@ -132,6 +132,53 @@ async def test_a_removed_comment_is_known_as_such(
     assert not await records.is_removed("show", "c2")
 
 
+def removal(comment: str, *, room: str = "show") -> Act:
+    return Act(room, "mo", "moderator", "comment.remove", target_comment=comment, at_ms=1)
+
+
+def quoting(number: int, comment: str, *, room: str = "show") -> ShareLink:
+    target = Target(TargetKind.COMMENT, comment, 17)
+    return replace(link(number, room=room), target=target, quote=Quote("B*", "call me"))
+
+
+async def test_what_a_link_quotes_goes_with_the_comment_and_the_link_stays(
+    records: ShareRecords, database: Database
+) -> None:
+    rooms = RoomRecords(database)
+    elsewhere = [quoting(3, "c2"), quoting(4, "c1", room="other")]
+    for made in (quoting(1, "c1"), quoting(2, "c1"), *elsewhere):
+        await records.create(made, per_day_max=9)
+    assert await rooms.is_quoted("show", "c1")
+    await rooms.remove_comment(removal("c1"))
+    assert not await rooms.is_quoted("show", "c1")
+    for number in (1, 2):
+        assert await records.find(f"{number:016x}") == replace(quoting(number, "c1"), quote=None)
+    assert [await records.find(made.id) for made in elsewhere] == elsewhere
+    late = await records.create(quoting(5, "c1"), per_day_max=9)  # asked for just before
+    assert late.quote is None
+    stored = await database.run(
+        lambda connection: connection.execute(
+            sa.select(share_links.c.id).where(share_links.c.quote_text.is_not(None))
+        ).all()
+    )
+    assert sorted(row.id for row in stored) == [made.id for made in elsewhere]
+
+
+async def test_a_quote_can_only_be_erased(records: ShareRecords, database: Database) -> None:
+    await records.create(quoting(1, "c1"), per_day_max=9)
+    for changed in (
+        {"quote_text": "other words"},
+        {"quote_text": None},
+        {"quote_name": None, "quote_text": None, "channel": "sms"},
+        {"quote_name": None, "quote_text": None, "at_ms": None},
+        {"quote_name": None, "quote_text": None, "id": "0" * 16},
+    ):
+        statement = sa.update(share_links).values(changed)
+        with pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            await database.run(lambda connection, one=statement: connection.execute(one))  # type: ignore[misc]
+    assert await records.find(f"{1:016x}") == quoting(1, "c1")
+
+
 async def test_a_cap_is_the_highest_of_the_rooms_sales_that_are_not_over(
     records: ShareRecords, database: Database
 ) -> None:

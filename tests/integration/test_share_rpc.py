@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from rooms.sharing.sources import Quote, ShareLink, Source, Target, TargetKind
 from server.database.engine import Database
 from server.database.sale_tables import sale_items
+from server.database.share_records import ShareRecords
 from tests.support.sale_rpc import Denied, Stage
 from tests.support.ws_client import WireClient
 
@@ -133,6 +136,26 @@ async def test_a_comment_is_quoted_until_it_is_removed(stage: Stage) -> None:
         opened = await eve.rpc("share.open", {"code": made["code"]})
         assert "comment" not in opened
         assert opened["target"]["kind"] == "comment"
+
+
+async def test_a_comment_that_only_links_still_have_can_be_removed(stage: Stage) -> None:
+    database = Database(stage.estate.database_url, threads_max=1, within_s=5)
+    source = Source("copy", inviter="ann", link=secrets.token_hex(8))
+    target = Target(TargetKind.COMMENT, "long-ago", 17)
+    link = ShareLink(source.link, stage.room, source, target, 17, quote=Quote("B*", "call me"))
+    records = ShareRecords(database)
+    await records.create(link, per_day_max=None)
+    removal = {"room": stage.room, "id": "long-ago", "reason": "asked for by its author"}
+    async with await stage.entered("ben") as ben, await stage.entered("mo", "moderator") as mo:
+        with Denied(403):
+            await ben.rpc("comment.remove", removal)
+        assert await mo.rpc("comment.remove", removal) == {}
+        stored = await records.find(link.id)
+        assert stored is not None
+        assert stored.quote is None
+        with Denied(404, "long-ago"):
+            await mo.rpc("comment.remove", removal)
+    await database.close()
 
 
 @pytest.mark.parametrize("app", BROWSERS)

@@ -11,8 +11,13 @@ depends_on = None
 ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 USER = sa.String(255).with_variant(sa.String(255, collation="C"), "postgresql")
 
-# Table -> its primary key; the guards are those of 0002.
+# Table -> its primary key; the guards are those of 0002, but that the quote of a link, which is
+# somebody's words, can be erased.
 APPEND_ONLY = {"share_links": ("id",), "bindings": ("user_id", "number")}
+STANDING = (
+    *("id", "room_id", "inviter", "inviter_name", "channel", "campaign", "staff"),
+    *("target_kind", "target_id", "at_ms", "markups", "created_at_ms"),
+)
 
 
 def upgrade() -> None:
@@ -23,6 +28,8 @@ def upgrade() -> None:
     for table, key in APPEND_ONLY.items():
         for statement in _sqlite_guards(table, key) if on_sqlite else _postgres_guards(table):
             op.execute(statement)
+    for statement in _sqlite_erasure() if on_sqlite else _postgres_erasure():
+        op.execute(statement)
 
 
 def _text(name: str, kind: sa.types.TypeEngine[str] | type[sa.Text] = sa.Text) -> sa.Column[str]:
@@ -58,6 +65,14 @@ def _make_links() -> None:
     )
     for columns in (["room_id", "created_at_ms", "id"], ["inviter", "created_at_ms"]):
         op.create_index("_".join(["ix_share_links", *columns]), "share_links", columns)
+    quoting = sa.text("target_kind = 'comment'")
+    op.create_index(
+        "ix_share_links_target_id",
+        "share_links",
+        ["target_id"],
+        sqlite_where=quoting,
+        postgresql_where=quoting,
+    )
 
 
 def _make_touches() -> None:
@@ -112,6 +127,32 @@ def _postgres_guards(table: str) -> tuple[str, ...]:
         " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
         f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table}"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    )
+
+
+def _erases(same: str) -> str:
+    """The condition of an update that erases a quote and does nothing else."""
+    new, old = (", ".join(f"{row}.{column}" for column in STANDING) for row in ("NEW", "OLD"))
+    return f"NEW.quote_name IS NULL AND NEW.quote_text IS NULL AND ({new}) {same} ({old})"
+
+
+def _sqlite_erasure() -> tuple[str, ...]:
+    return (
+        "DROP TRIGGER share_links_no_update",
+        "CREATE TRIGGER share_links_no_update BEFORE UPDATE ON share_links"
+        f" WHEN NOT ({_erases('IS')})"
+        " BEGIN SELECT RAISE(ABORT, 'share_links is append-only'); END",
+    )
+
+
+def _postgres_erasure() -> tuple[str, ...]:
+    return (
+        "DROP TRIGGER share_links_append_only ON share_links",
+        "CREATE TRIGGER share_links_no_delete BEFORE DELETE ON share_links"
+        " FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        "CREATE TRIGGER share_links_append_only BEFORE UPDATE ON share_links"
+        f" FOR EACH ROW WHEN (NOT ({_erases('IS NOT DISTINCT FROM')}))"
+        " EXECUTE FUNCTION refuse_change()",
     )
 
 
