@@ -7,9 +7,10 @@ not at all.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from loadtest.rehearsal.books import RETURNED, Counters, Span, sides
 from loadtest.rehearsal.evidence import Evidence, LedgerOrder
@@ -17,6 +18,9 @@ from loadtest.rehearsal.outcomes import RESERVED
 from loadtest.rehearsal.records import OK, Attempt
 
 Request = tuple[str, str]  # user, request id
+# A look at the books may have been answered so long after its counters were true.
+LOOK_TAKES_MS: Final = 2_000
+NEVER_MS: Final = 10**12  # before everything
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,29 @@ class Case:
 
     @cached_property
     def stock(self) -> Mapping[str, int]:
-        """How many units of each sku were ever on sale at once: planned, and with restocks."""
+        """The most units of each sku that were ever on sale, by the books; else by the plan."""
         plan = self.evidence.plan
-        found = {item.sku: item.stock for item in plan.items} if plan else {}
-        seen = [*self.last_books.values(), *(counters for _, counters in self.looks)]
-        for counters in seen:
+        found: dict[str, int] = {}
+        for counters in [*self.last_books.values(), *(each for _, each in self.looks)]:
             for each in counters:
-                found[each.sku] = max(found.get(each.sku, 0), each.initial or 0)
-        return found
+                if each.initial is not None:
+                    found[each.sku] = max(found.get(each.sku, 0), each.initial)
+        return {**{item.sku: item.stock for item in (plan.items if plan else ())}, **found}
+
+    @cached_property
+    def held_back(self) -> Mapping[str, list[Span]]:
+        """Units that were not on sale yet: until the last look that did not see them, by sku.
+
+        Milliseconds after T0.
+        """
+        found: dict[str, list[Span]] = defaultdict(list)
+        for at_us, counters in self.looks:
+            for each in counters:
+                missing = self.stock.get(each.sku, 0) - (each.initial or 0)
+                if each.initial is not None and missing > 0:
+                    until = at_us // 1_000 - LOOK_TAKES_MS
+                    found[each.sku].append(Span(-NEVER_MS, until, missing))
+        return {sku: list(_steps_down(spans)) for sku, spans in found.items()}
 
     @cached_property
     def ledger_spans(self) -> Mapping[tuple[str, str], list[Span]]:
@@ -151,3 +170,12 @@ class Case:
             begins = min(each.done_us for each in answers)
             found[first.sku, first.user].append(Span(begins, ends))
         return dict(found)
+
+
+def _steps_down(spans: list[Span]) -> Iterator[Span]:
+    """The same units told at many looks, each once: what is missing until when."""
+    missing = 0
+    for span in sorted(spans, key=lambda each: -(each.ends or 0)):
+        if span.units > missing:
+            yield Span(span.begins, span.ends, span.units - missing)
+            missing = span.units

@@ -47,11 +47,14 @@ def never_oversold(case: Case) -> Invariant | None:
     examples = []
     for clock, spans in (("ledger", case.ledger_spans), ("buyers", case.buyers_spans)):
         for sku, stock in case.stock.items():
-            height = most_at_once(_of_sku(spans, sku))
+            held_back = [_moved(case, span, clock) for span in case.held_back.get(sku, ())]
+            height = most_at_once([*_of_sku(spans, sku), *held_back])
             if height.units > stock:
                 over[sku] = max(over.get(sku, 0), height.units - stock)
                 at_ms = height.at if clock == "ledger" else height.at // 1_000
-                examples.append(f"{sku}: {height.units} / {stock}, {clock}, {_clock(at_ms)}")
+                examples.append(
+                    f"{sku}: +{height.units - stock} / {stock}, {clock}, {_clock(at_ms)}"
+                )
     for at, counters in [*case.looks, *((None, each) for each in case.last_books.values())]:
         for each in counters:
             if each.available < 0 or each.reserved + each.sold > case.stock.get(each.sku, 0):
@@ -246,6 +249,17 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 def _of_sku(spans: Mapping[tuple[str, str], list[Span]], sku: str) -> list[Span]:
     return [span for (of, _), found in spans.items() if of == sku for span in found]
+
+
+def _moved(case: Case, span: Span, clock: str) -> Span:
+    """A span of milliseconds after T0, by the ledger's clock or in microseconds of the buyers'."""
+    brief = case.evidence.brief
+    if clock == "ledger":
+        t0, unit = (brief.t0_ms if brief else 0), 1
+    else:
+        t0, unit = case.evidence.t0_us, 1_000
+    ends = None if span.ends is None else t0 + span.ends * unit
+    return Span(t0 + span.begins * unit, ends, span.units)
 
 
 def _when(at_us: int | None) -> str:
