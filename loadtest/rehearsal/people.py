@@ -31,9 +31,9 @@ class People:
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        """Who comes. The audience makes up what the promised viewers are more than the others.
+        """Who comes. Buyers sign in and buy, but do not watch: the promised viewers are the rest.
 
-        At least the witnesses and one more watch, so that there is a push to be timed.
+        At least the witnesses and one more are silent, so that there is a push to be timed.
         """
         promise = plan.promise
         busy = (
@@ -43,21 +43,13 @@ class People:
             math.ceil(promise.shares_per_s / SHARES_PER_S),
             1,
         )
-        watching = max(plan.generator.witnesses + 1, promise.viewers - sum(busy))
+        watching = max(plan.generator.witnesses + 1, promise.viewers - sum(busy[1:]))
         return cls(*busy, audience=watching)
 
     @property
-    def locust(self) -> int:
-        """How many of them Locust plays."""
-        return self.all - self.audience
-
-    @property
     def all(self) -> int:
-        return sum((*self._busy, self.audience))
-
-    @property
-    def _busy(self) -> tuple[int, ...]:
-        return (self.buyers, self.talkers, self.likers, self.sharers, self.hosts)
+        busy = (self.buyers, self.talkers, self.likers, self.sharers, self.hosts)
+        return sum(busy) + self.audience
 
     def places(self, kind: str) -> range:
         """Which places in the list of tokens belong to a kind, such as `talkers`."""

@@ -1,0 +1,76 @@
+"""How far a rehearsal is, for whoever watches the terminal: one line, renewed or now and then.
+
+On a terminal the line is renewed where it stands; elsewhere, in a log of CI, a plain line is
+written every few seconds.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+PLAIN_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a rehearsal stands. `to_t0_s` counts down to T0 and is negative after it."""
+
+    phase: str
+    to_t0_s: float = 0.0
+    viewers: int = 0
+    wanted: int = 0
+    orders_per_s: float = 0.0
+    sold: int = 0  # units that are paid for or held
+    stock: int = 0
+    lag_ms: int = 0
+    books: str = ""  # ok, catching up, or what is wrong
+    unreachable: bool = False
+
+    @property
+    def line(self) -> str:
+        clock = f"T{-self.to_t0_s:+.0f} s"
+        parts = [
+            f"{self.phase:<8} {clock:>8}",
+            f"viewers {self.viewers}/{self.wanted}",
+            f"orders/s {self.orders_per_s:.0f}",
+            f"sold {self.sold}/{self.stock}",
+            f"lag {self.lag_ms} ms",
+            f"books {self.books or '-'}",
+        ]
+        if self.unreachable:
+            parts.append("the server does not answer")
+        return " · ".join(parts)
+
+
+class Display:
+    """Writes standings and lines to a stream; a terminal's line is renewed in place."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._renews = stream.isatty()
+        self._shown = ""
+        self._last = (float("-inf"), "")  # when a plain line was written, and of which phase
+
+    def show(self, standing: Standing) -> None:
+        """Show where it stands now."""
+        if self._renews:
+            columns = shutil.get_terminal_size().columns - 1
+            self._write(f"\r\x1b[K{standing.line[:columns]}")
+            self._shown = standing.line
+            return
+        at_s, phase = self._last
+        if standing.phase != phase or time.monotonic() - at_s >= PLAIN_EVERY_S:
+            self._last = (time.monotonic(), standing.phase)
+            self._write(standing.line + "\n")
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._write(f"\r\x1b[K{text}\n" if self._shown else f"{text}\n")
+        self._shown = ""
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
