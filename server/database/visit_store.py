@@ -26,6 +26,7 @@ from server.database.visit_records import (
     write_pieces,
 )
 from server.database.visit_tables import (
+    USUAL,
     visit_counters,
     visit_devices,
     visit_horizon,
@@ -120,8 +121,8 @@ class VisitStore:
 
     async def forget(self, before_ms: int, most: int) -> int:
         """Move the horizon to a day's beginning at or before this moment, and remove up to `most`
-        visits that had ended by then, with their pieces, people and devices not seen since,
-        touches, and what was set aside before.
+        visits that had ended by then, with their pieces. When the horizon has moved, people and
+        devices not seen since go as well, with touches, and what was set aside before.
 
         Returns how many visits went: less than `most` when nothing is left to remove.
         """
@@ -262,33 +263,49 @@ def _page(
     connection: sa.Connection, after_id: str | None, limit: int, wanted: VisitFilters
 ) -> list[Visit]:
     key = sa.tuple_(visits.c.entered_at_ms, visits.c.id)
-    query = sa.select(visits).order_by(visits.c.entered_at_ms.desc(), visits.c.id.desc())
-    if wanted.rooms is not None:
-        query = query.where(visits.c.room_id.in_(sorted(wanted.rooms)))
-    for name in ("channel", "campaign", "staff", "inviter", "link"):
-        value = getattr(wanted, name)
-        if value:
-            query = query.where(visits.c[name] == value)
-    if wanted.device:  # `~` comes behind every character of an id
-        query = query.where(visits.c.device.between(wanted.device, f"{wanted.device}~"))
-    if wanted.person:
-        query = query.where(_of_person(connection, wanted.person))
-    if wanted.from_ms is not None:
-        query = query.where(visits.c.entered_at_ms >= wanted.from_ms)
-    if wanted.to_ms is not None:
-        query = query.where(visits.c.entered_at_ms < wanted.to_ms)
+    query = sa.select(visits).where(*_asked_for(connection, wanted))
+    query = query.order_by(visits.c.entered_at_ms.desc(), visits.c.id.desc()).limit(limit)
     if after_id:
         known = sa.select(visits.c.entered_at_ms).where(visits.c.id == after_id)
         entered_at_ms = connection.execute(known).scalar_one_or_none()
         if entered_at_ms is None:
             return []
         query = query.where(key < sa.tuple_(entered_at_ms, after_id))
-    return [visit_of(row) for row in connection.execute(query.limit(limit))]
+    if wanted.rooms is None:
+        return [visit_of(row) for row in connection.execute(query)]
+    found = [  # each room by its index: of all together, every visit would have to be sorted
+        visit_of(row)
+        for room in wanted.rooms
+        for row in connection.execute(query.where(visits.c.room_id == room))
+    ]
+    return sorted(found, key=lambda one: (one.entered_at_ms, one.id), reverse=True)[:limit]
+
+
+def _asked_for(connection: sa.Connection, wanted: VisitFilters) -> list[sa.ColumnElement[bool]]:
+    """What holds for the visits that are wanted, but for their rooms."""
+    found: list[sa.ColumnElement[bool]] = []
+    for name in ("channel", "campaign", "staff", "inviter", "link"):
+        value = getattr(wanted, name)
+        if value:
+            found.append(visits.c[name] == value)
+        if value and value != (usual := USUAL.get(name, value)):  # the index has the others
+            found.append(visits.c[name] != sa.literal_column(f"'{usual}'"))
+    if wanted.device:  # `~` comes behind every character of an id
+        found.append(visits.c.device.between(wanted.device, f"{wanted.device}~"))
+    if wanted.person:
+        found.append(_of_person(connection, wanted.person))
+    if wanted.from_ms is not None:
+        found.append(visits.c.entered_at_ms >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        found.append(visits.c.entered_at_ms < wanted.to_ms)
+    return found
 
 
 def _forget(connection: sa.Connection, before_ms: int, most: int) -> int:
-    horizon_ms = max(take_turn(connection), before_ms)
-    connection.execute(sa.update(visit_horizon).values(before_ms=horizon_ms))
+    horizon_ms = take_turn(connection)
+    if before_ms > horizon_ms:
+        horizon_ms = before_ms
+        _move_horizon(connection, horizon_ms)
     query = sa.select(visits.c.id).where(
         visits.c.entered_at_ms < horizon_ms, visits.c.last_at_ms < horizon_ms
     )
@@ -296,12 +313,16 @@ def _forget(connection: sa.Connection, before_ms: int, most: int) -> int:
     if gone:
         connection.execute(sa.delete(visit_pieces).where(visit_pieces.c.visit_id.in_(gone)))
         connection.execute(sa.delete(visits).where(visits.c.id.in_(gone)))
-    if len(gone) < most:
-        for table in (visit_people, visit_devices):
-            connection.execute(sa.delete(table).where(table.c.last_day < horizon_ms // DAY_MS))
-        connection.execute(sa.delete(touches).where(touches.c.at_ms < horizon_ms))
-        connection.execute(sa.delete(visit_set_aside).where(visit_set_aside.c.at_ms < horizon_ms))
     return len(gone)
+
+
+def _move_horizon(connection: sa.Connection, horizon_ms: int) -> None:
+    """Once a day, so that a look at everybody is no matter: they have no index by day."""
+    connection.execute(sa.update(visit_horizon).values(before_ms=horizon_ms))
+    for table in (visit_people, visit_devices):
+        connection.execute(sa.delete(table).where(table.c.last_day < horizon_ms // DAY_MS))
+    connection.execute(sa.delete(touches).where(touches.c.at_ms < horizon_ms))
+    connection.execute(sa.delete(visit_set_aside).where(visit_set_aside.c.at_ms < horizon_ms))
 
 
 def _rebuild(connection: sa.Connection, beat_gap_ms: int, progress: Callable[[int], None]) -> int:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from rooms.sharing.sources import DIRECT
 from server.database.tables import ID, METADATA, USER
 
 # A whole number that the engine itself gives, in the order of storing.
 NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 # A visit's name for one of its pieces: what made it, and a number or an order's id behind it.
 KEY = sa.String(128).with_variant(sa.String(128, collation="C"), "postgresql")
+USUAL = {"channel": DIRECT, "campaign": "", "staff": "", "link": ""}  # not in the indexes of these
 LABEL = ID  # a word of a source, a device, a network: as long as an id
 
 
@@ -87,6 +89,15 @@ visits = sa.Table(
     sa.Index(None, "user_id", "net", "agent"),
     sa.Index(None, "person", "net", "agent"),
     sa.Index(None, "inviter"),
+    *(  # lists by source; of what nearly every visit has the list by time is enough
+        sa.Index(
+            f"ix_visits_{column}_entered_at_ms_id",
+            *(column, "entered_at_ms", "id"),
+            sqlite_where=sa.text(f"{column} <> '{usual}'"),
+            postgresql_where=sa.text(f"{column} <> '{usual}'"),
+        )
+        for column, usual in USUAL.items()
+    ),
 )
 
 # Who has used a device; a row without user: somebody anonymous has. Days are of UTC, counted
@@ -135,6 +146,7 @@ visit_counters = sa.Table(
     _number("likes"),
     _number("shares"),
     sa.PrimaryKeyConstraint("room_id", "day", "channel", "campaign", "staff"),
+    sa.Index(None, "day", "room_id", "channel", "campaign", "staff"),
 )
 
 # One row: writers take their turn by it, and nothing received before the horizon is kept.

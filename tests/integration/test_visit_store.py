@@ -227,6 +227,26 @@ async def test_what_is_over_its_time_goes_in_slices_and_the_counters_stay(
     assert [row[0] for row in left["visit_people"]] == ["user-0"]  # who came again is known
 
 
+async def test_people_are_looked_through_when_the_horizon_moves_and_not_again(
+    store: VisitStore, database: Database
+) -> None:
+    await store.write(arrival("visit-old-000000", user="bob", device="d" * 16), ())
+    asked: list[str] = []
+
+    def note(_one: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        asked.append(statement.split(" WHERE")[0])
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for _ in range(3):
+            await store.forget(BEGAN_MS + 2 * DAY_MS, 10)
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    for table in (visit_people, visit_devices):
+        assert asked.count(f"DELETE FROM {table.name}") == 1
+        assert (await content(database, table))[table.name] == []
+
+
 async def test_after_forgetting_a_rebuild_is_identical_too(
     store: VisitStore, database: Database
 ) -> None:
