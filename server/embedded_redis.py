@@ -135,6 +135,12 @@ class EmbeddedRedis:
         await self._end_process(signal.SIGTERM)
         self._set(status="stopped", pid=0)
 
+    def crash(self) -> None:
+        """Kill -9 the server, as a fault would; the supervision starts it again."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
     def _prepare_directory(self) -> None:
         directory = self.data_dir / "redis"
         try:

@@ -1,0 +1,153 @@
+"""The load generator as a child of the supervisor, for a rehearsal that the desk began.
+
+It is `python -m loadtest.rehearsal`, a program of its own that reaches the shadow shop over the
+network only. It gets the key of its run and none of the server's settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from server.rehearsal.keys import KEY, root_secret, run_secret
+from server.rehearsal.ports import HallRefused
+from server.rehearsal.shadow import rehearsals_dir
+from server.settings import Settings
+
+MODULE: Final = "loadtest.rehearsal"
+NEEDED: Final = ("loadtest", "locust")
+KEY_VARIABLE: Final = "REHEARSAL_KEY"
+DIRECTORY_PREFIX: Final = "drive-"
+ENDS_WITHIN_S: Final = 20.0
+TAIL_BYTES: Final = 2_000
+
+_LOG = logging.getLogger("onair.rehearsal")
+
+
+class Driver:
+    """At most one generator at a time. `base_url` is where the server's pages open here."""
+
+    def __init__(self, settings: Settings, base_url: str) -> None:
+        self._settings = settings
+        self._base_url = base_url
+        self._run = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    async def start(self, run: str, plan: Mapping[str, Any]) -> None:
+        """Start it; again for the same run changes nothing. `HallRefused` says why not."""
+        if self._process is not None and self._run == run:
+            return
+        lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+        if lacking:
+            raise HallRefused(f"the load generator is not installed here: {', '.join(lacking)}")
+        await self.stop()
+        directory = self._directory(run)
+        self._process = await self._launch(run, directory, plan)
+        self._run = run
+        _LOG.info("the load generator of rehearsal %s runs (pid %d)", run, self._process.pid)
+
+    async def _launch(
+        self, run: str, directory: Path, plan: Mapping[str, Any]
+    ) -> asyncio.subprocess.Process:
+        plan_path = _prepare(directory, plan)
+        environ = {name: value for name, value in os.environ.items() if not _is_ours(name)}
+        secret = root_secret(self._settings)
+        environ[KEY_VARIABLE] = run_secret(secret, run, KEY)
+        with (directory / "log").open("wb") as log:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", MODULE, "--attach", run, "--against", self._base_url),
+                *("--plan", str(plan_path), "--out", str(directory / "run")),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                start_new_session=True,
+            )
+
+    def status(self) -> dict[str, Any] | None:
+        """`{run, running, exit_code, tail}` of the newest; None if there was none."""
+        process = self._process
+        if process is None:
+            return None
+        return {
+            "run": self._run,
+            "running": process.returncode is None,
+            "exit_code": process.returncode,
+            "tail": self._tail(),
+        }
+
+    async def stop(self, within_s: float = ENDS_WITHIN_S) -> None:
+        """End the generator and all that it started, and forget its files. Safe to repeat."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        process = self._process
+        if process is None:
+            return
+        if process.returncode is None:
+            _signal_group(process.pid, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), within_s)
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+        await self.forget(self._directory(self._run))
+        self._process = None
+
+    def let_end(self, run: str) -> None:
+        """The run is over: the generator, which may have said so, has a moment to end by itself."""
+        if self._run == run and self._process is not None and self._ending is None:
+            self._ending = asyncio.create_task(self._end_soon(self._process), name="generator")
+
+    async def _end_soon(self, process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
+        self._ending = None
+        await self.stop()
+
+    async def forget(self, directory: Path) -> None:
+        """Delete the files of a generator."""
+        await asyncio.to_thread(shutil.rmtree, directory, True)
+        with contextlib.suppress(OSError):  # a run's data is there
+            directory.parent.rmdir()
+
+    def _directory(self, run: str) -> Path:
+        return rehearsals_dir(self._settings) / f"{DIRECTORY_PREFIX}{run}"
+
+    def _tail(self) -> str:
+        """The end of what it wrote."""
+        try:
+            with (self._directory(self._run) / "log").open("rb") as log:
+                log.seek(max(0, os.fstat(log.fileno()).st_size - TAIL_BYTES))
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _prepare(directory: Path, plan: Mapping[str, Any]) -> Path:
+    """Make the directory with the plan in it; returns the plan's path."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plan_path = directory / "plan.json"
+    plan_path.write_bytes(orjson.dumps(plan))
+    return plan_path
+
+
+def _is_ours(variable: str) -> bool:
+    return variable.startswith("ONAIR_")
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    """It leads a session of its own, with the processes it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
