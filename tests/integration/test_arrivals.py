@@ -177,6 +177,12 @@ async def test_private_windows_of_the_inviters_own_browser_do_not_count(
     }
 
 
+async def test_private_windows_of_a_guest_who_invites_do_not_count(town: Town) -> None:
+    await town.come(Guest("ann", inviter="", user="guest-ann", **HOME))
+    await town.come(Guest("window", inviter="guest-ann", **HOME))
+    assert (await town.judge()).verdicts == {Verdict.SELF_INVITE: 1}
+
+
 async def test_a_ladder_may_let_browsers_like_the_inviters_own_count(town: Town) -> None:
     await with_own_browser_max(town, 1)
     await town.come(Guest("ann", inviter="", user=INVITER, **HOME))
