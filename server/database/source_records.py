@@ -13,7 +13,7 @@ from rooms.sharing.sources import DIRECT, Source
 from server.database.account_tables import order_sources
 from server.database.bulk import Bulk
 from server.database.engine import Database
-from server.database.sale_tables import orders
+from server.database.sale_tables import orders, sales
 from server.database.visit_tables import visit_counters, visits
 
 SOURCES_MAX = 1_000  # told apart in one report: anybody may name a campaign in an address
@@ -111,7 +111,9 @@ class SourceRecords:
         """
         among = None if rooms is None else sorted(filter(is_id, rooms))
         wanted: list[sa.ColumnElement[bool]] = []
-        wanted += [] if among is None else [orders.c.room_id.in_(among)]
+        if among is not None:  # by their sales: orders have an index of these, and none of rooms
+            theirs = sa.select(sales.c.id).where(sales.c.room_id.in_(among))
+            wanted += [orders.c.room_id.in_(among), orders.c.sale_id.in_(theirs)]
         if sale:
             wanted.append(orders.c.sale_id == sale if is_id(sale) else sa.false())
 

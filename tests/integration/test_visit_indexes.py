@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from server.database.engine import Database
+from server.database.source_records import By, SourceRecords
 from server.database.visit_store import VisitFilters, VisitStore
 from tests.support.visit_parts import GAP_MS
 
@@ -79,3 +80,14 @@ async def test_the_counters_of_days_are_found_by_their_index(
     assert "ix_visit_counters_day_room_id_channel_campaign_staff" in plan
     assert "TEMP B-TREE" not in plan
     assert "Sort" not in plan
+
+
+async def test_the_orders_of_a_room_are_found_by_its_sales(database: Database) -> None:
+    sources = SourceRecords(database)
+    plans = await plans_of(
+        database, "FROM orders", lambda: sources.report(By.CHANNEL, rooms=["garden"])
+    )
+    assert len(plans) == 3
+    for plan in plans:
+        assert "orders_sale_id" in plan
+        assert "SCAN orders" not in plan
