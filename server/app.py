@@ -47,6 +47,7 @@ from server.pages.routes import Pages, page_routes
 from server.pages.share import SharePages
 from server.realtime import RoomRealtime
 from server.redis_client import Client, ClientRole, connect
+from server.rehearsal.runs import open_rehearsals
 from server.rpc import Procedures, Talk
 from server.rpc_staff import Staff
 from server.rpc_text import objection
@@ -229,6 +230,7 @@ async def open_worker(
             ledger=Ledger(database),
             cards=cards,
             auditor=Auditor(store, RedisLedgerStream(commands), sale_records, order_records),
+            rehearsals=open_rehearsals(settings, database, now_ms),
             now_ms=now_ms,
             refuse_name=lambda name: objection(name, words),
         ),

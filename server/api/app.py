@@ -17,6 +17,7 @@ from server.api import (
     people,
     products,
     realtime,
+    rehearsals,
     rooms,
     sales,
     sources,
@@ -74,6 +75,9 @@ def build_api(services: Services) -> FastAPI:
         realtime.routes,
     ):
         api.include_router(router)
+    if not services.settings.rehearsal:  # a rehearsal holds no rehearsals
+        for router in (rehearsals.routes, rehearsals.run_routes, rehearsals.report_routes):
+            api.include_router(router)
     add_docs(api, services.settings, document_of(api))
     return api
 

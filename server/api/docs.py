@@ -225,6 +225,7 @@ def _kind(document: dict[str, Any], schema: dict[str, Any], words: dict[str, str
         kind = f"{words['list']} · {_kind(document, inner, words)}"
     else:
         names = {"string": "text", "integer": "whole", "boolean": "yes_no", "object": "object"}
+        names["number"] = "number"
         kind = words[names.get(plain.get("type", ""), "any")] + _bounds(plain, words)
     if nullable and "default" not in schema:
         kind += f" {words['nullable']}"
@@ -247,7 +248,7 @@ def _bounds(schema: dict[str, Any], words: dict[str, str]) -> str:
         form = "at_least" if most is None else "between"
     if least is None and most is None:
         return f" · {pattern}" if pattern else ""
-    return " · " + words[form].format(least=f"{least or 0:,.0f}", most=f"{most or 0:,.0f}")
+    return " · " + words[form].format(least=f"{least or 0:,}", most=f"{most or 0:,}")
 
 
 def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
@@ -298,4 +299,6 @@ def _curl(path: str, method: str, operation: dict[str, Any], body: Any) -> str:
     if body is not None:
         parts.append('-H "Content-Type: application/json"')
         parts.append("-d '" + _pretty(body).replace("\n", "\n  ") + "'")
+    elif "text/html" in operation.get("requestBody", {}).get("content", {}):
+        parts.append('-H "Content-Type: text/html" --data-binary @report.html')
     return " \\\n  ".join(parts)

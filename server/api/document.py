@@ -33,6 +33,11 @@ _TAGS = [
     },
     {"name": "sharing", "description": "Share links, and what comes of them.", "x-name-zh": "分享"},
     {"name": "visits", "description": "Who came, from where, and what for.", "x-name-zh": "访问"},
+    {
+        "name": "rehearsals",
+        "description": "A shadow shop to prove the big day in.",
+        "x-name-zh": "演练",
+    },
     {"name": "payments", "description": "What a payment provider tells.", "x-name-zh": "支付"},
     {
         "name": "realtime",
@@ -40,6 +45,7 @@ _TAGS = [
         "x-name-zh": "实时",
     },
 ]
+_SUCCESSES = {"201": "Created.", "202": "Begun."}
 _SECURITY_SCHEMES = {
     "apiKey": {
         "type": "apiKey",
@@ -97,7 +103,7 @@ def _say_what_the_framework_leaves_out(operation: dict[str, Any]) -> None:
     """A plain description for success, and the nulls that were dropped from the examples."""
     for status, answer in operation["responses"].items():
         if answer["description"] == "Successful Response":
-            answer["description"] = "Created." if status == "201" else "Done."
+            answer["description"] = _SUCCESSES.get(status, "Done.")
         example = answer.get("content", {}).get("application/json", {}).get("example", {})
         if "error" in example:
             example["error"].setdefault("field", None)

@@ -19,7 +19,9 @@ from starlette.types import ExceptionHandler
 from server import replies
 from server.api.headers import SECURITY_HEADERS
 from server.database.errors import DatabaseUnavailable, UnknownProducts, UnknownRoom
+from server.database.rehearsal_words import Occupied
 from server.ports import RealtimeUnavailable, UnknownChannel
+from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.sales.live_sales import SaleOver
 
 RETRY_AFTER_S = 2
@@ -240,5 +242,10 @@ _REFUSALS: dict[type[Exception], Callable[[Any], Refused]] = {
     UnknownChannel: lambda _error: Refused(404, "there is no such channel", "channel"),
     UnknownRoom: lambda error: unknown_room(str(error)),
     UnknownProducts: lambda error: Refused(404, str(error), "products"),
+    Occupied: lambda error: Refused(
+        409, f"rehearsal {error.run!r} is there already: purge its data first"
+    ),
+    HallRefused: lambda error: Refused(409, str(error)),
+    HallUnavailable: lambda error: unavailable(f"the rehearsal is not available: {error}"),
     SaleOver: lambda _error: Refused(409, "the sale is over: nothing of it can change any more"),
 }

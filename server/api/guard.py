@@ -1,7 +1,7 @@
 """Who may call a route, and how large a body it reads: decided before the body is parsed.
 
-A route picks one of five route classes: `KeyRoute`, `MerchantRoute`, `StaffRoute`,
-`ProviderRoute`, `OpenRoute`.
+A route picks one of these route classes: `KeyRoute`, `MerchantRoute`, `StaffRoute`, `RunRoute`,
+`ReportRoute`, `ProviderRoute`, `OpenRoute`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rooms.model import EVERY_ROOM, Identity, Role, RoomId, UserId
 from server.api.errors import Refused, unavailable
 from server.api.services import Services, services_of
 from server.payments import signature
+from server.settings import Limits
 from server.tokens import KeyNotLoaded, TokenError
 
 BODY_WITHIN_S = 15
@@ -40,9 +41,13 @@ def described(summary_zh: str, security: list[dict[str, list[str]]]) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request: the holder of the API key, or a merchant or host with a token."""
+    """Who sent a request: the holder of the API key, or a merchant or host with a token.
+
+    `run` names the rehearsal whose own key was sent: good for that one, and for nothing else.
+    """
 
     identity: Identity
+    run: str = ""
 
     @property
     def every_room(self) -> bool:
@@ -85,6 +90,25 @@ class StaffRoute(APIRoute):
         return _guarded(super().get_route_handler(), self, _key_or_staff)
 
 
+class RunRoute(APIRoute):
+    """As `MerchantRoute`, and the key of the rehearsal in the path; the route checks which."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(super().get_route_handler(), self, _key_merchant_or_run)
+
+
+class ReportRoute(APIRoute):
+    """As `RunRoute`, with bodies as large as the report of a rehearsal may be."""
+
+    def get_route_handler(self) -> Handler:
+        return _guarded(
+            super().get_route_handler(),
+            self,
+            _key_merchant_or_run,
+            bytes_max=lambda limits: limits.rehearsal_report_bytes_max,
+        )
+
+
 class ProviderRoute(APIRoute):
     """The payment provider: the body's bytes carry its signature in a header."""
 
@@ -116,12 +140,13 @@ def _guarded(
     route: APIRoute,
     admit: Callable[[Request, Services], Caller | None],
     check_body: Callable[[Request, Services, bytes], None] = _any_body,
+    bytes_max: Callable[[Limits], int] = lambda limits: limits.body_bytes_max,
 ) -> Handler:
     async def guarded(request: Request) -> Response:
         services = services_of(request)
         request.state.caller = admit(request, services)
         if route.body_field is not None:
-            body = await _read_body(request, services.settings.limits.body_bytes_max)
+            body = await read_body(request, bytes_max(services.settings.limits))
             check_body(request, services, body)
             request = _ReadRequest(request, body)
         return await handler(request)
@@ -158,6 +183,16 @@ def _key_or_staff(request: Request, services: Services) -> Caller:
     return _key_or_token(request, services, frozenset({Role.MERCHANT, Role.HOST}))
 
 
+def _key_merchant_or_run(request: Request, services: Services) -> Caller:
+    """The rehearsal's own key may come in either header, as may what opens the whole shop."""
+    run = str(request.path_params.get("id", ""))
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    given = request.headers.get("x-api-key", bearer.strip() if scheme.lower() == "bearer" else "")
+    if services.rehearsals.is_key(run, given):
+        return Caller(Identity(UserId(run), run, "", Role.MERCHANT, frozenset()), run=run)
+    return _key_or_merchant(request, services)
+
+
 def _key_or_token(request: Request, services: Services, roles: frozenset[Role]) -> Caller:
     if _has_key(request, services):
         return KEY_HOLDER
@@ -192,12 +227,12 @@ def _unauthorised(message: str, extra: str = "") -> Refused:
     return Refused(401, message, headers={"WWW-Authenticate": f"Bearer{extra}"})
 
 
-async def _read_body(request: Request, bytes_max: int) -> bytes:
-    """The whole body of a JSON request: 415, 413 or 408 if it is not one that we take."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def read_body(request: Request, bytes_max: int, kind: str = "application/json") -> bytes:
+    """The whole body of a request: 415, 413 or 408 if it is not one that we take."""
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     declared = request.headers.get("content-length", "")
-    if kind != "application/json" and declared != "0":
-        raise Refused(415, "send Content-Type: application/json")
+    if sent != kind and declared != "0":
+        raise Refused(415, f"send Content-Type: {kind}")
     if declared.isdecimal() and int(declared[:20]) > bytes_max:
         raise _too_large(bytes_max)
     body = bytearray()

@@ -15,6 +15,7 @@ from server.database.records import CatalogRecords, RoomRecords
 from server.database.sale_records import SaleRecords
 from server.ledger.audit import Auditor
 from server.ports import Realtime, RoomActs
+from server.rehearsal.runs import Rehearsals
 from server.sale_cards import SaleCards
 from server.sales.desk import SalesDesk
 from server.settings import Settings
@@ -49,6 +50,7 @@ class Services:
     ledger: Ledger
     cards: SaleCards
     auditor: Auditor
+    rehearsals: Rehearsals
     now_ms: Callable[[], int]
     refuse_name: Callable[[str], str | None] = accept_any_name
 

@@ -112,7 +112,6 @@ class RehearsalRecords:
 
         Reports of the newest `kept_max` rehearsals that have any are kept.
         """
-        packed = zlib.compress(body, 6)
         of_it = (rehearsal_reports.c.rehearsal_id == run_id) & (rehearsal_reports.c.kind == kind)
         with_any = sa.select(rehearsal_reports.c.rehearsal_id).distinct().scalar_subquery()
         newest = (
@@ -125,6 +124,7 @@ class RehearsalRecords:
 
         def work(connection: sa.Connection) -> None:
             connection.execute(sa.delete(rehearsal_reports).where(of_it))
+            packed = zlib.compress(body, 6)  # here: it takes a while, and this is a thread
             row = {"rehearsal_id": run_id, "kind": kind, "body": packed, "at_ms": at_ms}
             connection.execute(sa.insert(rehearsal_reports), row)
             least = connection.execute(newest).scalar_one_or_none()

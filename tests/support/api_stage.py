@@ -20,6 +20,7 @@ from server.endings import end_tasks
 from server.ledger.audit import Auditor
 from server.live_room import LiveRoom
 from server.redis_client import ClientRole, connect
+from server.rehearsal.runs import open_rehearsals
 from server.sale_cards import SaleCards
 from server.sale_store import sale_store
 from server.sales.desk import SalesDesk
@@ -90,6 +91,7 @@ async def opened_services(
             ledger=Ledger(database),
             cards=SaleCards(sales, orders, store),
             auditor=Auditor(store, RedisLedgerStream(commands), sales, orders),
+            rehearsals=open_rehearsals(settings, database, lambda: NOW_MS),
             now_ms=lambda: NOW_MS,
         )
     finally:

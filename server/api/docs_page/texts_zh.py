@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from server.api.docs_page.texts_zh_ladders import LADDERS_ZH
 from server.api.docs_page.texts_zh_money import MONEY_ZH
+from server.api.docs_page.texts_zh_rehearsals import REHEARSALS_ZH
 from server.api.docs_page.texts_zh_visits import VISITS_ZH
 
 TEXTS_ZH: dict[str, str] = {
@@ -277,4 +278,5 @@ TEXTS_ZH: dict[str, str] = {
     **MONEY_ZH,
     **VISITS_ZH,
     **LADDERS_ZH,
+    **REHEARSALS_ZH,
 }

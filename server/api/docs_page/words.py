@@ -36,6 +36,7 @@ WORDS: dict[str, dict[str, str]] = {
         "answer_fields": "Fields of the answer",
         "text": "text",
         "whole": "whole number",
+        "number": "number",
         "yes_no": "true or false",
         "any": "any JSON",
         "object": "object",
@@ -80,6 +81,7 @@ WORDS: dict[str, dict[str, str]] = {
         "answer_fields": "响应字段",
         "text": "文本",
         "whole": "整数",
+        "number": "数字",
         "yes_no": "true 或 false",
         "any": "任意 JSON",
         "object": "对象",
@@ -98,6 +100,7 @@ WORDS: dict[str, dict[str, str]] = {
 STATUSES_ZH = {
     200: "成功。",
     201: "已创建。",
+    202: "已开始。",
     400: "请求有误：message 说明哪个字段以及原因。",
     401: "缺少有效的密钥或令牌。",
     403: "密钥或令牌有效，但无权执行。",

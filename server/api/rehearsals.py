@@ -1,0 +1,362 @@
+"""Rehearsals as merchants open, watch and end them, and as their generators report.
+
+What is rehearsed happens in a shadow shop with stores of its own, under `/rehearsal`: none of
+these routes touches a room, a sale or an order of the shop.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request, Response
+
+from rooms.model import Role
+from server.api.coupons import check_whole_shop
+from server.api.errors import Refused, documented
+from server.api.guard import (
+    KEY_OR_MERCHANT,
+    Caller,
+    CallerHere,
+    MerchantRoute,
+    ReportRoute,
+    RunRoute,
+    described,
+    read_body,
+)
+from server.api.paging import ByVersion, rows
+from server.api.rehearsal_models import (
+    RUN,
+    USERS_MAX,
+    DrillAnswer,
+    DrillRequest,
+    FindingsRequest,
+    LookBody,
+    ProgressAnswer,
+    ProgressRequest,
+    Purged,
+    RehearsalBody,
+    RehearsalDetail,
+    RehearsalOpened,
+    RehearsalPage,
+    RehearsalRequest,
+    RunTokens,
+    RunTokensRequest,
+)
+from server.api.services import Services, ServicesHere
+from server.database.rehearsal_words import Run
+
+RunIdInPath = Annotated[str, Path(description="The rehearsal's id.", examples=[RUN])]
+# The file brings its own scripts and styles. They run apart from everything of the shop: without
+# its origin, its storage and any address.
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts"
+)
+
+routes = APIRouter(route_class=MerchantRoute, tags=["rehearsals"])
+run_routes = APIRouter(route_class=RunRoute, tags=["rehearsals"])
+report_routes = APIRouter(route_class=ReportRoute, tags=["rehearsals"])
+
+
+@routes.post(
+    "/api/v1/rehearsals",
+    status_code=201,
+    summary="Open a rehearsal",
+    operation_id="openRehearsal",
+    responses=documented(400, 401, 403, 409, 413, 415, 503),
+    openapi_extra=described("开始演练", KEY_OR_MERCHANT),
+)
+async def open_rehearsal(
+    body: RehearsalRequest, request: Request, caller: CallerHere, services: ServicesHere
+) -> RehearsalOpened:
+    """Opens a shadow shop inside this server, empty, with stores and secrets of its own, under
+    `/rehearsal`; it takes visitors when this answers. One at a time: a 409 names the one whose
+    data is still there. The `key` is told only here. Needs the API key, or a merchant's token for
+    every room.
+    """
+    check_whole_shop(caller)
+    plan: dict[str, Any] = (await request.json())["plan"]
+    run = await services.rehearsals.open(
+        body.title or body.plan.title, plan, body.drive, caller.identity.user_id
+    )
+    return RehearsalOpened.with_key(run, services.rehearsals.key_of(run.id))
+
+
+@routes.get(
+    "/api/v1/rehearsals",
+    summary="List rehearsals",
+    operation_id="listRehearsals",
+    responses=documented(400, 401, 403, 503),
+    openapi_extra=described("演练列表", KEY_OR_MERCHANT),
+)
+async def list_rehearsals(
+    wanted: ByVersion, caller: CallerHere, services: ServicesHere
+) -> RehearsalPage:
+    """The history, newest first, a page at a time. It stays when the data of a rehearsal goes."""
+    check_whole_shop(caller)
+    limit = rows(wanted, services)
+    found = await services.rehearsals.page(wanted.after, limit + 1)
+    page = found[:limit]
+    return RehearsalPage(
+        rehearsals=[RehearsalBody.of(run) for run in page],
+        next=page[-1].number if len(found) > limit else None,
+    )
+
+
+@run_routes.get(
+    "/api/v1/rehearsals/{id}",
+    summary="Get a rehearsal",
+    operation_id="getRehearsal",
+    responses=documented(401, 403, 404, 503),
+    openapi_extra=described("查询演练", KEY_OR_MERCHANT),
+)
+async def get_rehearsal(
+    id: RunIdInPath, caller: CallerHere, services: ServicesHere
+) -> RehearsalDetail:
+    """How it stands, what it found, and who did what to it. One whose generator has been silent
+    for `rehearsal_silent_s` has failed. The rehearsal's own key opens this and what follows.
+    """
+    run = await _find(id, caller, services, purged_too=True)
+    return RehearsalDetail.with_acts(run, await services.rehearsals.acts(id))
+
+
+@run_routes.post(
+    "/api/v1/rehearsals/{id}/tokens",
+    summary="Issue tokens for a rehearsal",
+    operation_id="issueRehearsalTokens",
+    responses=documented(400, 401, 403, 404, 409, 413, 415, 503),
+    openapi_extra=described("为演练签发令牌", KEY_OR_MERCHANT),
+)
+async def issue_tokens(
+    id: RunIdInPath, body: RunTokensRequest, caller: CallerHere, services: ServicesHere
+) -> RunTokens:
+    """Tokens of many people at once, good in the shadow shop only: the shop's own secret does not
+    sign them. The same number is always the same person.
+    """
+    run = await _on(id, caller, services)
+    most = services.settings.limits.rehearsal_tokens_max
+    if body.count > most:
+        raise Refused(400, f"must be 1 to {most}", "count")
+    if body.first + body.count - 1 > USERS_MAX:
+        raise Refused(400, f"people are numbered up to {USERS_MAX}", "first")
+    role = Role(body.role)
+    return RunTokens(tokens=await services.rehearsals.tokens(run.id, body.first, body.count, role))
+
+
+@run_routes.put(
+    "/api/v1/rehearsals/{id}/progress",
+    summary="Tell how a rehearsal goes",
+    operation_id="tellRehearsalProgress",
+    responses=documented(400, 401, 403, 404, 413, 415, 503),
+    openapi_extra=described("上报演练进度", KEY_OR_MERCHANT),
+)
+async def tell_progress(
+    id: RunIdInPath,
+    body: ProgressRequest,
+    request: Request,
+    caller: CallerHere,
+    services: ServicesHere,
+) -> ProgressAnswer:
+    """The generator tells it about once a second; further fields are kept and shown as they are.
+    The phase `failed` ends the rehearsal, with `why`.
+    """
+    most = services.settings.limits.rehearsal_progress_bytes_max
+    if len(await request.body()) > most:
+        raise Refused(413, f"the progress has more than {most} bytes", "body")
+    run = await _find(id, caller, services)
+    told = body.model_dump()
+    if body.phase == "failed":
+        await services.rehearsals.failed(run, body.why or "the generator does not say why")
+    return ProgressAnswer(stop=await services.rehearsals.heard(run, told))
+
+
+@run_routes.get(
+    "/api/v1/rehearsals/{id}/observed",
+    summary="Look at the shadow shop",
+    operation_id="observeRehearsal",
+    responses=documented(401, 403, 404, 409, 503),
+    openapi_extra=described("观察演练", KEY_OR_MERCHANT),
+)
+async def observe_rehearsal(
+    id: RunIdInPath, caller: CallerHere, services: ServicesHere
+) -> LookBody:
+    """One look at everything: viewers and purchases over all workers, the ledger, the books, and
+    what each process of this machine has used. Workers tell of themselves once a second.
+    """
+    run = await _on(id, caller, services)
+    return LookBody.model_validate(await services.rehearsals.observed(run))
+
+
+@run_routes.post(
+    "/api/v1/rehearsals/{id}/drills",
+    status_code=202,
+    summary="Begin a drill",
+    operation_id="beginDrill",
+    responses=documented(400, 401, 403, 404, 409, 413, 415, 503),
+    openapi_extra=described("开始故障演习", KEY_OR_MERCHANT),
+)
+async def begin_drill(
+    id: RunIdInPath, body: DrillRequest, caller: CallerHere, services: ServicesHere
+) -> DrillAnswer:
+    """A fault on purpose: `kill_worker` ends a web worker of this server, the others concern the
+    shadow shop's own Redis and ledger worker. 403 unless the server allows it by the
+    setting `rehearsal_drills`.
+    """
+    run = await _on(id, caller, services)
+    if not services.settings.rehearsal_drills:
+        raise Refused(403, "this server allows no drills: the setting rehearsal_drills does")
+    actor = caller.identity.user_id
+    detail = await services.rehearsals.drill(run, body.kind, body.seconds, actor)
+    return DrillAnswer(kind=body.kind, seconds=body.seconds, detail=detail)
+
+
+@run_routes.post(
+    "/api/v1/rehearsals/{id}/stop",
+    summary="Stop a rehearsal",
+    operation_id="stopRehearsal",
+    responses=documented(401, 403, 404, 503),
+    openapi_extra=described("停止演练", KEY_OR_MERCHANT),
+)
+async def stop_rehearsal(
+    id: RunIdInPath, caller: CallerHere, services: ServicesHere
+) -> RehearsalBody:
+    """Its generator learns it from the answer to its next progress, ends, and may still report.
+    Repeated, or when it is over, it changes nothing. The data stays until it is purged.
+    """
+    run = await _find(id, caller, services, purged_too=True)
+    return RehearsalBody.of(await services.rehearsals.stop(run, caller.identity.user_id))
+
+
+@run_routes.delete(
+    "/api/v1/rehearsals/{id}/data",
+    summary="Purge a rehearsal",
+    operation_id="purgeRehearsal",
+    responses=documented(401, 403, 404, 409, 503),
+    openapi_extra=described("清除演练数据", KEY_OR_MERCHANT),
+)
+async def purge_rehearsal(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Purged:
+    """Closes the shadow shop and deletes everything of it: rooms, users, orders, messages. What it
+    found stays in the history. Repeated, it answers the same.
+    """
+    run = await _find(id, caller, services, purged_too=True)
+    return Purged(purged=await services.rehearsals.purge(run, caller.identity.user_id))
+
+
+@report_routes.put(
+    "/api/v1/rehearsals/{id}/report",
+    summary="Report what a rehearsal found",
+    operation_id="reportRehearsal",
+    responses=documented(400, 401, 403, 404, 413, 415, 503),
+    openapi_extra=described("提交演练结果", KEY_OR_MERCHANT),
+)
+async def put_report(
+    id: RunIdInPath,
+    body: FindingsRequest,
+    request: Request,
+    caller: CallerHere,
+    services: ServicesHere,
+) -> RehearsalBody:
+    """The findings as JSON, kept byte for byte; further fields are the generator's. With them the
+    rehearsal is done. Sent again, they take the place of the earlier ones.
+    """
+    run = await _find(id, caller, services)
+    sentence = body.sentence.model_dump() | {"texts": body.sentences}
+    actor = caller.identity.user_id
+    raw = await request.body()
+    return RehearsalBody.of(
+        await services.rehearsals.found(run, raw, body.verdict, sentence, actor)
+    )
+
+
+@report_routes.get(
+    "/api/v1/rehearsals/{id}/report",
+    summary="Get the findings",
+    operation_id="getRehearsalReport",
+    responses=documented(401, 403, 404, 503),
+    openapi_extra=described("查询演练结果", KEY_OR_MERCHANT),
+)
+async def get_report(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Response:
+    """What was reported, byte for byte. Reports of the newest rehearsals are kept; the verdicts of
+    all are.
+    """
+    body = await _report(id, "json", caller, services)
+    return Response(body, media_type="application/json")
+
+
+@report_routes.put(
+    "/api/v1/rehearsals/{id}/report.html",
+    summary="Store the report for people",
+    operation_id="putRehearsalPage",
+    responses=documented(400, 401, 403, 404, 413, 415, 503),
+    openapi_extra=described("提交演练报告页面", KEY_OR_MERCHANT)
+    | {
+        "requestBody": {
+            "required": True,
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def put_page(
+    id: RunIdInPath, request: Request, caller: CallerHere, services: ServicesHere
+) -> RehearsalBody:
+    """The report as one HTML file, as it is, in UTF-8. Sent again, it takes the earlier one's
+    place.
+    """
+    most = services.settings.limits.rehearsal_report_bytes_max
+    body = await read_body(request, most, kind="text/html")
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(400, "is not UTF-8", "body") from error
+    run = await _find(id, caller, services)
+    await services.rehearsals.keep_report(run, "html", body)
+    return RehearsalBody.of(await _find(id, caller, services))
+
+
+@report_routes.get(
+    "/api/v1/rehearsals/{id}/report.html",
+    summary="Get the report for people",
+    operation_id="getRehearsalPage",
+    response_class=Response,
+    responses=documented(401, 403, 404, 503)
+    | {200: {"content": {"text/html": {}}, "description": "One file that needs nothing else."}},
+    openapi_extra=described("查看演练报告页面", KEY_OR_MERCHANT),
+)
+async def get_page(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Response:
+    """The report as it was stored. Its policy lets what stands in the file run, apart from
+    everything of the shop, and lets it load nothing.
+    """
+    body = await _report(id, "html", caller, services)
+    headers = {"Content-Security-Policy": REPORT_POLICY}
+    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def _find(id: str, caller: Caller, services: Services, *, purged_too: bool = False) -> Run:
+    """The rehearsal, for whoever holds the whole shop or its own key; 404 if there is none.
+
+    Its own key is over with the purge; only what can be repeated after it is `purged_too`.
+    """
+    if caller.run != id:
+        check_whole_shop(caller)
+    run = await services.rehearsals.find(id)
+    if run is None:
+        raise Refused(404, f"there is no rehearsal {id!r}", "id")
+    if caller.run and run.purged_at_ms is not None and not purged_too:
+        raise Refused(403, "the key was good until the rehearsal was purged")
+    return run
+
+
+async def _on(id: str, caller: Caller, services: Services) -> Run:
+    """The rehearsal, if its shadow shop takes visitors; else 409."""
+    run = await _find(id, caller, services)
+    if not run.takes_visitors:
+        raise Refused(409, "its shadow shop is not open", "id")
+    return run
+
+
+async def _report(id: str, kind: str, caller: Caller, services: Services) -> bytes:
+    run = await _find(id, caller, services)
+    body = await services.rehearsals.report(run, kind) if kind in run.reports else None
+    if body is None:
+        raise Refused(404, "there is no report, or not any more", "id")
+    return body
