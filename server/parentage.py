@@ -67,9 +67,9 @@ class Inheritance:
     """What a worker is given by its supervisor, beside the environment with the settings.
 
     `python -m server.worker --ready-fd 4 --life-fd 5 [--listen-fd 3] [--number 1]
-    [--redis-url URL] [--database-url URL]`; a ledger worker has no socket. The URLs are given only
-    where the settings have none: for the embedded Redis and the SQLite file of the data directory.
-    They hold no password, so that none stands on a command line.
+    [--redis-url URL] [--database-url URL] [--rehearsal RUN]`; a ledger worker has no socket. The
+    URLs are given only where the settings have none: for the embedded Redis and the SQLite file of
+    the data directory. They hold no password, so that none stands on a command line.
     """
 
     listen_fd: int | None
@@ -78,6 +78,7 @@ class Inheritance:
     redis_url: str | None = None
     database_url: str | None = None
     number: int = 1  # among the workers of its kind, from 1; a restarted one keeps it
+    rehearsal: str = ""  # it works for the shadow shop of this run
 
     @classmethod
     def from_arguments(cls, arguments: Sequence[str]) -> Self:
@@ -92,6 +93,7 @@ class Inheritance:
         parser.add_argument("--number", type=int, default=1)
         parser.add_argument("--redis-url")
         parser.add_argument("--database-url")
+        parser.add_argument("--rehearsal", default="")
         return cls(**vars(parser.parse_args(arguments)))
 
     def to_arguments(self) -> list[str]:
@@ -107,6 +109,8 @@ class Inheritance:
             arguments += ["--redis-url", self.redis_url]
         if self.database_url is not None:
             arguments += ["--database-url", self.database_url]
+        if self.rehearsal:
+            arguments += ["--rehearsal", self.rehearsal]
         return arguments
 
     def listening_socket(self) -> socket.socket:

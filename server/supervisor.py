@@ -11,6 +11,7 @@ the arguments of `server.parentage.Inheritance`:
   (`Inheritance.report_ready`);
 - `--life-fd` reaches its end of file when this process is gone (`parent_gone`): the worker then
   drains and exits, as on SIGTERM;
+- `--rehearsal` the run whose shadow shop it works for, if it does (`server.rehearsal.hall`);
 - `--redis-url` only with the embedded Redis, `--database-url` only with the SQLite file of the
   data directory; without them the settings have the URL;
 - `--number` the worker's among those of its kind.
@@ -29,6 +30,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 from server import listening
@@ -36,6 +38,8 @@ from server.database.engine import sqlite_url
 from server.database.migrate import migrate
 from server.embedded_redis import EmbeddedRedis
 from server.redis_client import check_server, connect
+from server.rehearsal.abandoned import abandon
+from server.rehearsal.hall import Hall, House
 from server.settings import BadSetting, Settings
 from server.worker_slot import Estate, WorkerKind, WorkerSlot
 
@@ -70,6 +74,7 @@ class Supervisor:
         self._redis: EmbeddedRedis | None = None
         self._web_workers: list[WorkerSlot] = []
         self._ledger_workers: list[WorkerSlot] = []
+        self._hall: Hall | None = None
         self._listener: socket.socket | None = None
         self._life_read_fd, self._life_write_fd = os.pipe()
         self._stop_asked = asyncio.Event()
@@ -119,10 +124,11 @@ class Supervisor:
         self._listener = listening.bind(settings.host, settings.port)
         redis_url = await self._start_redis()
         database_url = await self._prepare_database()
+        reached = redis_url or settings.redis_url
+        assert reached is not None
         if self._seed is not None:
-            reached = redis_url or settings.redis_url
-            assert reached is not None
             await self._seed(database_url, reached)
+        await self._open_hall(reached, database_url)
         listening.listen(self._listener)
         estate = Estate(
             environ=self._environ,
@@ -143,6 +149,23 @@ class Supervisor:
             for task in starting:
                 task.cancel()
             await asyncio.gather(*starting, return_exceptions=True)
+
+    async def _open_hall(self, redis_url: str, database_url: str) -> None:
+        """Be ready for rehearsals, which are rare: nothing of one runs yet."""
+        assert self._listener is not None
+        port = int(self._listener.getsockname()[1])
+        house = House(
+            environ=self._environ,
+            life_fd=self._life_read_fd,
+            redis_url=redis_url,
+            base_url=listening.base_url(self._settings.host, port),
+            web_workers=lambda: self._web_workers,
+            ledger_workers=lambda: self._ledger_workers,
+            redis_pid=lambda: 0 if self._redis is None else self._redis.state.pid,
+            abandon=partial(abandon, database_url, self._settings.limits),
+        )
+        self._hall = Hall(self._settings, house)
+        await self._hall.start()
 
     async def _start_redis(self) -> str | None:
         """Start the embedded Redis and return its URL; None if the settings name another one."""
@@ -179,8 +202,10 @@ class Supervisor:
         if self._listener is not None:
             self._listener.close()
         hurrying = asyncio.create_task(self._kill_workers_when_hurried(), name="hurry")
-        for workers in (self._web_workers, self._ledger_workers):
-            await self._stop_workers(workers)
+        await self._stop_workers(self._web_workers)
+        if self._hall is not None:
+            await self._hall.stop()
+        await self._stop_workers(self._ledger_workers)
         hurrying.cancel()
         if self._redis is not None:
             await self._redis.stop()

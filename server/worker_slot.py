@@ -42,6 +42,7 @@ class Estate:
     life_fd: int
     redis_url: str | None
     database_url: str | None
+    rehearsal: str = ""
 
 
 class WorkerSlot:
@@ -52,7 +53,7 @@ class WorkerSlot:
     """
 
     def __init__(self, kind: WorkerKind, number: int, estate: Estate) -> None:
-        self._name = f"{kind.name} {number}"
+        self.name = f"{kind.name} {number}"
         self._kind = kind
         self._number = number
         self._estate = estate
@@ -61,12 +62,18 @@ class WorkerSlot:
 
     @property
     def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
+        """Of the worker's process; None when it has ended or was never started."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Do to the process what a fault would; if it ends, it is started again."""
+        self._signal(number)
 
     async def start(self) -> None:
         """Start the worker, wait until it is ready. `WorkerNotReady` says why it is not."""
         await self._launch()
-        self._keeping = asyncio.create_task(self._keep(), name=self._name)
+        self._keeping = asyncio.create_task(self._keep(), name=self.name)
 
     def ask_to_stop(self) -> None:
         """Let the worker drain: it takes nothing new on, and brings to an end what it has."""
@@ -94,7 +101,7 @@ class WorkerSlot:
         try:
             await asyncio.wait_for(process.wait(), within_s)
         except TimeoutError:
-            log.error("%s (pid %d) did not stop in %g s: killed", self._name, process.pid, within_s)
+            log.error("%s (pid %d) did not stop in %g s: killed", self.name, process.pid, within_s)
             self._signal(signal.SIGKILL)
             await process.wait()
         self._process = None
@@ -116,6 +123,7 @@ class WorkerSlot:
                 redis_url=estate.redis_url,
                 database_url=estate.database_url,
                 number=self._number,
+                rehearsal=estate.rehearsal,
             )
             kept_open = (ready_write_fd, estate.life_fd)
             try:
@@ -150,7 +158,7 @@ class WorkerSlot:
             loop.remove_reader(ready_fd)
         self._signal(signal.SIGKILL)
         await self._process.wait()
-        raise WorkerNotReady(f"{self._name} {why}")
+        raise WorkerNotReady(f"{self.name} {why}")
 
     async def _keep(self) -> None:
         """Start the worker again whenever it ends."""
@@ -160,14 +168,14 @@ class WorkerSlot:
             since_s = time.monotonic()
             pid, code = self._process.pid, await self._process.wait()
             lived_s = time.monotonic() - since_s
-            log.error("%s (pid %d) ended with %d", self._name, pid, code)
+            log.error("%s (pid %d) ended with %d", self.name, pid, code)
             while True:
                 await asyncio.sleep(pace.delay_s(lived_s))
                 lived_s = 0
                 try:
                     await self._launch()
                 except (WorkerNotReady, OSError) as error:
-                    log.error("%s: %s", self._name, error)
+                    log.error("%s: %s", self.name, error)
                 else:
                     break
-            log.warning("%s is up again (pid %d)", self._name, self._process.pid)
+            log.warning("%s is up again (pid %d)", self.name, self._process.pid)

@@ -34,6 +34,7 @@ from server.ledger.writer import Writer
 from server.parentage import Inheritance, parent_gone
 from server.payments import provider_of
 from server.redis_client import Client, ClientRole, connect
+from server.rehearsal.shadow import shadow_settings
 from server.sale_store import sale_store
 from server.settings import Settings
 
@@ -185,6 +186,8 @@ async def run(settings: Settings, inheritance: Inheritance) -> int:
 def main() -> None:
     inheritance = Inheritance.from_arguments(sys.argv[1:])
     settings = Settings.from_env(os.environ)
+    if inheritance.rehearsal:
+        settings = shadow_settings(settings, inheritance.rehearsal)
     logging.basicConfig(
         level=settings.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",

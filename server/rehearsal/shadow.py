@@ -61,6 +61,7 @@ def shadow_settings(settings: Settings, run: str) -> Settings:
         database_url=settings.rehearsal_database_url,
         rehearsal_redis_url=None,
         rehearsal_database_url=None,
+        ledger_workers=1,
         token_secret=run_secret(secret, run, TOKENS),
         token_jwks=None,
         api_key=run_secret(secret, run, KEY),

@@ -36,6 +36,10 @@ async def pids_of(stage: HallStage) -> dict[str, int]:
     return {one["name"]: one["pid"] for one in told if one["shadow"]}
 
 
+def names_in(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
+
+
 async def test_an_open_run_has_stores_of_its_own_and_a_ledger_worker(stage: HallStage) -> None:
     assert (await stage.ask("open", run=RUN))["run"] == RUN
     stores = stores_of(shadow_settings(stage.settings, RUN))
@@ -55,7 +59,7 @@ async def test_closing_leaves_no_file_and_no_process(stage: HallStage, data_dir:
     assert gone["files"] > 2
     assert gone["bytes"] > 10_000
     assert not any(map(is_running, pids.values()))
-    assert [path.name for path in data_dir.iterdir()] == ["hall.sock"]
+    assert names_in(data_dir) == ["hall.sock"]
     assert (await stage.ask("close", run=RUN)) == {"keys": 0, "tables": 0, "files": 0, "bytes": 0}
     assert (await stage.ask("status"))["run"] is None
 
@@ -101,7 +105,7 @@ async def test_a_run_that_is_on_ends_with_the_hall(data_dir: Path, redis_url: st
         pids = await pids_of(stage)
     assert stage.ended == [None, RUN]
     assert not any(map(is_running, pids.values()))
-    assert list(data_dir.iterdir()) == []
+    assert names_in(data_dir) == []
 
 
 async def test_its_socket_is_for_its_user_only(stage: HallStage, data_dir: Path) -> None:

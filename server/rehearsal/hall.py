@@ -1,0 +1,283 @@
+"""The hall: what the supervisor does for a rehearsal, asked over a private socket.
+
+It takes the stores of a run, runs the shadow shop's ledger worker beside them, starts the load
+generator when the desk asks for it, and does drills. It serves no visitor: the wings of the web
+workers do (`server.rehearsal.wing`). One run at a time. What an earlier life of the supervisor
+left behind is taken away at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from server.rehearsal.driver import Driver
+from server.rehearsal.hall_client import LINE_BYTES_MAX, hall_path
+from server.rehearsal.keys import is_run
+from server.rehearsal.ports import HallRefused
+from server.rehearsal.shadow import missing_stores, rehearsals_dir, shadow_settings
+from server.rehearsal.stores import ShadowStores
+from server.settings import Settings
+from server.worker_slot import Estate, WorkerKind, WorkerSlot
+
+WINGS_GONE_WITHIN_S: Final = 15.0
+DRILL_SECONDS_MAX: Final = 600
+LEDGER: Final = WorkerKind("rehearsal ledger worker", "server.ledger.process", listens=False)
+
+_LOG = logging.getLogger("onair.rehearsal")
+
+Verb = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the supervisor has, as the hall needs it. `redis_pid` answers 0 without a Redis of its
+    own; `abandon` records that a run is over that this server cannot go on with, None: any.
+    """
+
+    environ: Mapping[str, str]
+    life_fd: int
+    redis_url: str
+    base_url: str
+    web_workers: Callable[[], Sequence[WorkerSlot]]
+    ledger_workers: Callable[[], Sequence[WorkerSlot]]
+    redis_pid: Callable[[], int]
+    abandon: Callable[[str | None], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """A run whose shadow shop is there."""
+
+    run: str
+    stores: ShadowStores
+    ledger: WorkerSlot
+    wakes: asyncio.TimerHandle | None = None  # the end of a drill that stopped the ledger worker
+
+
+class Hall:
+    """One per supervisor. The caller holds the lock of the data directory."""
+
+    def __init__(self, settings: Settings, house: House) -> None:
+        self._settings = settings
+        self._house = house
+        self._open_run: OpenRun | None = None
+        self._driver = Driver(settings, house.base_url)
+        self._one_at_a_time = asyncio.Lock()
+        self._server: asyncio.Server | None = None
+        self._verbs: dict[str, Verb] = {
+            "open": self._open,
+            "close": self._close,
+            "status": self._status,
+            "drive": self._drive,
+            "stop_drive": self._stop_drive,
+            "drill": self._drill,
+            "processes": self._processes,
+        }
+
+    async def start(self) -> None:
+        """Clear what a dead life left, then listen."""
+        await self._clear()
+        path = hall_path(self._settings.data_dir)
+        path.unlink(missing_ok=True)
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=LINE_BYTES_MAX)
+        path.chmod(0o600)
+
+    async def stop(self) -> None:
+        """Listen no more; end a run that is on, and take its data away."""
+        if self._server is None:
+            return
+        self._server.close()
+        hall_path(self._settings.data_dir).unlink(missing_ok=True)
+        await self._driver.stop(self._settings.limits.close_within_s)
+        open_run, self._open_run = self._open_run, None
+        if open_run is not None:
+            _LOG.warning("rehearsal %s ends with the server", open_run.run)
+            try:
+                await self._dismiss(open_run)
+            except Exception:
+                _LOG.exception("the next start clears what is left of rehearsal %s", open_run.run)
+            await self._abandon(open_run.run)
+
+    async def _clear(self) -> None:
+        for path in sorted(rehearsals_dir(self._settings).glob("*")):
+            if not is_run(path.name):
+                await self._driver.forget(path)
+                continue
+            _LOG.warning("rehearsal %s ended with an earlier server; it is cleared", path.name)
+            try:
+                await self._stores(path.name).delete()
+            except Exception:
+                _LOG.exception("data of rehearsal %s is left in %s", path.name, path)
+            await self._abandon(path.name)
+
+        if self._settings.redis_url is None:  # no other host works for this shop
+            await self._abandon(None)
+
+    async def _abandon(self, run: str | None) -> None:
+        try:
+            await self._house.abandon(run)
+        except Exception:
+            _LOG.exception("a rehearsal is over, but is not recorded so")
+
+    # -- one request
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            answer = await self._answer(await reader.readline())
+            writer.write(orjson.dumps(answer) + b"\n")
+            await writer.drain()
+        except (OSError, ValueError) as error:  # gone, or a line without end
+            _LOG.debug("the hall was asked in vain: %s", error)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _answer(self, line: bytes) -> dict[str, Any]:
+        try:
+            asked = orjson.loads(line)
+            return {"done": await self._verbs[asked["verb"]](asked)}
+        except HallRefused as refused:
+            return {"refused": str(refused)}
+        except Exception as error:
+            _LOG.exception("the hall failed")
+            return {"failed": f"{type(error).__name__}: {error}"}
+
+    # -- verbs
+
+    async def _open(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        run = _run_of(asked)
+        async with self._one_at_a_time:
+            if self._open_run is not None and self._open_run.run != run:
+                raise HallRefused(f"the rehearsal {self._open_run.run} is on")
+            if self._open_run is None:
+                if missing := missing_stores(self._settings):
+                    raise HallRefused(f"set {' and '.join(missing)}: rehearsals need own stores")
+                self._open_run = await self._admit(run)
+        return self._of_run()
+
+    async def _admit(self, run: str) -> OpenRun:
+        stores, house = self._stores(run), self._house
+        shadow = shadow_settings(self._settings, run)
+        estate = Estate(
+            environ=house.environ,
+            listen_fd=-1,
+            life_fd=house.life_fd,
+            redis_url=None if shadow.redis_url else stores.urls.redis_url,
+            database_url=None if shadow.database_url else stores.urls.database_url,
+            rehearsal=run,
+        )
+        admitted = OpenRun(run, stores, WorkerSlot(LEDGER, 1, estate))
+        try:
+            await stores.open()
+            await admitted.ledger.start()
+        except BaseException:
+            await asyncio.shield(self._dismiss(admitted))
+            raise
+        _LOG.info("rehearsal %s is open", run)
+        return admitted
+
+    async def _close(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """The caller has told the wings to leave, by the row in SQL. Answers what is gone."""
+        run, gone = _run_of(asked), {}
+        async with self._one_at_a_time:
+            if self._open_run is not None and self._open_run.run == run:
+                open_run, self._open_run = self._open_run, None
+                if not await open_run.stores.wings_gone(WINGS_GONE_WITHIN_S):
+                    _LOG.warning("rehearsal %s is closed under its visitors", run)
+                gone = await self._dismiss(open_run)
+                _LOG.info("rehearsal %s is closed, its data is deleted", run)
+            elif self._open_run is None:
+                gone = await self._stores(run).delete()
+            self._driver.let_end(run)
+        return gone
+
+    async def _status(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
+        return self._of_run()
+
+    def _of_run(self) -> dict[str, Any]:
+        run = None if self._open_run is None else self._open_run.run
+        return {"run": run, "drive": self._driver.status()}
+
+    async def _drive(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        run = _run_of(asked)
+        async with self._one_at_a_time:
+            if self._open_run is None or self._open_run.run != run:
+                raise HallRefused(f"the rehearsal {run} is not open on this server")
+            await self._driver.start(run, asked["plan"])
+        return self._of_run()
+
+    async def _stop_drive(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
+        await self._driver.stop()
+        return self._of_run()
+
+    async def _drill(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        open_run = self._open_run
+        if not self._settings.rehearsal_drills:
+            raise HallRefused("ONAIR_REHEARSAL_DRILLS is 0: this server allows no drills")
+        if open_run is None:
+            raise HallRefused("no rehearsal is open on this server")
+        kind = asked["kind"]
+        if kind == "kill_worker":
+            worker = random.choice([one for one in self._house.web_workers() if one.pid])
+            worker.send(signal.SIGKILL)
+            return {"struck": worker.name}
+        if kind == "restart_redis":
+            await open_run.stores.crash_redis()
+            return {"struck": "rehearsal redis"}
+        if kind == "stop_ledger":
+            seconds = min(max(float(asked["seconds"]), 0.1), DRILL_SECONDS_MAX)
+            self._halt(open_run, seconds)
+            return {"struck": open_run.ledger.name}
+        raise HallRefused(f"unknown drill {kind}")
+
+    def _halt(self, open_run: OpenRun, seconds: float) -> None:
+        if open_run.wakes is not None:
+            open_run.wakes.cancel()
+        open_run.ledger.send(signal.SIGSTOP)
+        wake = asyncio.get_running_loop().call_later
+        open_run.wakes = wake(seconds, open_run.ledger.send, signal.SIGCONT)
+
+    async def _processes(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
+        house, open_run = self._house, self._open_run
+        found: list[tuple[str, int | None, bool]] = [
+            *((one.name, one.pid, False) for one in house.web_workers()),
+            *((one.name, one.pid, False) for one in house.ledger_workers()),
+            ("redis", house.redis_pid(), False),
+            ("supervisor", os.getpid(), False),
+        ]
+        if open_run is not None:
+            found.append((open_run.ledger.name, open_run.ledger.pid, True))
+            found.append(("rehearsal redis", open_run.stores.redis_pid, True))
+        named = [{"name": name, "pid": pid, "shadow": shadow} for name, pid, shadow in found if pid]
+        return {"processes": named}
+
+    # -- parts
+
+    def _stores(self, run: str) -> ShadowStores:
+        return ShadowStores(shadow_settings(self._settings, run), self._house.redis_url)
+
+    async def _dismiss(self, open_run: OpenRun) -> dict[str, int]:
+        """Nothing of it is needed any more: the ledger worker need not drain."""
+        if open_run.wakes is not None:
+            open_run.wakes.cancel()
+        open_run.ledger.kill()
+        await open_run.ledger.stop(self._settings.limits.close_within_s)
+        return await open_run.stores.delete()
+
+
+def _run_of(asked: Mapping[str, Any]) -> str:
+    run = str(asked["run"])
+    if not is_run(run):
+        raise HallRefused(f"run: {run!r} is no id of a rehearsal")
+    return run
