@@ -181,6 +181,13 @@ def append_line(path: Path, record: object) -> None:
         file.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")  # type: ignore[call-overload]
 
 
+def append_lines(path: Path, records: Iterable[object]) -> None:
+    """More lines of a `.jsonl` file, in one write."""
+    lines = (json.dumps(asdict(each), ensure_ascii=False) for each in records)  # type: ignore[call-overload]
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
 def read_lines(directory: Path, pattern: str, kind: type[Record]) -> Iterator[Record]:
     """The records of all `.jsonl` files that match, file by file."""
     for path in sorted(directory.glob(pattern)):

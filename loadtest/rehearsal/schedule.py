@@ -81,7 +81,12 @@ def part(everybody: Sequence[Person], number: int, of: int) -> Sequence[Person]:
 
 def on_sale(plan: Plan) -> dict[str, int]:
     """Units by sku to arm the sale with; the host brings the rest during the spike."""
-    return {item.sku: item.stock - _held_back(item.stock) for item in plan.items}
+    return {item.sku: item.stock - held_back(item.stock) for item in plan.items}
+
+
+def held_back(stock: int) -> int:
+    """Units of an item that are not on sale from the beginning."""
+    return stock // HELD_BACK
 
 
 def ends_ms(plan: Plan) -> int:
@@ -173,7 +178,7 @@ def _hosts(plan: Plan, cast: People) -> Iterator[Person]:
     acts += [
         Act(spike_ms // 3 + number * 50, "restock", number)
         for number, item in enumerate(plan.items)
-        if _held_back(item.stock)
+        if held_back(item.stock)
     ]
     acts.sort(key=lambda act: act.at_ms)
     for number, place in enumerate(cast.places("hosts")):
@@ -209,7 +214,8 @@ def _rush(plan: Plan, share: float) -> int:
 
 def _back(plan: Plan, own: random.Random) -> int:
     """Half of those who get nothing look again when holds have run out, if there is time."""
-    at_ms = plan.phases.hold_s * 1000 + own.randint(500, 3_000)
+    last_hold_ms = round((plan.phases.hold_s + plan.promise.rush_s) * 1000)
+    at_ms = last_hold_ms + own.randint(500, 3_000)
     comes = own.random() < 0.5
     return at_ms if comes and at_ms + 1_000 < ends_ms(plan) else 0
 
@@ -235,10 +241,6 @@ def _dealt(rng: random.Random, weights: Sequence[tuple[Name, int]], count: int) 
     dealt += [name for name, _ in rest[: count - len(dealt)]]
     rng.shuffle(dealt)
     return dealt
-
-
-def _held_back(stock: int) -> int:
-    return stock // HELD_BACK
 
 
 def _random(plan: Plan, what: str) -> random.Random:
