@@ -88,7 +88,7 @@ class Sockets(Protocol):
 class Line:
     """A connection that is kept open from `start` until `close`."""
 
-    __slots__ = ("_door", "_epoch", "_greenlet", "_hears", "_next", "_offset", "_opening",
+    __slots__ = ("_closed", "_door", "_epoch", "_greenlet", "_hears", "_next", "_offset", "_opening",
                  "_reader", "_ready", "_sockets", "_told", "_waiting", "_web", "over")  # fmt: skip
 
     def __init__(
@@ -107,7 +107,8 @@ class Line:
         self._offset: int | None = None
         self._epoch = ""
         self._greenlet: Any = None
-        self.over = False  # closed here, or told by the server to stay away
+        self._closed = False
+        self.over = False  # the server said to stay away
 
     # for its person
 
@@ -142,7 +143,7 @@ class Line:
 
     def close(self) -> None:
         """Leave. Safe to repeat; whoever waits for an answer gets none."""
-        self.over = True
+        self._closed = True
         if self._greenlet is not None:
             self._greenlet.kill(block=False)
         self._hang_up("closed")
@@ -164,6 +165,8 @@ class Line:
             except (OSError, websocket.WebSocketException, FramingError, ValueError):
                 pass
             self._hang_up("the connection was lost")
+            if self._closed:
+                return
             if was_open:
                 name, pause_s = "reconnect", RETRY_S
             if not was_open or self.over:
