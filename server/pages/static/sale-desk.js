@@ -96,9 +96,10 @@ class SaleDesk {
     });
   }
 
-  /** Open the list of orders. */
+  /** Open the list of orders, with the coupons as they are now: one may have come back. */
   openOrders() {
     byId('shelf-sheet').close();
+    if (this.#me) this.coupons.fetch();
     this.#ordersSheet = new OrdersSheet(this.#sheetParts(), () => (this.#ordersSheet = null));
   }
 
