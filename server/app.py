@@ -10,23 +10,23 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import sale_of_channel
-from flash_sale.model import SaleId
+from flash_sale.model import Outcome, SaleId
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.adapters.redis_visits import RedisVisitLog
 from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
+from server.api.services import with_services
 from server.channels import Channels
 from server.control import CHANNEL, Control
 from server.database.account_records import Accounts
@@ -36,6 +36,7 @@ from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
+from server.database.rehearsal_records import RehearsalRecords
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
 from server.gateway import Gateway
@@ -43,11 +44,12 @@ from server.handshake import Door
 from server.health import Health
 from server.ledger.audit import Auditor
 from server.live_rooms import LiveRooms
-from server.pages.routes import Pages, page_routes
-from server.pages.share import SharePages
+from server.pages.assets import Assets
 from server.realtime import RoomRealtime
 from server.redis_client import Client, ClientRole, connect
 from server.rehearsal.runs import open_rehearsals
+from server.rehearsal.shadow import stores_of
+from server.rehearsal.wing import BELOW, OpenShop, Wing
 from server.rpc import Procedures, Talk
 from server.rpc_staff import Staff
 from server.rpc_text import objection
@@ -71,6 +73,7 @@ from server.sharing.rpc_visits import Visits
 from server.sharing.till import open_till
 from server.sharing.visit_desk import VisitDesk
 from server.sharing.watched import watched
+from server.shop_routes import shop_routes
 from server.tokens import Tokens
 from server.word_file import text_filter
 
@@ -83,6 +86,7 @@ def wall_clock_ms() -> int:
 class Worker:
     """The parts of one worker, connected. `close` undoes `open_worker`."""
 
+    name: str  # another life of the worker has another one
     settings: Settings
     gateway: Gateway
     rooms: LiveRooms
@@ -96,6 +100,24 @@ class Worker:
     database: Database
     clients: tuple[Client, ...]
     tasks: list[asyncio.Task[None]]
+
+    @property
+    def redis(self) -> Client:
+        """For commands."""
+        return self.clients[0]
+
+    @property
+    def viewers(self) -> int:
+        return len(self.gateway.viewers)
+
+    @property
+    def outcomes(self) -> Mapping[Outcome, int]:
+        """Purchases answered so far."""
+        return self.sales.outcomes
+
+    async def show_out(self, seconds: float) -> None:
+        """Close all connections over at most that time, and refuse new ones from now on."""
+        await self.gateway.drain(seconds)
 
     async def drain(self) -> None:
         """Before the sockets go: refuse newcomers, close everybody in waves, store what is said."""
@@ -119,9 +141,16 @@ class Worker:
 
 
 async def open_worker(
-    settings: Settings, redis_url: str, database_url: str, now_ms: Callable[[], int]
+    settings: Settings,
+    redis_url: str,
+    database_url: str,
+    now_ms: Callable[[], int],
+    viewers_beside: Callable[[], int] = lambda: 0,
 ) -> Worker:
-    """Build everything. Raises what the stores raise when they cannot be reached."""
+    """Build everything. Raises what the stores raise when they cannot be reached.
+
+    `viewers_beside` of this process count towards `viewers_max` too.
+    """
     limits = settings.limits
     name = secrets.token_hex(6)
     commands = connect(redis_url, limits)
@@ -145,7 +174,7 @@ async def open_worker(
     sale_records, order_records = SaleRecords(database), OrderRecords(database)
     store = sale_store(commands, settings)
     cards = SaleCards(sale_records, order_records, store)
-    seeds = RoomSeeds(records, catalog, now_ms, cards.of_room)
+    seeds = RoomSeeds(records, catalog, now_ms, cards.of_room, settings.rehearsal)
     tokens = Tokens(settings.token_secret, settings.token_jwks)
     rooms = LiveRooms(log, seeds, limits)
     gateway = Gateway(limits, tokens, rooms, insecure=settings.insecure, now_ms=now_ms)
@@ -195,13 +224,14 @@ async def open_worker(
         )
     ]
     worker = Worker(
+        name=name,
         settings=settings,
         gateway=gateway,
         rooms=rooms,
         sales=sales,
         news=news,
         visits=visits,
-        door=Door(gateway, tokens, settings, rewards.shows_rewards),
+        door=Door(gateway, tokens, settings, rewards.shows_rewards, viewers_beside),
         health=Health(
             commands,
             database,
@@ -283,52 +313,68 @@ def open_feed(
 
 
 class App:
-    """The ASGI application; `worker` exists while the lifespan runs."""
+    """The ASGI application; `worker` exists while the lifespan runs.
+
+    The wing is the second shop of this process, while there is a rehearsal. The shop itself pays
+    one comparison a request for it.
+    """
 
     def __init__(
         self, settings: Settings, redis_url: str, database_url: str, now_ms: Callable[[], int]
     ) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self.wing: Wing = Wing(settings, self._find_run, self._open_shadow, now_ms)
         self._open: Callable[[], Awaitable[Worker]] = partial(
-            open_worker, settings, redis_url, database_url, now_ms
+            open_worker, settings, redis_url, database_url, now_ms, lambda: self.wing.viewers
         )
         self._starlette = Starlette(lifespan=self._lifespan)
+        self._api: ASGIApp | None = None
+        self._assets = Assets()
         self.worker: Worker | None = None
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[dict[str, Any]]:
         self.worker = worker = await self._open()
-        app.router.routes[:] = _routes(worker)
+        worker.services.rehearsals.wing = self.wing
+        self._api = build_api(worker.services)
+        app.router.routes[:] = shop_routes(worker, self._api, self._assets)
         try:
             yield {}
         finally:
+            await self.wing.close()
             await worker.close()
             self.worker = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._starlette(scope, receive, send)
+        if scope.get("path", "").startswith(BELOW):
+            await self.wing(scope, receive, send)
+        else:
+            await self._starlette(scope, receive, send)
 
+    async def _find_run(self) -> str | None:
+        """The run that takes visitors now."""
+        assert self.worker is not None
+        run = await RehearsalRecords(self.worker.database).current()
+        return run.id if run is not None and run.takes_visitors else None
 
-def share_routes(services: Services, pages: Pages) -> list[BaseRoute]:
-    """The pages behind share links."""
-    settings = services.settings
-    shared = SharePages(
-        pages,
-        services.links,
-        services.rooms,
-        services.catalog,
-        public_url=settings.public_url,
-        logo=settings.brand_logo_url,
-    )
-    return shared.routes()
+    async def _open_shadow(self, shadow: Settings) -> OpenShop:
+        """The shop again, of other settings. Its API is the same one: that takes seconds to make,
+        and connections would wait for it."""
+        assert self._api is not None
+        stores = stores_of(shadow)
+        worker = await open_worker(
+            shadow, stores.redis_url, stores.database_url, self._now_ms, self._taken_of_shadow
+        )
+        api = with_services(self._api, worker.services)
+        return OpenShop(worker, Starlette(routes=shop_routes(worker, api, self._assets)))
 
-
-def _routes(worker: Worker) -> list[Any]:
-    routes: list[WebSocketRoute | Route | Mount] = [
-        WebSocketRoute("/connection/websocket", worker.door),
-        *worker.health.routes(),
-    ]
-    pages = page_routes(worker.settings, partial(share_routes, worker.services))
-    return [*routes, *pages, Mount("/", app=build_api(worker.services))]
+    def _taken_of_shadow(self) -> int:
+        """What a rehearsal finds taken: the viewers of the shop, and some places that stay free."""
+        assert self.worker is not None
+        settings = self._settings
+        spare = settings.viewers_max * settings.limits.rehearsal_spare_percent // 100
+        return self.worker.viewers + spare
 
 
 def create_app(

@@ -30,7 +30,10 @@ _RETRY_AFTER_S = 2
 
 
 class Door:
-    """The endpoint of `/connection/websocket`, an ASGI application of its own."""
+    """The endpoint of `/connection/websocket`, an ASGI application of its own.
+
+    `viewers_beside` are connections of this process that other doors have let in.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Door:
         tokens: Tokens,
         settings: Settings,
         shows_rewards: Callable[[str], bool] = lambda _app: True,
+        viewers_beside: Callable[[], int] = lambda: 0,
     ) -> None:
         limits = settings.limits
         self._gateway = gateway
@@ -45,6 +49,7 @@ class Door:
         self._settings = settings
         self._shows_rewards = shows_rewards
         self._viewers_max = settings.viewers_max
+        self._viewers_beside = viewers_beside
         self._all = RateTable(Rate(limits.accepts_per_s, limits.accepts_per_s), keys_max=1)
         per_address = limits.accepts_per_address_per_s
         self._by_address = RateTable(Rate(per_address, 5 * per_address), _ADDRESSES_MAX)
@@ -73,7 +78,7 @@ class Door:
     def _refusal(self, websocket: WebSocket) -> Response | None:
         if self._gateway.draining:
             return _refuse(503, "shutting down", retry=True)
-        if len(self._gateway.viewers) >= self._viewers_max:
+        if len(self._gateway.viewers) + self._viewers_beside() >= self._viewers_max:
             return _refuse(503, "at the limit viewers_max", retry=True)
         if not self._origin_allowed(websocket):
             return _refuse(403, "this origin may not connect; see ONAIR_ALLOWED_ORIGINS")

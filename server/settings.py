@@ -204,6 +204,7 @@ class Settings:
     rehearsal_database_url: str | None = None  # absent: SQLite, where the shop's is
     rehearsal_drills: bool = False
     rehearsal: str = ""  # the run whose shadow shop this is; no variable: the server sets it
+    base_path: str = ""  # what the paths of this shop begin with; no variable either
     limits: Limits = field(default_factory=Limits)
 
     @classmethod

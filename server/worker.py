@@ -58,7 +58,7 @@ class WorkerServer(uvicorn.Server):
         for server in self.servers:
             server.close()
         if self._app.worker is not None:
-            await self._app.worker.drain()
+            await asyncio.gather(self._app.worker.drain(), self._app.wing.drain())
         await super().shutdown(sockets)
 
 

@@ -14,6 +14,7 @@ from server.api.errors import Refused, documented
 from server.api.fields import tidy_name
 from server.api.guard import KEY, OPEN, KeyRoute, OpenRoute, described
 from server.api.models import GuestAnswer, GuestRequest, TokenAnswer, TokenRequest
+from server.api.reserved import refuse_reserved
 from server.api.services import Services, ServicesHere
 from server.rates import RateTable
 
@@ -41,6 +42,7 @@ async def issue_token(body: TokenRequest, services: ServicesHere) -> TokenAnswer
     """Your back end calls this when a signed-in customer opens a live room, and hands the token
     to the page. The same token serves the WebSocket and `Authorization: Bearer`.
     """
+    refuse_reserved(services, user=body.user)
     _check_can_issue(services)
     ttl_max = services.settings.limits.token_ttl_s_max
     if body.ttl_seconds > ttl_max:
@@ -80,7 +82,7 @@ async def create_guest(
     if not (settings.guests_may_speak or settings.insecure):
         raise Refused(403, "guests may watch here, but not speak")
     _check_can_issue(services)
-    wait_ms = table.take(_address_group(request))
+    wait_ms = table.take(f"{settings.rehearsal} {_address_group(request)}")
     if wait_ms:
         seconds = str(-(-wait_ms // 1000))
         raise Refused(429, "too many guests from your address", headers={"Retry-After": seconds})

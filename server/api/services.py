@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
@@ -23,6 +24,8 @@ from server.sharing.link_desk import LinkDesk
 from server.sharing.reward_desk import RewardDesk
 from server.sharing.till import Till
 from server.tokens import Tokens
+
+_SERVICES = "onair.services"
 
 
 def accept_any_name(_name: str) -> str | None:
@@ -56,9 +59,19 @@ class Services:
 
 
 def services_of(request: Request) -> Services:
-    """The services of the API that a request came to."""
-    services: Services = request.app.state.services
+    """The services of the shop that a request came to."""
+    services: Services = request.scope.get(_SERVICES) or request.app.state.services
     return services
+
+
+def with_services(api: ASGIApp, services: Services) -> ASGIApp:
+    """The same API in front of another shop. What its building has read of settings is as it was:
+    the brand, and which routes there are."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await api({**scope, _SERVICES: services}, receive, send)
+
+    return serve
 
 
 async def _services_of(request: Request) -> Services:

@@ -28,10 +28,12 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page_routes(
-    settings: Settings, share_routes: Callable[[Pages], list[BaseRoute]] = lambda _pages: []
+    settings: Settings,
+    share_routes: Callable[[Pages], list[BaseRoute]] = lambda _pages: [],
+    assets: Assets | None = None,
 ) -> list[BaseRoute]:
     """Everything a browser opens. `share_routes` are those of links, made of the same parts."""
-    pages = Pages(settings)
+    pages = Pages(settings, assets)
     return [
         *share_routes(pages),
         Route("/", pages.landing, name="landing"),
@@ -76,8 +78,8 @@ def host_of(request: Request) -> str:
 class Pages:
     """The handlers and what they share: templates, files, theme and brand, all built once."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.assets = Assets()
+    def __init__(self, settings: Settings, assets: Assets | None = None) -> None:
+        self.assets = assets or Assets()
         self.theme_asset = make_asset(theme_css(settings.brand_color).encode(), "theme.css")
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
@@ -93,6 +95,8 @@ class Pages:
             brand_color=settings.brand_color,
             logo=settings.brand_logo_url,
             initial=settings.brand_name[:1].upper(),
+            base=settings.base_path,
+            rehearsal=settings.rehearsal,
             guests_may_speak=settings.guests_may_speak or settings.insecure,
             pages_pay=settings.payment_provider == "demo",
             name_chars_max=settings.limits.name_chars_max,

@@ -72,6 +72,7 @@ def shadow_settings(settings: Settings, run: str) -> Settings:
         public_url=f"{settings.public_url}{PREFIX}",
         insecure=False,
         rehearsal=run,
+        base_path=PREFIX,
         limits=replace(limits, accepts_per_address_per_s=limits.accepts_per_s),
     )
 

@@ -24,13 +24,12 @@ from server.embedded_redis import EmbeddedRedis
 from server.redis_client import Client, check_server, connect
 from server.redis_socket import socket_path, stop_leftover
 from server.rehearsal.ports import HallRefused
+from server.rehearsal.presence import all_gone
 from server.rehearsal.shadow import DATABASE_NAME, DIRECTORY_NAME, stores_of
 from server.settings import Limits, Settings
 
 MARK: Final = "onair:rehearsal"  # key in a Redis that rehearsals may empty; holds the run
 MARK_TABLE: Final = "onair_rehearsal"  # the same in a database
-WINGS: Final = "onair:rehearsal:wings"  # sorted set: wing -> until when it is there, Unix ms
-WING_LEASE_MS: Final = 5_000
 DELETE_WITHIN_S: Final = 10.0
 _LOOK_AGAIN_S: Final = 0.05
 
@@ -72,17 +71,10 @@ class ShadowStores:
 
     async def wings_gone(self, within_s: float) -> bool:
         """Wait until no web worker uses the stores any more; False when the time is up."""
-        client = connect(self.urls.redis_url, self._shadow.limits)
         try:
-            async with asyncio.timeout(within_s):
-                while True:
-                    if not await client.zcount(WINGS, _now_ms(), "+inf"):
-                        return True
-                    await asyncio.sleep(_LOOK_AGAIN_S)
-        except (RedisError, OSError, TimeoutError):  # without Redis they can do nothing either
+            return await all_gone(self._shadow, _now_ms, within_s)
+        except (RedisError, OSError):  # without Redis they can do nothing either
             return False
-        finally:
-            await client.aclose()
 
     async def delete(self) -> dict[str, int]:
         """Stop what runs and take away all data; how many `keys`, `tables`, `files` and `bytes`.

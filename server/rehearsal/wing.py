@@ -26,8 +26,9 @@ from server.database.errors import DatabaseUnavailable
 from server.endings import end_tasks
 from server.rehearsal import observe
 from server.rehearsal.ports import HallUnavailable, ShadowParts
-from server.rehearsal.shadow import PREFIX
-from server.rehearsal.stores import WING_LEASE_MS, WINGS
+from server.rehearsal.presence import Presence
+from server.rehearsal.shadow import PREFIX, shadow_settings
+from server.settings import Settings
 
 BELOW: Final = f"{PREFIX}/"  # every path that is the wing's begins with this
 HEADER: Final = b"x-onair-rehearsal"
@@ -68,18 +69,24 @@ class Visit:
 
     run: str
     open_shop: OpenShop
+    presence: Presence
     tasks: list[asyncio.Task[None]]
 
 
 class Wing:
-    """`find_run` tells which run takes visitors now; `open_shop` makes its shop of the run's id."""
+    """`find_run` tells which run takes visitors now; `open_shop` makes a shop of its settings.
+
+    `settings` are those of the merchant's shop.
+    """
 
     def __init__(
         self,
+        settings: Settings,
         find_run: Callable[[], Awaitable[str | None]],
-        open_shop: Callable[[str], Awaitable[OpenShop]],
+        open_shop: Callable[[Settings], Awaitable[OpenShop]],
         now_ms: Callable[[], int],
     ) -> None:
+        self._settings = settings
         self._find_run = find_run
         self._open_shop = open_shop
         self._now_ms = now_ms
@@ -156,28 +163,41 @@ class Wing:
             return ""
         if self._visit is not None:  # another run than the one that is asked for
             return f"the rehearsal {self._visit.run} is on"
-        async with asyncio.timeout(OPEN_WITHIN_S):
-            open_shop = await self._open_shop(run)
-        visit = Visit(run, open_shop, [])
+        shadow = shadow_settings(self._settings, run)
+        presence = Presence(shadow, self._name, self._now_ms)
+        try:
+            async with asyncio.timeout(OPEN_WITHIN_S):
+                await presence.hold(int(OPEN_WITHIN_S * 1000))
+                # Only now the hall waits for this wing: the run may have been closed before.
+                open_shop = await self._open_shop(shadow) if await self._find_run() == run else None
+        except BaseException:
+            await _end(presence)
+            raise
+        if open_shop is None:
+            await _end(presence)
+            return ""
+        self._visit = self._admit(Visit(run, open_shop, presence, []))
+        return ""
+
+    def _admit(self, visit: Visit) -> Visit:
+        shop = visit.open_shop.shop
         for name, work in (
             ("wing watch", self._watch(visit)),
-            ("wing report", observe.tell(open_shop.shop, self._now_ms)),
+            ("wing report", observe.tell(shop, self._now_ms)),
         ):
             visit.tasks.append(asyncio.create_task(work, name=name))
-        for task in (*open_shop.shop.tasks, *visit.tasks):
+        for task in (*shop.tasks, *visit.tasks):
             task.add_done_callback(lambda task: self._task_ended(visit, task))
-        self._visit = visit
-        _LOG.info("rehearsal %s is open on this worker", run)
-        return ""
+        _LOG.info("rehearsal %s is open on this worker", visit.run)
+        return visit
 
     # -- while it is open
 
     async def _watch(self, visit: Visit) -> None:
         """Say each second that somebody is here, and see whether the run still takes visitors."""
-        redis = visit.open_shop.shop.redis
         while True:
             with contextlib.suppress(RedisError, OSError):  # a drill may have taken it away
-                await redis.zadd(WINGS, {self._name: self._now_ms() + WING_LEASE_MS})
+                await visit.presence.hold()
             await asyncio.sleep(LOOK_EVERY_S)
             try:
                 run = await self._find_run()
@@ -215,12 +235,12 @@ class Wing:
             _LOG.exception("the wing of rehearsal %s did not close in order", visit.run)
 
     async def _close(self, visit: Visit) -> None:
-        """Let go of everything; the stores are told last that nobody is here any more."""
-        await end_tasks(visit.tasks)
-        shop = visit.open_shop.shop
-        with contextlib.suppress(RedisError, OSError):
-            await shop.redis.zrem(WINGS, self._name)
-        await shop.close()
+        """Let go of everything; the hall is told last, because it deletes the stores then."""
+        try:
+            await end_tasks(visit.tasks)
+            await visit.open_shop.shop.close()
+        finally:
+            await _end(visit.presence)
 
     async def drain(self) -> None:
         """The worker ends: what the shop's own drain does. Nothing opens any more."""
@@ -245,6 +265,11 @@ class Wing:
                 _LOG.exception("the wing of rehearsal %s did not close in order", visit.run)
         waiting = [*self._leaving, *([] if self._entering is None else [self._entering])]
         await end_tasks(waiting)
+
+
+async def _end(presence: Presence) -> None:
+    with contextlib.suppress(RedisError, OSError):  # the stores are gone already
+        await presence.end()
 
 
 async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from server.database.engine import Database
 from server.rehearsal.hall_client import HallClient, hall_path
 from server.rehearsal.ports import HallRefused, HallUnavailable
+from server.rehearsal.presence import WINGS
 from server.rehearsal.shadow import shadow_settings, stores_of
-from server.rehearsal.stores import WINGS
 from tests.support.processes import is_running
 from tests.support.rehearsal_hall import HallStage, open_hall, settings_in
 from tests.support.wait import wait_until
