@@ -30,7 +30,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A sentence: `key` names it in the report's words, `values` fill it."""
+    """A sentence: `key` names it in the report's words, `values` fill it.
+
+    A value may be a sentence itself.
+    """
 
     key: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -164,6 +167,7 @@ class Findings:
     drills: tuple[DrillReport, ...] = ()
     referee: Referee | None = None
     advice: tuple[Advice, ...] = ()
+    sentences: dict[str, str] = field(default_factory=dict)  # the sentence in words, by language
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:

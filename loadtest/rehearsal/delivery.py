@@ -1,0 +1,40 @@
+"""What the watched viewers say together: did every event come, once, in order? Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from loadtest.rehearsal.findings import Delivery
+from loadtest.rehearsal.latency import quantiles
+from loadtest.rehearsal.records import Sample
+
+
+def heard(
+    testimonies: Iterable[Mapping[str, Any]], pushes: Iterable[Sample], witnesses: int
+) -> Delivery:
+    """The sum of what the witnesses of each audience say, and the latency of all pushes.
+
+    `witnesses` of an audience that does not say how many it had.
+    """
+    told = list(testimonies)
+    counts = [_number(each, "witnesses", witnesses) for each in told]
+    return Delivery(
+        witnesses=sum(counts),
+        events=sum(_number(each, "events", _late(each)) for each in told),
+        gaps=sum(max(_number(each, "missing"), _number(each, "offset_gaps")) for each in told),
+        repeats=sum(_number(each, "repeated") for each in told),
+        disorder=sum(_number(each, "disorder", _number(each, "orders") - 1) for each in told),
+        latency=quantiles(each.took_us for each in pushes),
+    )
+
+
+def _number(testimony: Mapping[str, Any], name: str, otherwise: int = 0) -> int:
+    value = testimony.get(name, otherwise)
+    return max(0, int(value)) if isinstance(value, int | float) else 0
+
+
+def _late(testimony: Mapping[str, Any]) -> int:
+    """How many events were timed."""
+    spread = testimony.get("late_ms")
+    return _number(spread, "count") if isinstance(spread, Mapping) else 0

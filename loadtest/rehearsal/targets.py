@@ -1,0 +1,315 @@
+"""The plan's promises beside what was proved, and each that was broken with the instant. Pure.
+
+What a drill does to requests while it lasts, and for the time in which it may recover, is the
+drill's: it has a line of its own and no part in these figures.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+from loadtest.rehearsal.evidence import Evidence
+from loadtest.rehearsal.findings import Delivery, Promised, Quantiles, Say
+from loadtest.rehearsal.latency import is_request, quantiles
+from loadtest.rehearsal.outcomes import is_error
+from loadtest.rehearsal.plan import Plan
+from loadtest.rehearsal.records import DrillReport, Sample, Second
+from loadtest.samples import percentile
+
+VIEWERS_SHARE_MIN: Final = 0.98  # of the promised ones: some are on their way back at any instant
+ORDERS_SHARE_MIN: Final = 0.95  # of the promised orders a second, answered within the target
+UNREACHABLE_LOOKS: Final = 3  # in a row: the server is gone, not slow once
+# Drills that people feel, and those that the ledger feels.
+FELT_BY_REQUESTS: Final = frozenset(("kill_worker", "restart_redis", "cut_network"))
+FELT_BY_LEDGER: Final = FELT_BY_REQUESTS | {"stop_ledger"}
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A promise that was broken: the limit's name, and when, by the generator's clock."""
+
+    limit: str
+    at_us: int
+    say: Say
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run's samples and looks without the time of its drills."""
+
+    evidence: Evidence
+    plan: Plan
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        windows = self.windows(FELT_BY_REQUESTS)
+        return [
+            sample
+            for samples in self.evidence.samples.values()
+            for sample in samples
+            if not any(
+                sample.intended_us <= ends and sample.intended_us + sample.took_us >= begins
+                for begins, ends in windows
+            )
+        ]
+
+    @cached_property
+    def looks(self) -> list[Second]:
+        """Of the timeline, outside of every drill that the server's state shows."""
+        windows = self.windows(FELT_BY_LEDGER)
+        return [
+            look
+            for look in self.evidence.timeline
+            if not any(begins <= look.at_us <= ends for begins, ends in windows)
+        ]
+
+    @cached_property
+    def orders(self) -> list[Sample]:
+        return [each for each in self.samples if each.name == "order.place"]
+
+    @cached_property
+    def pushes(self) -> list[Sample]:
+        return [each for each in self.samples if each.kind == "push"]
+
+    @cached_property
+    def connects(self) -> list[Sample]:
+        return [each for each in self.samples if each.kind == "connect"]
+
+    @cached_property
+    def requests(self) -> list[Sample]:
+        return [each for each in self.samples if is_request(each)]
+
+    @property
+    def drills(self) -> list[DrillReport]:
+        """Those that were done."""
+        return [drill for drill in self.evidence.drills if not drill.refused]
+
+    def windows(self, kinds: frozenset[str]) -> list[tuple[int, int]]:
+        """From when until when drills of those kinds were felt, by the generator's clock."""
+        recover_s = self.plan.targets.recover_s
+        t0_us = self.evidence.t0_us
+        return [
+            (
+                t0_us + round(drill.began_s * 1_000_000),
+                t0_us + round((drill.ended_s + recover_s) * 1_000_000),
+            )
+            for drill in self.drills
+            if drill.kind in kinds
+        ]
+
+
+def table(measured: Measured, delivery: Delivery) -> tuple[Promised, ...]:
+    """Promised against proved. What was not measured holds neither nor fails."""
+    plan, targets = measured.plan, measured.plan.targets
+    viewers = max((look.viewers for look in measured.evidence.timeline), default=0)
+    lag_ms = max((look.lag_ms for look in measured.looks), default=0)
+    rows = [
+        _at_least("viewers", plan.promise.viewers, viewers, "", VIEWERS_SHARE_MIN),
+        _orders(measured),
+        _within("order_p99_ms", targets.order_p99_ms, measured.orders),
+        _within("delivery_p99_ms", targets.delivery_p99_ms, measured.pushes),
+        _within("connect_p99_ms", targets.connect_p99_ms, measured.connects),
+        Promised(
+            "ledger_lag_s",
+            targets.ledger_lag_s,
+            lag_ms / 1_000,
+            "s",
+            lag_ms <= targets.ledger_lag_s * 1_000 if measured.looks else None,
+        ),
+        _errors(measured),
+        _delivered(delivery),
+    ]
+    if measured.drills:
+        rows.append(_recovery(measured))
+    return tuple(rows)
+
+
+def breaches(measured: Measured, rows: Sequence[Promised]) -> list[Breach]:
+    """Every promise of the table that does not hold, in the order in which they were broken."""
+    found = [_FINDERS[row.what](measured, row) for row in rows if row.holds is False]
+    gone = unreachable(measured)
+    if gone is not None:
+        found.append(gone)
+    return sorted(found, key=lambda breach: breach.at_us)
+
+
+def unreachable(measured: Measured) -> Breach | None:
+    """Whether the server did not answer for a while, without a drill."""
+    silent: list[Second] = []
+    for look in measured.looks:
+        silent = [*silent, look] if look.unreachable else []
+        if len(silent) >= UNREACHABLE_LOOKS:
+            after_s = (silent[0].at_us - measured.evidence.t0_us) / 1_000_000
+            say = Say("limit.unreachable", {"at_s": round(after_s, 1), "looks": len(silent)})
+            return Breach("unreachable", silent[0].at_us, say)
+    return None
+
+
+# the rows
+
+
+def _at_least(what: str, promised: float, proved: float, unit: str, share: float) -> Promised:
+    return Promised(what, promised, proved, unit, proved >= promised * share, at_most=False)
+
+
+def _orders(measured: Measured) -> Promised:
+    """Not judged when a drill was felt in the rush."""
+    plan, t0_us = measured.plan, measured.evidence.t0_us
+    rush_ends = t0_us + _answered_within_us(plan)
+    drilled = any(
+        begins < rush_ends and ends > t0_us for begins, ends in measured.windows(FELT_BY_REQUESTS)
+    )
+    promised = plan.buyer_count / plan.promise.rush_s
+    row = _at_least("orders_per_s", promised, _decided_per_s(measured), "1/s", ORDERS_SHARE_MIN)
+    return replace(row, holds=None) if drilled else row
+
+
+def _delivered(delivery: Delivery) -> Promised:
+    wrong = delivery.gaps + delivery.repeats + delivery.disorder
+    return Promised("delivery_gaps", 0, wrong, "", not wrong if delivery.witnesses else None)
+
+
+def _within(what: str, target_ms: int, samples: Sequence[Sample]) -> Promised:
+    found: Quantiles = quantiles(each.took_us for each in samples)
+    holds = found.p99 <= target_ms if found.count else None
+    return Promised(what, target_ms, found.p99, "ms", holds)
+
+
+def _errors(measured: Measured) -> Promised:
+    requests = measured.requests
+    failed = sum(is_error(each.outcome) for each in requests)
+    percent = 100 * failed / len(requests) if requests else 0.0
+    target = measured.plan.targets.errors_percent
+    return Promised("errors_percent", target, percent, "%", percent <= target if requests else None)
+
+
+def _recovery(measured: Measured) -> Promised:
+    """The worst drill. One that never recovered is told as -1 and does not hold."""
+    worst = max(drill.recovered_after_s for drill in measured.drills)
+    never = min(drill.recovered_after_s for drill in measured.drills) < 0
+    target = measured.plan.targets.recover_s
+    return Promised("recover_s", target, -1.0 if never else worst, "s", not never)
+
+
+def _decided_per_s(measured: Measured) -> float:
+    """Buyers who were answered within the target, for each second of the rush.
+
+    Each counts once, however often he pressed.
+    """
+    plan, t0_us = measured.plan, measured.evidence.t0_us
+    users = {
+        each.user
+        for each in measured.evidence.attempts
+        if each.op == "place"
+        and each.intended_us >= t0_us
+        and not is_error(each.outcome)
+        and 0 < each.done_us <= t0_us + _answered_within_us(plan)
+    }
+    return len(users) / plan.promise.rush_s
+
+
+def _answered_within_us(plan: Plan) -> int:
+    """By when, after T0, who pressed last in the rush has an answer."""
+    return round((plan.promise.rush_s * 1_000 + plan.targets.order_p99_ms) * 1_000)
+
+
+# when they broke
+
+
+def _slow(limit: str, samples: Sequence[Sample], row: Promised) -> Breach:
+    """From the first second whose own p99 is beyond the target: its first late answer was due."""
+    target_us = round(row.promised * 1_000)
+    for _, of_second in _seconds(samples):
+        if percentile(sorted(each.took_us for each in of_second), 0.99) > target_us:
+            first = min(each.intended_us for each in of_second if each.took_us > target_us)
+            return Breach(limit, first + target_us, _say(limit, row))
+    raise AssertionError("a p99 beyond the target has a second that is")
+
+
+def _failing(measured: Measured, row: Promised) -> Breach:
+    """From the first second with more failures than may be; what failed most is named."""
+    counts: dict[str, int] = defaultdict(int)
+    first_us: int | None = None
+    for _, of_second in _seconds(measured.requests):
+        failed = [each for each in of_second if is_error(each.outcome)]
+        for each in failed:
+            counts[f"{each.name}: {each.outcome}"] += 1
+        if first_us is None and 100 * len(failed) / len(of_second) > row.promised:
+            first_us = min(each.intended_us + each.took_us for each in failed)
+    assert first_us is not None
+    most = max(counts, key=lambda name: counts[name])
+    return Breach("errors", first_us, _say("errors", row, most=most, count=sum(counts.values())))
+
+
+def _slow_order(measured: Measured, row: Promised) -> Breach:
+    return _slow("order_latency", measured.orders, row)
+
+
+def _slow_delivery(measured: Measured, row: Promised) -> Breach:
+    return _slow("delivery_latency", measured.pushes, row)
+
+
+def _slow_connect(measured: Measured, row: Promised) -> Breach:
+    return _slow("connect_latency", measured.connects, row)
+
+
+def _lagging(measured: Measured, row: Promised) -> Breach:
+    first = next(look for look in measured.looks if look.lag_ms > row.promised * 1_000)
+    return Breach("ledger_lag", first.at_us, _say("ledger_lag", row))
+
+
+def _viewers_missing(measured: Measured, row: Promised) -> Breach:
+    """They should have come when the warm phase began; at T0 at the latest."""
+    come = [look.at_us for look in measured.evidence.timeline if look.phase == "warm"]
+    at_us = min(come, default=measured.evidence.t0_us)
+    return Breach("viewers", at_us, _say("viewers", row))
+
+
+def _orders_missing(measured: Measured, row: Promised) -> Breach:
+    at_us = measured.evidence.t0_us + _answered_within_us(measured.plan)
+    return Breach("orders", at_us, _say("orders", row))
+
+
+def _not_recovering(measured: Measured, row: Promised) -> Breach:
+    drill = next(each for each in measured.drills if each.recovered_after_s < 0)
+    at_us = measured.evidence.t0_us + round((drill.ended_s + row.promised) * 1_000_000)
+    return Breach("recovery", at_us, _say("recovery", row, drill=drill.kind))
+
+
+def _not_delivered(measured: Measured, row: Promised) -> Breach:
+    """Witnesses speak at the end; when it happened they do not say."""
+    looks = measured.evidence.timeline
+    at_us = looks[-1].at_us if looks else measured.evidence.t0_us
+    return Breach("delivery_gaps", at_us, _say("delivery_gaps", row))
+
+
+_FINDERS: Final[dict[str, Callable[[Measured, Promised], Breach]]] = {
+    "viewers": _viewers_missing,
+    "orders_per_s": _orders_missing,
+    "order_p99_ms": _slow_order,
+    "delivery_p99_ms": _slow_delivery,
+    "connect_p99_ms": _slow_connect,
+    "ledger_lag_s": _lagging,
+    "errors_percent": _failing,
+    "delivery_gaps": _not_delivered,
+    "recover_s": _not_recovering,
+}
+
+
+def _say(limit: str, row: Promised, **values: object) -> Say:
+    return Say(
+        f"limit.{limit}",
+        {"promised": round(row.promised, 3), "proved": round(row.proved, 3), **values},
+    )
+
+
+def _seconds(samples: Iterable[Sample]) -> list[tuple[int, list[Sample]]]:
+    """By the second of the intended instant, in order."""
+    found: dict[int, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        found[sample.intended_us // 1_000_000].append(sample)
+    return sorted(found.items())
