@@ -6,7 +6,6 @@ armed, so that it opens by itself at T0 with what the host does not bring later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from loadtest.rehearsal import schedule
@@ -24,27 +23,26 @@ RUNS_MS: Final = 86_400_000
 OFTEN: Final = 1_000_000  # everybody comes from one address here; that is no farm
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """The ids of what was prepared."""
-
-    room: str
-    sale: str
-    products: tuple[str, ...]
+def sale_of(run: str) -> str:
+    """The id of the sale that a run is about."""
+    return f"{run}-sale"
 
 
-def stage(shop: Api, plan: Plan, run: str, t0_ms: int) -> Staged:
-    """Prepare everything; the sale opens at `t0_ms` of the server's clock. Raises `ApiError`."""
-    room, products = run, _products(shop, plan)
+def stage(shop: Api, plan: Plan, room: str, sale: str, t0_ms: int) -> list[str]:
+    """Prepare everything; the sale opens at `t0_ms` of the server's clock. Raises `ApiError`.
+
+    Returns the ids of the products on the shelf, those of the sale first.
+    """
+    products = _products(shop, plan)
     shop.call("POST", "/api/v1/rooms", {"id": room, "title": plan.title})
     shop.call("PATCH", f"/api/v1/rooms/{room}", {"state": "live"})
-    shop.call("PUT", f"/api/v1/rooms/{room}/shelf", {"products": list(products)})
-    _ladder(shop, run, room, t0_ms)
-    sale = f"{run}-sale"
-    terms = {"id": sale, "room": room, "hold_seconds": plan.phases.hold_s, "items": items_of(plan)}
+    shop.call("PUT", f"/api/v1/rooms/{room}/shelf", {"products": products})
+    _ladder(shop, room, t0_ms)
+    hold_s = plan.phases.hold_s
+    terms = {"id": sale, "room": room, "hold_seconds": hold_s, "items": items_of(plan)}
     shop.call("POST", "/api/v1/sales", terms | {"starts_at_ms": t0_ms})
     shop.call("POST", f"/api/v1/sales/{sale}/arm", {"on_sale": schedule.on_sale(plan)})
-    return Staged(room, sale, products)
+    return products
 
 
 def items_of(plan: Plan) -> list[dict[str, Any]]:
@@ -71,7 +69,7 @@ def open_sale(
     shop.call("POST", f"/api/v1/sales/{sale}/open", {})
 
 
-def _products(shop: Api, plan: Plan) -> tuple[str, ...]:
+def _products(shop: Api, plan: Plan) -> list[str]:
     wanted = [(item.sku, item.title, item.price_minor) for item in plan.items]
     known = {item.sku for item in plan.items}
     extras = (f"next-{number}" for number in range(1, EXTRA_PRODUCTS + 1))
@@ -79,12 +77,12 @@ def _products(shop: Api, plan: Plan) -> tuple[str, ...]:
     for name, title, price_minor in wanted:
         terms = {"id": name, "title": title, "price_minor": price_minor, "currency": CURRENCY}
         shop.call("POST", "/api/v1/products", terms)
-    return tuple(name for name, _title, _price in wanted)
+    return [name for name, _title, _price in wanted]
 
 
-def _ladder(shop: Api, run: str, room: str, t0_ms: int) -> None:
+def _ladder(shop: Api, room: str, t0_ms: int) -> None:
     """A ladder that is published, so that whoever shares is counted and rewarded."""
-    batch, ladder = f"{run}-coupon", f"{run}-friends"
+    batch, ladder = f"{room}-coupon", f"{room}-friends"
     coupon = {"id": batch, "title": "Friends", "kind": "amount", "currency": CURRENCY}
     shop.call(
         "POST",
