@@ -1,4 +1,4 @@
-"""The command line: `onair serve`, `demo`, `token`, `key`, `reconcile`, `rebuild`, `export`.
+"""The command line: `onair serve`, `demo`, `token`, `key`, `rehearse`, `reconcile` and more.
 
 Errors that a user can mend are one line, `onair: NAME: why`, and exit code 1; a wrong command line
 is 2. Only a bug shows a traceback.
@@ -10,6 +10,7 @@ machine, and scripts call `onair token` often. `tests/unit/test_cli_imports.py` 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -31,7 +32,11 @@ Settings are environment variables; a bad one stops the start with its name. The
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["rehearse"]:  # its options are its own
+        _rehearse(given[1:])
+        return _complain("rehearse: this installation has no load generator")
+    options = _parser().parse_args(given)
     try:
         code: int = options.run(options, dict(os.environ))
     except BadSetting as error:
@@ -112,6 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     key = command("key", "print the key for server-to-server calls (X-API-Key), and nothing else")
     key.set_defaults(run=_key)
 
+    command("rehearse", "rehearse the big day: the load, the books, and GO or NO-GO with proof")
+
     add_commands(command)
     return parser
 
@@ -156,6 +163,12 @@ def _key(_options: argparse.Namespace, environ: dict[str, str]) -> int:
         raise BadSetting("ONAIR_API_KEY", _missing("key", settings))
     print(settings.api_key)
     return 0
+
+
+def _rehearse(arguments: list[str]) -> None:
+    """Become the rehearsal, if it is installed: a program that knows servers by the wire only."""
+    if importlib.util.find_spec("loadtest") is not None:
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "loadtest.rehearsal", *arguments])
 
 
 def _settings_with_kept_secrets(environ: dict[str, str]) -> Settings:
