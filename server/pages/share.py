@@ -29,6 +29,7 @@ from server.sharing.link_desk import LinkDesk, Opened
 NAMES_FRESH_S = 5.0
 NAMES_REMEMBERED_MAX = 10_000
 CACHE_A_DAY = "public, max-age=86400"
+_WHOLE = ("https://", "http://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class Card:
 
 
 class SharePages:
-    """The handlers below `/s/`. `public_url` and `logo` are the shop's, or empty."""
+    """The handlers below `/s/`. `public_url` and `logo` are the shop's, or empty.
+
+    A `public_url` may be a path only: the shop is there, wherever people open it.
+    """
 
     def __init__(
         self,
@@ -131,10 +135,10 @@ class SharePages:
 
     def _site(self, request: Request) -> str:
         """Where people open the pages: https://shop.example."""
-        if self._public_url:
+        if self._public_url.startswith(_WHOLE):
             return self._public_url
         host = host_of(request)
-        return f"{request.url.scheme}://{host}" if host else ""
+        return f"{request.url.scheme}://{host}{self._public_url}" if host else ""
 
     async def _names_of(self, link: ShareLink) -> Names:
         """Looked up anew every few seconds: a herd that opens one link asks once."""
@@ -158,4 +162,4 @@ class SharePages:
 def _whole(site: str, address: str) -> str:
     """A whole address for those who only have the page's text; empty if there is none."""
     whole = urljoin(f"{site}/", address) if address else ""
-    return whole if whole.startswith(("https://", "http://")) else ""
+    return whole if whole.startswith(_WHOLE) else ""

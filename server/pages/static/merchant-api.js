@@ -2,6 +2,7 @@
 
 import { fieldAndWhy, queryText } from './merchant-rules.js';
 import { callApi, HttpError } from './session.js';
+import { sitePath } from './site.js';
 import { t } from './i18n.js';
 
 const SAVED_FOR_MS = 60_000;
@@ -54,7 +55,7 @@ export class DeskApi {
   async #fetchFile(path) {
     let response;
     try {
-      response = await fetch(path, { headers: { authorization: `Bearer ${this.#token}` } });
+      response = await fetch(sitePath(path), { headers: { authorization: `Bearer ${this.#token}` } });
     } catch (error) {
       throw new HttpError(0, String(error));
     }

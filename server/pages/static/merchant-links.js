@@ -12,6 +12,7 @@ import { channelName, code, facts, instant, pageHead } from './merchant-parts.js
 import { hashOf } from './merchant-rules.js';
 import { roomOptions } from './merchant-sales.js';
 import { makeSheet } from './sheet.js';
+import { sitePath } from './site.js';
 
 const LABEL_CHARS_MAX = 64;
 const ID_CHARS_MAX = 255;
@@ -94,8 +95,8 @@ async function loadPolicies(desk) {
 function showLink(link, desk) {
   const address = make('input', { class: 'field', type: 'text', readonly: true, value: link.url, 'aria-label': t('merchant.link.address') });
   address.addEventListener('focus', () => address.select());
-  const picture = make('img', { class: 'qr', src: `/s/${link.code}/qr.svg`, alt: t('merchant.link.qr'), width: 232, height: 232 });
-  const file = make('a', { class: 'button quiet', href: `/s/${link.code}/qr.png`, download: `qr-${link.channel}-${link.code}.png` }, icon('download'), make('span', { text: t('merchant.link.png') }));
+  const picture = make('img', { class: 'qr', src: sitePath(`/s/${link.code}/qr.svg`), alt: t('merchant.link.qr'), width: 232, height: 232 });
+  const file = make('a', { class: 'button quiet', href: sitePath(`/s/${link.code}/qr.png`), download: `qr-${link.channel}-${link.code}.png` }, icon('download'), make('span', { text: t('merchant.link.png') }));
   const rule = make('p', { class: 'help', role: 'status' });
   loadPolicies(desk).then((table) => {
     rule.textContent = table.find(({ channel }) => channel === link.channel)?.why[language] ?? '';

@@ -4,6 +4,7 @@ import { icon, make } from './dom.js';
 import { language, t } from './i18n.js';
 import { formatInstant, formatMoney, formatUnits } from './merchant-numbers.js';
 import { hashOf } from './merchant-rules.js';
+import { sitePath } from './site.js';
 
 export const money = (minor, currency) => formatMoney(minor, currency, language);
 export const units = (count) => formatUnits(count, language);
@@ -44,7 +45,7 @@ export const deskLink = (words, ...place) => make('a', { class: 'link', href: ha
 
 /** A link to another page of this server, in a tab of its own. */
 export const outLink = (words, href) =>
-  make('a', { class: 'link out', href, target: '_blank', rel: 'noopener', text: words });
+  make('a', { class: 'link out', href: sitePath(href), target: '_blank', rel: 'noopener', text: words });
 
 /** Names and values; a value is an element or text. */
 export const facts = (pairs) =>

@@ -1,5 +1,6 @@
 /** Who this browser is: a token from the link, a guest's token, or nobody. */
 
+import { sitePath } from './site.js';
 import { recall, remember } from './storage.js';
 
 /** Take `#token=...` out of the address, so that it is not shared by accident; null if none. */
@@ -41,7 +42,7 @@ export async function callApi(method, path, body, token) {
   if (token) headers.authorization = `Bearer ${token}`;
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(sitePath(path), {
       method,
       headers,
       body: JSON.stringify(body),
@@ -60,7 +61,7 @@ export const becomeGuest = (name) => callApi('POST', '/api/v1/guests', { name })
 
 /** Where the room server listens, beside this page. */
 export const socketAddress = () =>
-  `${location.origin.replace(/^http/, 'ws')}/connection/websocket`;
+  `${location.origin.replace(/^http/, 'ws')}${sitePath('/connection/websocket')}`;
 
 /** The role somebody holds in one room, from the connect result's data. */
 export function roleIn(person, room) {

@@ -4,6 +4,7 @@ import { button, make, safeUrl } from './dom.js';
 import { t } from './i18n.js';
 import { breakLines } from './share-lines.js';
 import { makeSheet } from './sheet.js';
+import { sitePath } from './site.js';
 
 const WIDTH = 750;
 const HEIGHT = 1200;
@@ -19,7 +20,7 @@ export async function openPoster({ link, url, product, comment, desk, price }) {
   const { pinned, shelf } = desk.state;
   const goods = comment ? null : (product ?? pinned ?? shelf[0]);
   const [code, shown, logo] = await Promise.all([
-    loadImage(`/s/${link.code}/qr.svg`),
+    loadImage(sitePath(`/s/${link.code}/qr.svg`)),
     goods ? tryImage(goods.image_url) : null,
     desk.logo ? tryImage(desk.logo) : null,
   ]);
