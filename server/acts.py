@@ -41,7 +41,8 @@ async def no_sales(_room_id: str) -> list[dict[str, Any]]:
 class RoomSeeds:
     """Reads a room from SQL as a `Seed`; None when there is no such room.
 
-    `sales_of` gives the sales that the room shows (`server.sale_cards.SaleCards.of_room`).
+    `sales_of` gives the sales that the room shows (`server.sale_cards.SaleCards.of_room`);
+    `rehearsal` is the run whose rooms these are, empty in the shop itself.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class RoomSeeds:
         catalog: CatalogRecords,
         now_ms: Callable[[], int],
         sales_of: SalesOf = no_sales,
+        rehearsal: str = "",
     ) -> None:
         self._records = records
         self._catalog = catalog
         self._now_ms = now_ms
         self._sales_of = sales_of
+        self._rehearsal = rehearsal
 
     async def __call__(self, room_id: RoomId) -> Seed | None:
         record = await self._records.find(room_id)
@@ -66,7 +69,7 @@ class RoomSeeds:
         shelf = await self._records.shelf(room_id)
         sanctions = await self._records.sanctions(room_id, self._now_ms())
         sales = await self._sales_of(room_id)
-        return room_json.seed_of(record, pinned, shelf, sanctions, sales)
+        return room_json.seed_of(record, pinned, shelf, sanctions, sales, self._rehearsal)
 
 
 class Acts:

@@ -150,8 +150,12 @@ def seed_of(
     shelf: Sequence[Product],
     sanctions: Sequence[Sanction],
     sales: Sequence[Mapping[str, Any]] = (),
+    rehearsal: str = "",
 ) -> Seed:
-    """A room as SQL knows it, for a log that was lost or is behind."""
+    """A room as SQL knows it, for a log that was lost or is behind.
+
+    A room of a rehearsal says so, by the run's id; one of the shop has no such field.
+    """
     version = record.version
     fields = {
         "room": orjson.dumps(room_json(record)),
@@ -162,6 +166,8 @@ def seed_of(
         "shelf": shelf_changed(shelf, version).value,
         "sales": orjson.dumps(list(sales)),
     }
+    if rehearsal:
+        fields["rehearsal"] = orjson.dumps(rehearsal)
     return Seed(
         version=version,
         fields=fields,

@@ -73,11 +73,11 @@ def build_api(services: Services) -> FastAPI:
         exports.routes,
         payments.routes,
         realtime.routes,
+        rehearsals.routes,
+        rehearsals.run_routes,
+        rehearsals.report_routes,
     ):
         api.include_router(router)
-    if not services.settings.rehearsal:  # a rehearsal holds no rehearsals
-        for router in (rehearsals.routes, rehearsals.run_routes, rehearsals.report_routes):
-            api.include_router(router)
     add_docs(api, services.settings, document_of(api))
     return api
 

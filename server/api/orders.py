@@ -31,6 +31,7 @@ from server.api.order_models import (
     RefundRequest,
 )
 from server.api.paging import PAGE_ROWS, Paging, rows
+from server.api.reserved import refuse_reserved
 from server.api.sale_answers import act_of, check_request_id, find_sale
 from server.api.services import Services, ServicesHere
 from server.database.order_refunds import refunds_of_order
@@ -68,6 +69,7 @@ async def place_order(body: PlaceRequest, services: ServicesHere) -> Response:
     every other outcome is an answer, not an error. The same request gets the same answer, byte
     for byte; the same `request_id` with another request is a 409.
     """
+    refuse_reserved(services, user=body.user)
     check_request_id(body.request_id, services)
     wanted = Basket(body.sale, tuple(_lines(body)), tuple(body.coupons or ()), body.share or "")
     answer = await services.till.place(

@@ -11,6 +11,7 @@ from server.api.guard import KEY_OR_MERCHANT, CallerHere, MerchantRoute, describ
 from server.api.models import ProductBody, ProductPage, ProductRequest
 from server.api.paging import ById, rows
 from server.api.people import new_id
+from server.api.reserved import refuse_reserved
 from server.api.services import ServicesHere
 from server.database.records import DuplicateId
 
@@ -34,6 +35,8 @@ async def create_product(
     skus_max = services.settings.limits.skus_per_product_max
     if len(body.skus) > skus_max:
         raise Refused(400, f"must be at most {skus_max}", "skus")
+    skus = {f"skus__{place}__sku": sku.sku for place, sku in enumerate(body.skus)}
+    refuse_reserved(services, id=body.id, **skus)
     product = _product(body)
     try:
         return ProductBody.of(await services.catalog.create(product))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from rooms.model import Role
 from server.api.coupons import check_whole_shop
@@ -53,9 +53,17 @@ REPORT_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts"
 )
 
-routes = APIRouter(route_class=MerchantRoute, tags=["rehearsals"])
-run_routes = APIRouter(route_class=RunRoute, tags=["rehearsals"])
-report_routes = APIRouter(route_class=ReportRoute, tags=["rehearsals"])
+
+async def _only_in_the_shop(services: ServicesHere) -> None:
+    """A shadow shop holds no rehearsals."""
+    if services.settings.rehearsal:
+        raise Refused(404, "there is nothing at this address")
+
+
+_COMMON: dict[str, Any] = {"tags": ["rehearsals"], "dependencies": [Depends(_only_in_the_shop)]}
+routes = APIRouter(route_class=MerchantRoute, **_COMMON)
+run_routes = APIRouter(route_class=RunRoute, **_COMMON)
+report_routes = APIRouter(route_class=ReportRoute, **_COMMON)
 
 
 @routes.post(

@@ -22,6 +22,7 @@ from server.api.models import (
 )
 from server.api.paging import ById, ByVersion, rows
 from server.api.people import new_id
+from server.api.reserved import refuse_reserved
 from server.api.services import Services, ServicesHere
 from server.database.records import DuplicateId, RoomRecord, UnknownRoom
 
@@ -42,6 +43,7 @@ async def create_room(
     """A new room is `scheduled`. Sending the same room again answers 200 and changes nothing;
     the same id with another content is a 409. A merchant's token creates rooms it holds only.
     """
+    refuse_reserved(services, id=body.id)
     room_id = body.id or new_id()
     caller.check_room(room_id)
     try:

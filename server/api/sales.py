@@ -22,6 +22,7 @@ from server.api.guard import (
     described,
 )
 from server.api.paging import PagingById, rows
+from server.api.reserved import refuse_reserved
 from server.api.sale_answers import find_sale, shown, unknown_sale
 from server.api.sale_drafts import changes_of, draft_of, same_terms
 from server.api.sale_models import (
@@ -67,6 +68,7 @@ async def create_sale(
     """A new sale is a draft: nobody sees it until it is armed. Sending the same sale again
     answers 200 and changes nothing; the same id with another content is a 409.
     """
+    refuse_reserved(services, id=body.id)
     caller.check_room(body.room)
     draft = await draft_of(body, services)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import sale_of_channel
@@ -15,12 +16,14 @@ from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
+from server.database.rehearsal_records import RehearsalRecords
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
 from server.ledger.audit import Auditor
 from server.live_room import LiveRoom
 from server.redis_client import ClientRole, connect
-from server.rehearsal.runs import open_rehearsals
+from server.rehearsal.hall_client import HallClient
+from server.rehearsal.runs import Rehearsals
 from server.sale_cards import SaleCards
 from server.sale_store import sale_store
 from server.sales.desk import SalesDesk
@@ -34,6 +37,7 @@ from server.tokens import Tokens
 from tests.support.api_parts import MemoryRealtime, StoredActs
 
 NOW_MS = 1_800_000_000_000
+NO_SERVER = Path("/nonexistent")  # a data directory that no supervisor holds
 
 
 @contextlib.asynccontextmanager
@@ -91,7 +95,12 @@ async def opened_services(
             ledger=Ledger(database),
             cards=SaleCards(sales, orders, store),
             auditor=Auditor(store, RedisLedgerStream(commands), sales, orders),
-            rehearsals=open_rehearsals(settings, database, lambda: NOW_MS),
+            rehearsals=Rehearsals(
+                settings,
+                RehearsalRecords(database),
+                HallClient(NO_SERVER),
+                lambda: NOW_MS,
+            ),
             now_ms=lambda: NOW_MS,
         )
     finally:
