@@ -17,8 +17,7 @@ RUN_PREFIX: Final = "rh-"
 RUN_PATTERN: Final = r"^rh-[0-9a-f]{8}$"
 
 TOKENS: Final = "tokens"  # signs the tokens of the shadow shop
-KEY: Final = "key"  # API key of the shadow shop, and key of the run
-PAYMENTS: Final = "payments"  # signs what the shadow shop's payment provider tells
+KEY: Final = "key"  # API key of the shadow shop, key of the run, and its payments' secret
 SHARES: Final = "shares"  # signs share codes of the shadow shop
 
 

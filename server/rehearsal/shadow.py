@@ -11,7 +11,7 @@ from typing import Final
 
 from server.database.engine import sqlite_url
 from server.redis_socket import socket_path, socket_url
-from server.rehearsal.keys import KEY, PAYMENTS, SHARES, TOKENS, root_secret, run_secret
+from server.rehearsal.keys import KEY, SHARES, TOKENS, root_secret, run_secret
 from server.settings import Settings
 
 PREFIX: Final = "/rehearsal"  # of the paths of the shadow shop
@@ -49,10 +49,11 @@ def shadow_settings(settings: Settings, run: str) -> Settings:
     """The settings of a run's shadow shop; `settings` are the shop's.
 
     No secret, no store and no address outside is the shop's. Buyers may pay by the demo's button
-    and by signed messages; a refund is a line in the books and asks nobody. All visitors may come
-    from one address.
+    and by messages signed with the run's key; a refund is a line in the books and asks nobody. All
+    visitors may come from one address.
     """
     secret = root_secret(settings)
+    key = run_secret(secret, run, KEY)
     limits = settings.limits
     return replace(
         settings,
@@ -64,10 +65,10 @@ def shadow_settings(settings: Settings, run: str) -> Settings:
         ledger_workers=1,
         token_secret=run_secret(secret, run, TOKENS),
         token_jwks=None,
-        api_key=run_secret(secret, run, KEY),
+        api_key=key,
         share_secret=run_secret(secret, run, SHARES),
         payment_provider="demo",
-        payment_secret=run_secret(secret, run, PAYMENTS),
+        payment_secret=key,
         payment_refund_url="",
         public_url=f"{settings.public_url}{PREFIX}",
         insecure=False,
