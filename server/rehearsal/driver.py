@@ -14,11 +14,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-
-import orjson
 
 from server.rehearsal.keys import KEY, root_secret, run_secret
 from server.rehearsal.ports import HallRefused
@@ -45,7 +42,7 @@ class Driver:
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.Task[None] | None = None
 
-    async def start(self, run: str, plan: Mapping[str, Any]) -> None:
+    async def start(self, run: str) -> None:
         """Start it; again for the same run changes nothing. `HallRefused` says why not."""
         if self._process is not None and self._run == run:
             return
@@ -53,22 +50,20 @@ class Driver:
         if lacking:
             raise HallRefused(f"the load generator is not installed here: {', '.join(lacking)}")
         await self.stop()
-        directory = self._directory(run)
-        self._process = await self._launch(run, directory, plan)
+        self._process = await self._launch(run, self._directory(run))
         self._run = run
         _LOG.info("the load generator of rehearsal %s runs (pid %d)", run, self._process.pid)
 
-    async def _launch(
-        self, run: str, directory: Path, plan: Mapping[str, Any]
-    ) -> asyncio.subprocess.Process:
-        plan_path = _prepare(directory, plan)
+    async def _launch(self, run: str, directory: Path) -> asyncio.subprocess.Process:
+        """It reads the plan from the API, and leaves its report there."""
+        _prepare(directory)
         environ = {name: value for name, value in os.environ.items() if not _is_ours(name)}
         secret = root_secret(self._settings)
         environ[KEY_VARIABLE] = run_secret(secret, run, KEY)
         with (directory / "log").open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", MODULE, "--attach", run, "--against", self._base_url),
-                *("--plan", str(plan_path), "--out", str(directory / "run")),
+                *("--out", str(directory / "run")),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -135,12 +130,8 @@ class Driver:
             return ""
 
 
-def _prepare(directory: Path, plan: Mapping[str, Any]) -> Path:
-    """Make the directory with the plan in it; returns the plan's path."""
+def _prepare(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    plan_path = directory / "plan.json"
-    plan_path.write_bytes(orjson.dumps(plan))
-    return plan_path
 
 
 def _is_ours(variable: str) -> bool:

@@ -214,7 +214,7 @@ class Hall:
         async with self._one_at_a_time:
             if self._open_run is None or self._open_run.run != run:
                 raise HallRefused(f"the rehearsal {run} is not open on this server")
-            await self._driver.start(run, asked["plan"])
+            await self._driver.start(run)
         return self._of_run()
 
     async def _stop_drive(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
