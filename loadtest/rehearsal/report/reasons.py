@@ -1,0 +1,258 @@
+"""Why a verdict is what it is, in both languages: every sentence that the judge can say.
+
+Key: (zh-CN, en). Clauses without a full stop; names in braces are the values of a `Say`. English
+begins small, because a clause may stand inside another sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SENTENCES: Final[dict[str, tuple[str, str]]] = {
+    "go": (
+        "可以开播：{viewers} 位观众、每秒 {orders_per_s} 单，全部承诺均已证明，余量 {percent}%",
+        "GO: {viewers} viewers and {orders_per_s} orders a second are proved, "
+        "with {percent} % in hand",
+    ),
+    "go_searched": (
+        "可以开播：{viewers} 位观众、每秒 {orders_per_s} 单已证明，加压到 {factor} 倍仍达标",
+        "GO: {viewers} viewers and {orders_per_s} orders a second are proved; "
+        "{factor} times the plan held as well",
+    ),
+    "go_with_limits": (
+        "可以开播，但有限制：{viewers} 位观众、每秒 {orders_per_s} 单已证明；{why}",
+        "GO with limits: {viewers} viewers and {orders_per_s} orders a second are proved; {why}",
+    ),
+    "no_go": ("不要开播：{why}", "NO-GO: {why}"),
+    "void": ("本次彩排无效，什么也没有证明：{why}", "Void, nothing was proved: {why}"),
+}
+
+BROKEN: Final[dict[str, tuple[str, str]]] = {
+    "broken.never_oversold": (
+        "超卖了 {count} 件（{example}）",
+        "{count} units were sold too many ({example})",
+    ),
+    "broken.nothing_acknowledged_lost": (
+        "买家已收到确认的 {count} 件事，账本里没有（{example}）",
+        "{count} things that buyers were told are not in the ledger ({example})",
+    ),
+    "broken.nothing_sold_twice": (
+        "{count} 个请求产生了不止一张订单（{example}）",
+        "{count} requests made more than one order ({example})",
+    ),
+    "broken.paid_equals_ledger": (
+        "{count} 笔付款，买家与账本的说法不一致（{example}）",
+        "of {count} payments the buyer and the ledger say different things ({example})",
+    ),
+    "broken.money_is_balanced": (
+        "钱对不上，共 {count} 处（{example}）",
+        "the money does not add up in {count} places ({example})",
+    ),
+    "broken.redis_equals_ledger": (
+        "库存与账本有 {count} 处不一致（{example}）",
+        "the stock and the ledger differ in {count} places ({example})",
+    ),
+    "broken.stock_adds_up": (
+        "库存等式有 {count} 次不成立（{example}）",
+        "the stock did not add up {count} times ({example})",
+    ),
+    "broken.same_request_same_answer": (
+        "{count} 个重复的请求得到了不同的回答（{example}）",
+        "{count} repeated requests got another answer ({example})",
+    ),
+    "broken.unknown_answers_resolved": (
+        "{count} 个没有收到回答的请求，结果不止一种（{example}）",
+        "{count} requests without an answer took effect otherwise than they may ({example})",
+    ),
+    "broken.per_user_limit": (
+        "{count} 位买家超过了每人限购（{example}）",
+        "{count} buyers had more than one person may ({example})",
+    ),
+    "broken.not_before_start": (
+        "开售前就卖出了 {count} 单（{example}）",
+        "{count} orders were sold before the start ({example})",
+    ),
+    "broken.holds_return": (
+        "{count} 笔未付款的占用没有按时退回（{example}）",
+        "{count} unpaid holds did not come back in time ({example})",
+    ),
+    "broken.no_foreign_orders": (
+        "账本里有 {count} 张没有人下过的订单（{example}）",
+        "{count} orders are in the ledger that nobody placed ({example})",
+    ),
+}
+
+LIMITS: Final[dict[str, tuple[str, str]]] = {
+    "limit.viewers": (
+        "同时在线只到 {proved} 人，承诺 {promised} 人",
+        "{proved} viewers were in at most, {promised} were promised",
+    ),
+    "limit.orders": (
+        "按时得到回答的抢购为每秒 {proved} 单，承诺 {promised} 单",
+        "{proved} orders a second were answered in time, {promised} were promised",
+    ),
+    "limit.order_latency": (
+        "抢购回答太慢：p99 为 {proved} ms，承诺 {promised} ms",
+        "orders were answered too slowly: p99 {proved} ms, promised {promised} ms",
+    ),
+    "limit.delivery_latency": (
+        "消息送达太慢：p99 为 {proved} ms，承诺 {promised} ms",
+        "messages came too late: p99 {proved} ms, promised {promised} ms",
+    ),
+    "limit.connect_latency": (
+        "进入直播间太慢：p99 为 {proved} ms，承诺 {promised} ms",
+        "viewers got in too slowly: p99 {proved} ms, promised {promised} ms",
+    ),
+    "limit.ledger_lag": (
+        "账本落后 {proved} 秒，承诺不超过 {promised} 秒",
+        "the ledger was {proved} s behind, promised at most {promised} s",
+    ),
+    "limit.errors": (
+        "{proved}% 的请求失败，承诺不超过 {promised}%；最多的是 {most}，共 {count} 次失败",
+        "{proved} % of the requests failed, promised at most {promised} %; {count} failures, "
+        "most of them {most}",
+    ),
+    "limit.delivery_gaps": (
+        "观众端有 {proved} 条消息丢失、重复或乱序，承诺为 {promised}",
+        "{proved} events were missed, repeated or out of order, promised {promised}",
+    ),
+    "limit.recovery": (
+        "演练「{drill}」之后没有恢复，承诺 {promised} 秒内恢复",
+        "it did not recover from the drill “{drill}”, promised within {promised} s",
+    ),
+    "limit.unreachable": (
+        "服务器在开售后 {at_s} 秒起不再应答（连续 {looks} 次）",
+        "the server stopped answering {at_s} s after the start ({looks} looks in a row)",
+    ),
+    "limit.redis": (
+        "结束时读不到库存：{why}",
+        "the stock could not be read at the end: {why}",
+    ),
+    "limit.unsettled": (
+        "结束时账本还没有追上，差 {lag} 条：{why}",
+        "the ledger had not caught up at the end, {lag} entries were missing: {why}",
+    ),
+    "evidence.process": (
+        "当时 {process} 已用满：单核的 {percent}%",
+        "at that time {process} was at its limit: {percent} % of one core",
+    ),
+    "evidence.machine": (
+        "当时整台机器已用满：共 {cores} 核，服务器用 {server} 核，压测用 {generator} 核",
+        "at that time the whole machine was at its limit: of {cores} cores the server used "
+        "{server}, the load generator {generator}",
+    ),
+}
+
+TIGHT: Final[dict[str, tuple[str, str]]] = {
+    "tight.order_p99_ms": (
+        "抢购回答的余量只有 {percent}%：p99 为 {proved} ms，承诺 {promised} ms",
+        "only {percent} % are in hand for answers to orders: p99 {proved} ms, promised "
+        "{promised} ms",
+    ),
+    "tight.delivery_p99_ms": (
+        "消息送达的余量只有 {percent}%：p99 为 {proved} ms，承诺 {promised} ms",
+        "only {percent} % are in hand for messages: p99 {proved} ms, promised {promised} ms",
+    ),
+    "tight.connect_p99_ms": (
+        "进入直播间的余量只有 {percent}%：p99 为 {proved} ms，承诺 {promised} ms",
+        "only {percent} % are in hand for getting in: p99 {proved} ms, promised {promised} ms",
+    ),
+    "tight.ledger_lag_s": (
+        "账本的余量只有 {percent}%：最多落后 {proved} 秒，承诺 {promised} 秒",
+        "only {percent} % are in hand for the ledger: {proved} s behind, promised {promised} s",
+    ),
+    "tight.errors_percent": (
+        "失败率的余量只有 {percent}%：{proved}%，承诺 {promised}%",
+        "only {percent} % are in hand for failures: {proved} %, promised {promised} %",
+    ),
+    "tight.process": (
+        "{process} 在开售期间接近用满：单核的 {percent}%",
+        "{process} was at its limit in the rush: {percent} % of one core",
+    ),
+    "tight.capacity": (
+        "加压到计划的 {broke_at} 倍就不再达标，最后达标的是 {factor} 倍",
+        "{broke_at} times the plan was too much; {factor} times is the last that held",
+    ),
+    "tight.drill_refused": (
+        "演练「{drill}」没有进行：{why}",
+        "the drill “{drill}” was not done: {why}",
+    ),
+    "tight.drill_late": (
+        "演练「{drill}」之后 {seconds} 秒才恢复，承诺 {promised} 秒",
+        "it took {seconds} s to recover from the drill “{drill}”, promised {promised} s",
+    ),
+}
+
+VOID: Final[dict[str, tuple[str, str]]] = {
+    "void.generator_cpu": (
+        "压测进程 {who} 自己用满了 CPU：单核的 {percent}%",
+        "the load generator {who} was out of CPU itself: {percent} % of one core",
+    ),
+    "void.generator_lag": (
+        "压测进程 {who} 自己慢了 {ms} ms",
+        "the load generator {who} was {ms} ms behind its own clock",
+    ),
+    "void.generator_late": (
+        "压测进程 {who} 有 {percent}% 的请求晚发出 {ms} ms 以上",
+        "the load generator {who} began {percent} % of its requests more than {ms} ms late",
+    ),
+    "void.generator_errors": (
+        "压测进程 {who} 自己出了 {count} 次错",
+        "the load generator {who} had {count} errors of its own",
+    ),
+    "void.generator_silent": (
+        "压测进程 {who} 有 {seconds} 秒没有动静",
+        "the load generator {who} stood still for {seconds} s",
+    ),
+    "void.doubtful": (
+        "有承诺未达到，但原因可能在压测一方（{why}）",
+        "a promise was broken, but the load generator may be why ({why})",
+    ),
+    "void.cut_short": ("彩排没有做完：{why}", "the rehearsal was cut short: {why}"),
+    "void.never_began": ("没有到开售就结束了", "it ended before the sale began"),
+    "void.asked_less": (
+        "计划 {promised} 位买家，只有 {asked} 位按下了购买",
+        "only {asked} of the {promised} planned buyers pressed the button",
+    ),
+    "void.file_missing": ("缺少记录文件 {file}", "the record {file} is missing"),
+    "void.file_torn": ("记录文件 {file} 不完整：{why}", "the record {file} is torn: {why}"),
+    "note.same_machine": (
+        "压测与服务器在同一台机器上，共用 {cores} 个核",
+        "the load was made on the server's own machine and shared its {cores} cores",
+    ),
+}
+
+ADVICE: Final[dict[str, tuple[str, str]]] = {
+    "advice.admission": (
+        "已证明每秒 {proved} 单；放行其中的 {percent}%，其余留给彩排料不到的事",
+        "{proved} orders a second are proved; let in {percent} % of that, the rest is for what "
+        "no rehearsal knows",
+    ),
+    "advice.waiting": (
+        "按每秒 {admitted} 单、{ms} ms 内回答，同时等待的不会更多",
+        "at {admitted} orders a second, answered within {ms} ms, no more than these wait at once",
+    ),
+    "advice.workers_more": (
+        "{now} 个进程在高峰共用了单核的 {percent}%，每个不宜超过 {busy}%；机器共 {cores} 核",
+        "{now} of them used {percent} % of one core together at the peak, and {busy} % each is "
+        "enough; the machine has {cores} cores",
+    ),
+    "advice.workers_enough": (
+        "{now} 个进程在高峰共用了单核的 {percent}%，够用；机器共 {cores} 核",
+        "{now} of them used {percent} % of one core together at the peak, which is fine; the "
+        "machine has {cores} cores",
+    ),
+    "advice.hold": (
+        "付款最慢用了 {longest_s} 秒，真实的人更慢；彩排中占用时间为 {rehearsed_s} 秒",
+        "the slowest payment took {longest_s} s, and real people are slower; rehearsed were "
+        "{rehearsed_s} s",
+    ),
+    "advice.chat_held": (
+        "每秒 {comments_per_s} 条评论，{viewers} 位观众都按时收到",
+        "{comments_per_s} comments a second reached {viewers} viewers in time",
+    ),
+    "advice.chat_less": (
+        "每秒 {comments_per_s} 条评论，没能按时送到 {viewers} 位观众",
+        "{comments_per_s} comments a second did not reach {viewers} viewers in time",
+    ),
+}
