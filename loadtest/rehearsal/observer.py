@@ -49,8 +49,7 @@ class Meter:
         before = self._cpu_s.get(int(told["pid"]))
         used = float(told["cpu_s"]) - before if before is not None else 0.0
         share = used / passed_s if passed_s > 0 else 0.0
-        name = f"{told['name']}, rehearsal" if told.get("shadow") else str(told["name"])
-        return Process(name, round(max(0.0, share), 3), int(told["rss_bytes"]))
+        return Process(str(told["name"]), round(max(0.0, share), 3), int(told["rss_bytes"]))
 
 
 class Observer:
@@ -103,7 +102,7 @@ class Observer:
         except ApiError:
             second = Second(at_us=at_us, phase=self.phase, viewers=0, unreachable=True)
             records.append_line(self._path, second)
-            return Standing(self.phase, self.t0_s - time.time(), 0, self._wanted, unreachable=True)
+            return Standing(self.phase, self._to_t0_s, 0, self._wanted, unreachable=True)
         processes, per_s = self._meter.read(look)
         self.environment = look.get("environment") or self.environment
         books = (look.get("books") or {}).get(self._sale) or {}
@@ -120,12 +119,16 @@ class Observer:
         records.append_line(self._path, self.newest)
         return self._standing(self.newest, per_s)
 
+    @property
+    def _to_t0_s(self) -> float | None:
+        return self.t0_s - time.time() if self.t0_s else None
+
     def _standing(self, second: Second, per_s: float) -> Standing:
         items = second.books.get("items") or ()
         gone = sum(item["reserved"] + item["sold"] + item["refunded"] for item in items)
         return Standing(
             phase=self.phase,
-            to_t0_s=self.t0_s - time.time() if self.t0_s else 0.0,
+            to_t0_s=self._to_t0_s,
             viewers=second.viewers,
             wanted=self._wanted,
             orders_per_s=per_s,
@@ -136,8 +139,9 @@ class Observer:
         )
 
     def _tell(self, standing: Standing) -> None:
-        """The desk shows it; a server that does not answer is told next time."""
-        told = asdict(standing) | {"at_ms": time.time_ns() // 1_000_000}
+        """The desk shows it; a server that does not answer is told the next time."""
+        books = self.newest.books if self.newest is not None else {}
+        told = asdict(standing) | {"at_ms": time.time_ns() // 1_000_000, "books": books}
         try:
             if self._shadow.told(told):
                 self.stop_wanted.set()

@@ -24,7 +24,7 @@ from loadtest.rehearsal.http import Api, ApiError, address
 from loadtest.rehearsal.own_server import own_server
 from loadtest.rehearsal.plan import Plan
 from loadtest.rehearsal.progress import Display
-from loadtest.rehearsal.report import build, sentence
+from loadtest.rehearsal.report import build
 from loadtest.rehearsal.shadow import Shadow
 from loadtest.rehearsal.trouble import Trouble
 
@@ -55,7 +55,7 @@ def perform(options: argparse.Namespace, plan: Plan | None, stopped: Stopped) ->
         findings = judging.judge(directory)
         _publish(findings, shadow, directory, display)
     for language in dict.fromkeys((findings.language, ENGLISH)):
-        display.say(sentence(findings, language))
+        display.say(findings.sentences[language])
     display.say(f"report: {directory / PAGE}")
     return findings.verdict.exit_code
 
@@ -104,6 +104,9 @@ def _purged(shadow: Shadow, display: Display, *, keep: bool) -> Iterator[None]:
     """At the end the shadow shop is closed and emptied, unless it is kept."""
     try:
         yield
+    except BaseException as error:
+        shadow.gave_up(str(error) or type(error).__name__)
+        raise
     finally:
         if keep:
             display.say(f"{shadow.run} stays open: {shadow.shop.base_url}/r/{shadow.run}")

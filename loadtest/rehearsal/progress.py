@@ -1,14 +1,14 @@
 """How far a rehearsal is, for whoever watches the terminal: one line, renewed or now and then.
 
 On a terminal the line is renewed where it stands; elsewhere, in a log of CI, a plain line is
-written every few seconds.
+written every few seconds, with the most orders a second since the last one.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TextIO
 
 PLAIN_EVERY_S: Final = 5.0
@@ -16,10 +16,10 @@ PLAIN_EVERY_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a rehearsal stands. `to_t0_s` counts down to T0 and is negative after it."""
+    """Where a rehearsal stands. `to_t0_s` counts down to T0, below 0 after it; None: not yet."""
 
     phase: str
-    to_t0_s: float = 0.0
+    to_t0_s: float | None = None
     viewers: int = 0
     wanted: int = 0
     orders_per_s: float = 0.0
@@ -31,7 +31,7 @@ class Standing:
 
     @property
     def line(self) -> str:
-        clock = f"T{-self.to_t0_s:+.0f} s"
+        clock = "" if self.to_t0_s is None else f"T{-self.to_t0_s:+.0f} s"
         parts = [
             f"{self.phase:<8} {clock:>8}",
             f"viewers {self.viewers}/{self.wanted}",
@@ -53,6 +53,7 @@ class Display:
         self._renews = stream.isatty()
         self._shown = ""
         self._last = (float("-inf"), "")  # when a plain line was written, and of which phase
+        self._most_per_s = 0.0  # since then
 
     def show(self, standing: Standing) -> None:
         """Show where it stands now."""
@@ -62,9 +63,11 @@ class Display:
             self._shown = standing.line
             return
         at_s, phase = self._last
+        self._most_per_s = max(self._most_per_s, standing.orders_per_s)
         if standing.phase != phase or time.monotonic() - at_s >= PLAIN_EVERY_S:
             self._last = (time.monotonic(), standing.phase)
-            self._write(standing.line + "\n")
+            self._write(replace(standing, orders_per_s=self._most_per_s).line + "\n")
+            self._most_per_s = 0.0
 
     def say(self, text: str) -> None:
         """A line that stays."""

@@ -5,7 +5,9 @@ Blocking calls of the API of rehearsals. The key of a run opens nothing but this
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -17,6 +19,7 @@ OPEN_WITHIN_S: Final = 90.0
 PURGE_WITHIN_S: Final = 60.0
 LOOK_WITHIN_S: Final = 2.0
 UPLOAD_WITHIN_S: Final = 30.0
+WHY_CHARS_MAX: Final = 500
 TOKENS_A_CALL: Final = 5_000
 RUNS: Final = "/api/v1/rehearsals"
 
@@ -79,6 +82,12 @@ class Shadow:
         """Tell how far it is. True: somebody at the desk wants it to stop."""
         answer = self._call("PUT", "progress", progress, within_s=LOOK_WITHIN_S)
         return bool((answer or {}).get("stop"))
+
+    def gave_up(self, why: str) -> None:
+        """Tell, if the server can be reached, that there will be no verdict."""
+        told = {"phase": "failed", "at_ms": time.time_ns() // 1_000_000}
+        with suppress(ApiError):
+            self.told(told | {"why": " ".join(why.split())[:WHY_CHARS_MAX]})
 
     def upload(self, findings: Mapping[str, Any], page: str) -> None:
         """Give the server the report, to be read at the desk."""
