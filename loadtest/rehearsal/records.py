@@ -134,6 +134,10 @@ class DrillReport:
     failed_requests: int
     note: str = ""
     refused: str = ""  # why it was not done; then the rest says nothing
+    books_ok: bool = True  # afterwards nothing was missing, and the ledger did not disagree
+    books_note: str = ""  # what was wrong with them, or why they could not be compared
+    viewers_back_s: float = -1.0  # from its end until as many watched as before; -1: unknown
+    counts: dict[str, int] = field(default_factory=dict)  # what was done and came of it, by word
 
 
 @dataclass(frozen=True, slots=True)
