@@ -211,7 +211,7 @@ async def begin_drill(
     setting `rehearsal_drills`.
     """
     run = await _on(id, caller, services)
-    if not services.settings.rehearsal_drills:
+    if not services.rehearsals.allows_drills:
         raise Refused(403, "this server allows no drills: the setting rehearsal_drills does")
     actor = caller.identity.user_id
     detail = await services.rehearsals.drill(run, body.kind, body.seconds, actor)

@@ -194,6 +194,10 @@ class Rehearsals:
 
     # while it runs
 
+    @property
+    def allows_drills(self) -> bool:
+        return self._settings.rehearsal_drills
+
     async def observed(self, run: Run) -> dict[str, Any]:
         """One look at the shadow shop: `observe.Look`, its processes and its environment."""
         parts = await self.wing.parts(run.id)
@@ -212,8 +216,6 @@ class Rehearsals:
 
     async def drill(self, run: Run, kind: str, seconds: int, actor: str) -> dict[str, Any]:
         """A fault on purpose; it has begun when this returns. Raises `HallRefused`."""
-        if not self._settings.rehearsal_drills:
-            raise HallRefused("this server allows no drills")
         act = self._act(actor, "drill", what=kind, seconds=seconds)
         await self._records.move(run.id, None, act.at_ms, act)
         values = {"run": run.id, "kind": kind, "seconds": seconds}
