@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup setup-test run check test test-fault bench lock clean
+.PHONY: help setup setup-test run rehearsal check test test-fault bench lock clean
 
 # A developer's own pip and Python settings must not decide what is installed here, nor how it runs:
 # without bytecode on disk every process of a test compiles the whole server anew.
@@ -24,6 +24,11 @@ setup-test: $(VENV)/.installed-test
 
 run: setup ## start the demo: a live room, its host console and the API, on http://127.0.0.1:8000
 	@$(BIN)/onair demo
+
+PLAN ?= default
+
+rehearsal: setup ## rehearse a sale on this machine, in about a minute: load, books, GO or NO-GO, report
+	@$(BIN)/onair rehearse --plan $(PLAN)
 
 # The gate draws the same examples each time, so that what it refuses is what changed; `make test-fault`
 # draws new ones, and `make check SEED=N` repeats them.
