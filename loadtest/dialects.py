@@ -12,18 +12,11 @@ from typing import Any, Protocol
 import orjson
 
 PONG = b"{}"
+OFFSET = b'"offset":'  # behind the data of a numbered event; never inside a JSON text
 
 
 class Refused(Exception):
     """The server answered the opening with an error; the text holds its code and message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """How many answers to the opening a message held, and the room's offset if it said so."""
-
-    answers: int
-    offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +25,24 @@ class Arrival:
 
     offset: int
     data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How many answers to the opening a message held, and where the room stands if it said so.
+
+    `is_resumed`: the room goes on at the position that was asked for, and `missed` is what it had
+    in between. `ping_s` is how often the server pings, 0 if it does not say. `after` are events
+    that came behind the answers in the same message.
+    """
+
+    answers: int
+    offset: int | None = None
+    epoch: str = ""
+    is_resumed: bool = False
+    missed: tuple[Arrival, ...] = ()
+    after: tuple[Arrival, ...] = ()
+    ping_s: int = 0
 
 
 class Dialect(Protocol):
@@ -55,51 +66,104 @@ class Dialect(Protocol):
     def wants_pong(self, message: bytes) -> bool:
         """True if the message holds a ping of the application's own."""
 
+    def last_offset(self, message: bytes) -> int:
+        """The offset of the last numbered event of a message, without reading the rest; or 0."""
+
+    def is_put_out(self, message: bytes) -> bool:
+        """True if the server ended the subscription and the viewer may ask for it again."""
+
+    def again(self, offset: int, epoch: str) -> bytes:
+        """The message that takes up the room at this position, on the same connection."""
+
     def arrivals(self, message: bytes) -> list[Arrival]:
         """All events of a message, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Centrifuge:
-    """Join `room:<room>` as a guest, or with a token, with connect and subscribe in one frame."""
+    """Join `room:<room>` as a guest, or with a token, with connect and subscribe in one frame.
+
+    `since` is the position (offset, epoch) of somebody who comes back. Without a room one only
+    signs in.
+    """
 
     room: str
     token: str = ""
     path: str = "/connection/websocket"
-    answers_expected: int = field(default=2, init=False)
+    since: tuple[int, str] | None = None
+
+    @property
+    def answers_expected(self) -> int:
+        return 2 if self.room else 1
 
     @property
     def opening(self) -> bytes:
         connect = {"token": self.token} if self.token else {}
-        return b"\n".join(
-            (
-                orjson.dumps({"id": 1, "connect": connect}),
-                orjson.dumps({"id": 2, "subscribe": {"channel": f"room:{self.room}"}}),
-            )
-        )
+        signing_in = orjson.dumps({"id": 1, "connect": connect})
+        return b"\n".join((signing_in, self._subscribing(self.since))) if self.room else signing_in
+
+    def again(self, offset: int, epoch: str) -> bytes:
+        return self._subscribing((offset, epoch))
+
+    def _subscribing(self, since: tuple[int, str] | None) -> bytes:
+        asked: dict[str, Any] = {"channel": f"room:{self.room}"}
+        if since is not None:
+            asked |= {"recover": True, "offset": since[0], "epoch": since[1]}
+        return orjson.dumps({"id": 2, "subscribe": asked})
 
     def answered(self, message: bytes) -> Answered:
-        answers, offset = 0, None
+        answers, ping_s, joined = 0, 0, None
+        after: list[Arrival] = []
         for line in message.split(b"\n"):
             reply = orjson.loads(line) if line else {}
             if "error" in reply:
                 raise Refused(f"{reply['error']['code']} {reply['error']['message']}")
             if reply.get("id") in (1, 2):
                 answers += 1
-            if "subscribe" in reply:
-                offset = reply["subscribe"].get("offset", 0)
-        return Answered(answers, offset)
+            ping_s = reply.get("connect", {}).get("ping", ping_s)
+            joined = reply.get("subscribe", joined)
+            publication = reply.get("push", {}).get("pub")
+            if publication is not None:
+                after.append(_arrival(publication))
+        if joined is None:
+            return Answered(answers, after=tuple(after), ping_s=ping_s)
+        return Answered(
+            answers,
+            offset=joined.get("offset", 0),
+            epoch=joined.get("epoch", ""),
+            is_resumed=joined.get("recovered", False),
+            missed=tuple(_arrival(each) for each in joined.get("publications", ())),
+            after=tuple(after),
+            ping_s=ping_s,
+        )
 
     def wants_pong(self, message: bytes) -> bool:
         return message.startswith(b"{}") or b"\n{}" in message
+
+    def last_offset(self, message: bytes) -> int:
+        at = message.rfind(OFFSET)
+        if at < 0:
+            return 0
+        at += len(OFFSET)
+        end = at
+        while message[end : end + 1].isdigit():
+            end += 1
+        return int(message[at:end] or b"0")
+
+    def is_put_out(self, message: bytes) -> bool:
+        return b'"unsubscribe":{"code":25' in message
 
     def arrivals(self, message: bytes) -> list[Arrival]:
         found = []
         for line in message.split(b"\n"):
             publication = orjson.loads(line).get("push", {}).get("pub") if line else None
             if publication is not None:
-                found.append(Arrival(publication.get("offset", 0), publication["data"]))
+                found.append(_arrival(publication))
         return found
+
+
+def _arrival(publication: dict[str, Any]) -> Arrival:
+    return Arrival(publication.get("offset", 0), publication["data"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +179,15 @@ class Plain:
 
     def wants_pong(self, message: bytes) -> bool:
         return False
+
+    def last_offset(self, message: bytes) -> int:
+        return 0
+
+    def is_put_out(self, message: bytes) -> bool:
+        return False
+
+    def again(self, offset: int, epoch: str) -> bytes:
+        return b""
 
     def arrivals(self, message: bytes) -> list[Arrival]:
         return [Arrival(0, orjson.loads(message))]

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from loadtest.dialects import Arrival
+from loadtest.dialects import Answered, Arrival
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -66,6 +66,12 @@ class Witness:
         self.gaps = self.repeats = 0
         self.numbers = array("q")
         self.late_us = array("q")
+
+    def joined(self, answer: Answered, now_us: int) -> None:
+        """The room's answer: from here on every event counts."""
+        if answer.offset is not None:
+            self.offset = answer.offset
+        self.saw((*answer.missed, *answer.after), now_us)
 
     def saw(self, arrivals: Iterable[Arrival], now_us: int) -> None:
         """Remember events received at `now_us`. Events of others move the offset only."""

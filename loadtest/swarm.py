@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 from loadtest import frames
-from loadtest.dialects import PONG, Arrival, Dialect, Refused
+from loadtest.callers import caller_from, source_of
+from loadtest.dialects import PONG, Answered, Arrival, Dialect, Refused
 from loadtest.samples import Witness
 from loadtest.waiting import until
 
-SOCKETS_PER_SOURCE = 20_000
-SOURCES_MAX = 200
-BIND_WITHOUT_PORT = getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24)  # absent from Python 3.11
+
+class Listener(Protocol):
+    """A viewer's memory, such as `loadtest.samples.Witness`."""
+
+    def joined(self, answer: Answered, now_us: int) -> None:
+        """The room has answered; events follow from its position on."""
+
+    def saw(self, arrivals: Sequence[Arrival], now_us: int) -> None:
+        """These came, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +56,7 @@ class Tally:
         "chunk",
         "chunk_events",
         "chunk_messages",
+        "chunk_offset",
         "closes",
         "errors",
         "events",
@@ -58,11 +68,15 @@ class Tally:
         self.messages = self.bytes = self.events = self.sockets_open = 0
         self.closes: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.remember([], b"", 0)
+        self.remember([], b"", 0, 0)
 
-    def remember(self, messages: list[bytes], chunk: bytes, events: int) -> None:
-        """Keep a chunk that held whole text messages and nothing else."""
+    def remember(self, messages: list[bytes], chunk: bytes, events: int, offset: int) -> None:
+        """Keep a chunk that held whole text messages and nothing else.
+
+        `offset` is that of its last numbered event, 0 if there was none.
+        """
         self.chunk, self.chunk_messages, self.chunk_events = chunk, messages, events
+        self.chunk_offset = offset
         self.arrivals: list[Arrival] | None = None  # parsed when the first witness asks
 
 
@@ -72,6 +86,7 @@ class Viewer(asyncio.Protocol):
     __slots__ = (
         "_answers",
         "_crowd",
+        "_joining",
         "_opening",
         "_pong",
         "_reader",
@@ -80,22 +95,30 @@ class Viewer(asyncio.Protocol):
         "_transport",
         "_upgrade",
         "closed_with",
+        "epoch",
         "events",
+        "heard",
+        "offset",
+        "on_lost",
         "opened",
         "witness",
     )
 
-    def __init__(self, crowd: Crowd, tally: Tally, wire: Wire, witness: Witness | None) -> None:
+    def __init__(self, crowd: Crowd, tally: Tally, wire: Wire, witness: Listener | None) -> None:
         self._crowd, self._tally = crowd, tally
         self._upgrade: bytes | None = wire.upgrade  # None once the server has agreed
         self._opening, self._pong = wire.opening, wire.pong
         self._reader = frames.FrameReader()
         self._answers = 0
-        self._settled = False  # opened, and between two messages
+        self._joining = True  # until the room has answered
+        self._settled = False  # joined, and between two messages
         self._transport: asyncio.Transport | None = None
         self.witness = witness
         self.events = 0
+        self.heard = 0  # reads of anything but the chunk everybody got; pings are among them
+        self.offset, self.epoch = 0, ""  # of the last numbered event, once the room has answered
         self.closed_with = ""
+        self.on_lost: Callable[[], None] | None = None
         self.opened: asyncio.Future[None] | None = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -112,9 +135,12 @@ class Viewer(asyncio.Protocol):
             tally.bytes += len(data)
             tally.events += tally.chunk_events
             self.events += tally.chunk_events
+            if tally.chunk_offset:
+                self.offset = tally.chunk_offset
             if self.witness is not None:
                 self._testify(tally)
             return
+        self.heard += 1
         try:
             self._read(data)
         except (frames.FramingError, Refused, ValueError, KeyError, TypeError) as error:
@@ -128,6 +154,12 @@ class Viewer(asyncio.Protocol):
         if self.opened is not None and not self.opened.done():
             self.opened.set_exception(ConnectionError(self.closed_with))
         self._transport = None
+        if self.on_lost is not None:
+            self.on_lost()
+
+    @property
+    def is_connected(self) -> bool:
+        return self._transport is not None
 
     def leave(self) -> None:
         """Close with a code, as a browser tab does."""
@@ -142,12 +174,27 @@ class Viewer(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(frame)
 
-    def _fail(self, why: str) -> None:
-        self._tally.errors[why] += 1
+    def read_nothing(self) -> socket.socket | None:
+        """Stop reading, as a device does that has hung itself up; its socket, if it has one."""
+        if self._transport is None:
+            return None
+        self._transport.pause_reading()
+        return cast(socket.socket, self._transport.get_extra_info("socket"))
+
+    def read_again(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def abort(self, why: str) -> None:
+        """Give the connection up at once, as a network that is gone does."""
         self.closed_with = self.closed_with or why
         self._settled = False
         if self._transport is not None:
             self._transport.abort()
+
+    def _fail(self, why: str) -> None:
+        self._tally.errors[why] += 1
+        self.abort(why)
 
     def _read(self, data: bytes) -> None:
         if self._upgrade is not None:
@@ -162,15 +209,15 @@ class Viewer(asyncio.Protocol):
                 self.say(self._opening)
         self._tally.bytes += len(data)
         fresh = self._settled
-        texts, events, special = self._digest(self._reader.feed(data))
-        self._settled = self.opened is None and self._reader.between_messages
+        texts, events, offset, special = self._digest(self._reader.feed(data))
+        self._settled = not self._joining and self._reader.between_messages
         if fresh and self._settled and not special and texts:
-            self._tally.remember(texts, data, events)
+            self._tally.remember(texts, data, events, offset)
 
-    def _digest(self, messages: list[tuple[int, bytes]]) -> tuple[list[bytes], int, bool]:
-        """Act on messages; returns the texts, how many events, and whether any needed action."""
+    def _digest(self, messages: list[tuple[int, bytes]]) -> tuple[list[bytes], int, int, bool]:
+        """Act on messages; their texts, how many events, the last offset, if any needed action."""
         dialect, tally = self._crowd.dialect, self._tally
-        texts, total, special = [], 0, False
+        texts, total, last, special = [], 0, 0, False
         for opcode, payload in messages:
             if opcode >= frames.CLOSE:
                 special = True
@@ -178,31 +225,50 @@ class Viewer(asyncio.Protocol):
                 continue
             tally.messages += 1
             texts.append(payload)
-            if self.opened is not None:
-                special = True
-                self._hear_answer(payload)
-                continue
             if dialect.wants_pong(payload):
                 special = True
                 self.say(self._pong)
-            events = payload.count(self._crowd.marker)
-            total += events
+            if self._joining:
+                special = True
+                self._hear_answer(payload)
+                continue
+            total += payload.count(self._crowd.marker)
+            last = dialect.last_offset(payload) or last
             if self.witness is not None:
                 self.witness.saw(dialect.arrivals(payload), _now_us())
+            if dialect.is_put_out(payload):
+                special = True
+                self._join_again(last)
         tally.events += total
         self.events += total
-        return texts, total, special
+        self.offset = last or self.offset
+        return texts, total, last, special
 
     def _hear_answer(self, payload: bytes) -> None:
         answer = self._crowd.dialect.answered(payload)
         self._answers += answer.answers
-        if self.witness is not None and answer.offset is not None:
-            self.witness.offset = answer.offset
+        if answer.offset is not None:
+            self.offset, self.epoch = answer.offset, sys.intern(answer.epoch)
+        came = (*answer.missed, *answer.after)
+        numbers = [arrival.offset for arrival in came if arrival.offset]
+        self.offset = numbers[-1] if numbers else self.offset
+        self.events += len(came)
+        self._tally.events += len(came)
+        if self.witness is not None:
+            self.witness.joined(answer, _now_us())
         if self._answers >= self._crowd.dialect.answers_expected:
-            assert self.opened is not None
-            if not self.opened.done():
+            self._joining = False
+            if self.opened is not None and not self.opened.done():
                 self.opened.set_result(None)
             self.opened = None
+
+    def _join_again(self, last: int) -> None:
+        """The server put the viewer out of the room and asks it to come back."""
+        self.offset = last or self.offset
+        self._joining = True
+        self._answers -= 1
+        again = self._crowd.dialect.again(self.offset, self.epoch)
+        self.say(frames.client_frame(again))
 
     def _testify(self, tally: Tally) -> None:
         now_us = _now_us()
@@ -257,7 +323,7 @@ class Swarm:
 
     @property
     def witnesses(self) -> list[Witness]:
-        return [viewer.witness for viewer in self.viewers if viewer.witness is not None]
+        return [each.witness for each in self.viewers if isinstance(each.witness, Witness)]
 
     @property
     def errors(self) -> int:
@@ -292,7 +358,7 @@ class Swarm:
         assert opened is not None
         try:
             async with asyncio.timeout(crowd.open_within_s):
-                caller = _caller(_source(number, crowd.sources))
+                caller = caller_from(source_of(number, crowd.sources))
                 try:
                     await loop.sock_connect(caller, (crowd.host, crowd.port))
                     await loop.create_connection(lambda: viewer, sock=caller)
@@ -319,23 +385,6 @@ class Swarm:
             viewer.leave()
         await until(lambda: self.tally.sockets_open == 0, within_s)
         self.viewers.clear()
-
-
-def _source(number: int, sources: int) -> str:
-    """The loopback address viewer `number` calls from: round robin, more when those are full."""
-    index = number % sources + sources * (number // (sources * SOCKETS_PER_SOURCE))
-    if index >= SOURCES_MAX:
-        raise ValueError(f"viewer {number} is one too many for {SOURCES_MAX} addresses")
-    return f"127.0.0.{1 + index}"
-
-
-def _caller(source: str) -> socket.socket:
-    """A socket calling from a loopback address; its port is chosen at connect."""
-    caller = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    caller.setsockopt(socket.IPPROTO_IP, BIND_WITHOUT_PORT, 1)
-    caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    caller.bind((source, 0))
-    return caller
 
 
 def _now_us() -> int:

@@ -24,9 +24,50 @@ def test_a_guest_sends_no_token() -> None:
 def test_both_answers_may_share_a_frame_or_not() -> None:
     connect = b'{"id":1,"connect":{"client":"c","version":"onair/0.1"}}'
     subscribe = b'{"id":2,"subscribe":{"epoch":"e","offset":17}}'
-    assert CENTRIFUGE.answered(connect + b"\n" + subscribe) == Answered(2, 17)
+    assert CENTRIFUGE.answered(connect + b"\n" + subscribe) == Answered(2, 17, "e")
     assert CENTRIFUGE.answered(connect) == Answered(1)
-    assert CENTRIFUGE.answered(subscribe + b"\n") == Answered(1, 17)
+    assert CENTRIFUGE.answered(subscribe + b"\n") == Answered(1, 17, "e")
+
+
+def test_who_comes_back_says_where_it_was_and_hears_what_it_missed() -> None:
+    coming = Centrifuge("demo", since=(17, "e"))
+    asked = json.loads(coming.opening.split(b"\n")[1])["subscribe"]
+    assert asked == {"channel": "room:demo", "recover": True, "offset": 17, "epoch": "e"}
+    assert json.loads(CENTRIFUGE.again(17, "e"))["subscribe"] == asked
+    missed = b'"publications":[{"data":{"n":1},"offset":18},{"data":{"n":2},"offset":19}]'
+    joined = b'{"id":2,"subscribe":{"recovered":true,"epoch":"e","offset":17,%s}}' % missed
+    event = b'{"push":{"channel":"room:demo","pub":{"data":{"n":3},"offset":20}}}'
+    assert coming.answered(joined + b"\n" + event) == Answered(
+        1, 17, "e", True, (Arrival(18, {"n": 1}), Arrival(19, {"n": 2})), (Arrival(20, {"n": 3}),)
+    )
+
+
+def test_without_a_room_one_only_signs_in() -> None:
+    alone = Centrifuge("", token="jwt")
+    assert json.loads(alone.opening) == {"id": 1, "connect": {"token": "jwt"}}
+    assert alone.answers_expected == 1
+    assert alone.answered(b'{"id":1,"connect":{"ping":25}}') == Answered(1, ping_s=25)
+
+
+@pytest.mark.parametrize(
+    ("message", "offset"),
+    [
+        (b'{"push":{"pub":{"data":{"t":"likes"}}}}', 0),
+        (b'{"push":{"pub":{"data":{},"offset":41}}}\n{"push":{"pub":{"data":{}}}}', 41),
+        (b'{"push":{"pub":{"data":{},"offset":41}}}\n{"push":{"pub":{"data":{},"offset":42}}}', 42),
+        (b'{"push":{"pub":{"data":{"text":"\\"offset\\":9"},"offset":7}}}', 7),
+        (b'{"push":{"pub":{"data":{"text":"\\"offset\\":9"}}}}', 0),
+    ],
+)
+def test_the_last_offset_is_found_without_reading_the_rest(message: bytes, offset: int) -> None:
+    assert CENTRIFUGE.last_offset(message) == offset
+
+
+@pytest.mark.parametrize(("code", "may_return"), [(2500, True), (2000, False)])
+def test_who_is_put_out_may_come_back_unless_it_was_sent_away(code: int, may_return: bool) -> None:
+    told = {"push": {"channel": "room:demo", "unsubscribe": {"code": code, "reason": "x"}}}
+    message = json.dumps(told, separators=(",", ":")).encode()
+    assert CENTRIFUGE.is_put_out(message) is may_return
 
 
 def test_a_fresh_room_is_at_offset_zero() -> None:
