@@ -6,10 +6,10 @@ Only what was measured speaks: where a rehearsal says nothing of a setting, ther
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from loadtest.rehearsal.capacity import count_of, knee, usual_share
+from loadtest.rehearsal.capacity import cores_of, knee, names_of, usual_share
 from loadtest.rehearsal.findings import Advice, Promised, Say
 from loadtest.rehearsal.history import Case
 from loadtest.rehearsal.plan import Plan
@@ -68,7 +68,7 @@ def _workers(case: Case, plan: Plan) -> list[Advice]:
     found = []
     for setting, part in (("ONAIR_WORKERS", "web worker"), ("ONAIR_LEDGER_WORKERS", "ledger")):
         share = usual_share(evidence.timeline, part, begins, ends)
-        now = count_of(evidence.timeline, part)
+        now = len(names_of(evidence.timeline, part))
         if not now:
             continue
         wanted = max(1, math.ceil(share / BUSY_SHARE))
@@ -76,7 +76,7 @@ def _workers(case: Case, plan: Plan) -> list[Advice]:
         values = {
             "percent": round(share * 100),
             "now": now,
-            "cores": _cores(evidence.environment),
+            "cores": cores_of(evidence.environment),
             "busy": round(BUSY_SHARE * 100),
         }
         found.append(Advice(setting, str(max(wanted, now)), Say(key, values)))
@@ -107,10 +107,3 @@ def _chat(plan: Plan, delivered: bool | None) -> list[Advice]:
     key = "advice.chat_held" if delivered else "advice.chat_less"
     values = {"comments_per_s": round(per_s, 1), "viewers": plan.promise.viewers}
     return [Advice("ONAIR_CHAT_PER_S", str(max(1, math.ceil(kept))), Say(key, values))]
-
-
-def _cores(environment: Mapping[str, Any]) -> int:
-    """Of the machine that serves; 0 where nobody said it."""
-    server = environment.get("server")
-    cores = server.get("cores") if isinstance(server, Mapping) else None
-    return cores if isinstance(cores, int) else 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from loadtest.rehearsal.records import Second, Step
 from loadtest.samples import percentile
@@ -14,6 +14,7 @@ SATURATED: Final = 0.9  # of one core: a process that can do no more
 SATURATED_LOOKS: Final = 3  # in a row: one busy second is none
 BEFORE_S: Final = 5.0  # looks so long before something broke, and so long after, are its evidence
 AFTER_S: Final = 2.0
+OF_REHEARSAL: Final = ", rehearsal"  # how the name of a process ends that only the shadow shop has
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +69,29 @@ def saturated(looks: Iterable[Second], begins_us: int, ends_us: int) -> Busy | N
     return None
 
 
-def usual_share(looks: Iterable[Second], part: str, begins_us: int, ends_us: int) -> float:
+def usual_share(looks: Sequence[Second], part: str, begins_us: int, ends_us: int) -> float:
     """What all processes with `part` in their names use together (p95 of the seconds)."""
+    names = names_of(looks, part)
     sums = sorted(
-        sum(process.cpu_share for process in look.processes if part in process.name)
+        sum(process.cpu_share for process in look.processes if process.name in names)
         for look in looks
         if begins_us <= look.at_us < ends_us and look.processes
     )
     return percentile(sums, 0.95) if sums else 0.0
 
 
-def count_of(looks: Iterable[Second], part: str) -> int:
-    """How many processes with `part` in their names there were."""
-    return len({one.name for look in looks for one in look.processes if part in one.name})
+def names_of(looks: Iterable[Second], part: str) -> set[str]:
+    """Of the processes with `part` in their names. Where the rehearsal has its own, only those."""
+    names = {one.name for look in looks for one in look.processes if part in one.name}
+    own = {name for name in names if name.endswith(OF_REHEARSAL)}
+    return own or names
+
+
+def cores_of(environment: Mapping[str, Any]) -> int:
+    """Of the machine that serves; 0 where nobody said it."""
+    for side, name in (("server", "cpus"), ("generator", "cores")):
+        told = environment.get(side)
+        cores = told.get(name) if isinstance(told, Mapping) else None
+        if isinstance(cores, int) and (side == "server" or environment.get("same_machine")):
+            return cores
+    return 0

@@ -17,7 +17,7 @@ from loadtest.rehearsal.findings import Advice, Findings, Promised, Say, Verdict
 from loadtest.rehearsal.history import Case
 from loadtest.rehearsal.invariants import check_all
 from loadtest.rehearsal.plan import LANGUAGES, Plan
-from loadtest.rehearsal.report.words import said
+from loadtest.rehearsal.report.words import full
 from loadtest.rehearsal.targets import Measured, breaches, table
 from loadtest.rehearsal.verdict import Facts, Ruling, rule, used_share
 
@@ -62,7 +62,7 @@ def judge(directory: Path) -> Findings:
         ended_at_ms=_instant(evidence, "ended_at_ms", -1),
         verdict=ruling.verdict,
         sentence=sentence,
-        sentences={language: said(sentence, language) for language in LANGUAGES},
+        sentences={language: full(sentence, language) for language in LANGUAGES},
         reasons=ruling.reasons,
         first_limit=ruling.first_limit,
         plan=plan.to_json() if plan else {},
@@ -92,9 +92,9 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     findings = judge(Path(arguments[0]))
     language = arguments[1] if len(arguments) == 2 else "en"
-    print(said(findings.sentence, language))
+    print(full(findings.sentence, language))
     for reason in findings.reasons:
-        print(f"- {said(reason, language)}")
+        print(f"- {full(reason, language)}")
     return findings.verdict.exit_code
 
 

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from loadtest.rehearsal.capacity import Busy, busiest, knee, saturated
+from loadtest.rehearsal.capacity import Busy, busiest, cores_of, knee, saturated
 from loadtest.rehearsal.evidence import Evidence
 from loadtest.rehearsal.findings import GeneratorHealth, Invariant, Promised, Say, Verdict
 from loadtest.rehearsal.health_check import BEFORE_T0_S, sick_seconds
-from loadtest.rehearsal.targets import Breach, Measured
+from loadtest.rehearsal.targets import Breach, Measured, pressed
 
 HEADROOM: Final = 0.25  # of a target that must be in hand for a GO
 GENERATOR: Final = "generator"
@@ -135,8 +135,9 @@ def _cut_short(evidence: Evidence) -> list[Say]:
         return [Say("void.cut_short", {"why": str(why)})]
     if not evidence.t0_us:
         return [Say("void.never_began")]
-    if not any(look.phase in DONE_PHASES for look in evidence.timeline):
-        return [Say("void.cut_short", {"why": evidence.timeline[-1].phase})]
+    phases = [look.phase for look in evidence.timeline]
+    if DONE_PHASES.isdisjoint(phases):
+        return [Say("void.cut_short", {"why": phases[-1] if phases else "-"})]
     return []
 
 
@@ -176,7 +177,7 @@ def _at_its_limit(evidence: Evidence, at_us: int) -> list[Say]:
     busy = busiest(evidence.timeline, at_us)
     if busy is not None:
         return [_busy("evidence.process", busy)]
-    cores = _cores(evidence.environment)
+    cores = cores_of(evidence.environment)
     if not cores or not _is_shared(evidence):
         return []
     second = range(at_us - 1_000_000, at_us + 1_000_000)
@@ -203,31 +204,19 @@ def _is_shared(evidence: Evidence) -> bool:
 def _same_machine(evidence: Evidence) -> list[Say]:
     if not _is_shared(evidence):
         return []
-    return [Say("note.same_machine", {"cores": _cores(evidence.environment)})]
-
-
-def _cores(environment: Mapping[str, Any]) -> int:
-    generator = environment.get("generator")
-    cores = generator.get("cores") if isinstance(generator, Mapping) else None
-    return cores if isinstance(cores, int) else 0
+    return [Say("note.same_machine", {"cores": cores_of(evidence.environment)})]
 
 
 # 6 and 7
 
 
 def _asked_less(facts: Facts) -> list[Say]:
-    evidence, plan = facts.evidence, facts.evidence.plan
-    if plan is None:
+    if facts.measured is None:
         return []
-    until_us = evidence.t0_us + round((plan.promise.rush_s + 1) * 1_000_000)
-    asked = {
-        each.user
-        for each in evidence.attempts
-        if each.op == "place" and evidence.t0_us <= each.intended_us <= until_us
-    }
-    if len(asked) >= plan.buyer_count * ASKED_SHARE_MIN:
+    asked, promised = len(pressed(facts.measured)), facts.measured.plan.buyer_count
+    if asked >= promised * ASKED_SHARE_MIN:
         return []
-    return [Say("void.asked_less", {"asked": len(asked), "promised": plan.buyer_count})]
+    return [Say("void.asked_less", {"asked": asked, "promised": promised})]
 
 
 def _tight_rows(rows: Iterable[Promised]) -> list[tuple[str, Say]]:

@@ -251,8 +251,23 @@ def healthy_run(plan: Plan | None = None) -> Run:
         timeline=timeline(sold),
         orders=orders,
         books=books_answer(counters(STOCK - sold, 0, sold), at_ms=at_ms),
-        environment={"server": {"cores": 2}, "generator": {"cores": 2}, "clock": {"skew_ms": 0.0}},
+        environment=environment(),
     )
+
+
+def environment() -> dict[str, Any]:
+    """As the director writes it, in short."""
+    return {
+        "run": "rh-0000abcd",
+        "began_at_ms": T0_MS - 45_000,
+        "ended_at_ms": T0_MS + 45_000,
+        "t0_ms": T0_MS,
+        "server": {"cpus": 2, "workers": 1},
+        "generator": {"cores": 2},
+        "clock": {"skew_ms": 0.0, "round_trip_ms": 1.0},
+        "same_machine": True,
+        "cut_short": "",
+    }
 
 
 def order_samples(attempts: Iterable[Attempt]) -> list[Sample]:
@@ -325,8 +340,10 @@ def timeline(sold: int, viewers: int = 200) -> list[Second]:
                 lag_ms=20,
                 processes=(
                     Process("web worker 1", 0.4, 90_000_000),
-                    Process("ledger worker 1", 0.2, 80_000_000),
-                    Process("redis", 0.1, 20_000_000),
+                    Process("ledger worker 1", 0.01, 80_000_000),
+                    Process("redis", 0.01, 20_000_000),
+                    Process("ledger worker 1, rehearsal", 0.2, 80_000_000),
+                    Process("redis, rehearsal", 0.1, 20_000_000),
                 ),
             )
         )
