@@ -7,6 +7,7 @@ the same either way.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -18,7 +19,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import gevent
-from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -60,7 +60,6 @@ class Company:
         self._seats: list[str] = []
         self._files: dict[str, Files] = {}
         self._done: set[str] = set()
-        self._all_done = Event()
         self._tokens: list[tuple[str, str]] = []
         self.part: Part | None = None
         self.plan: Plan | None = None
@@ -118,7 +117,6 @@ class Company:
         assert self.plan is not None
         assert self.brief is not None
         self._seats, self._done = list(worker_ids), set()
-        self._all_done.clear()
         for number, worker_id in enumerate(worker_ids):
             mine = part(self.people, number, len(worker_ids))
             tokens = {each.number: self._tokens[each.number] for each in mine if each.number >= 0}
@@ -143,11 +141,25 @@ class Company:
             self._settle()
             return
         runner.send_message(FINISH)
-        self._all_done.wait(DONE_WITHIN_S)
+        deadline_s = time.monotonic() + DONE_WITHIN_S
+        while self._is_waiting(runner) and time.monotonic() < deadline_s:
+            gevent.sleep(LOOK_S)
         for worker_id in self._seats:
             if worker_id not in self._done:
                 _LOG.error("worker %s did not finish", worker_id)
                 self._files[worker_id].take([], [], Pulse(now_us(), 0.0, 0.0, 0, errors=1))
+
+    def stopped(self) -> None:
+        """The end, also an early one: what was measured is kept."""
+        if self.part is not None:
+            self.part.recorder.finish()
+
+    def _is_waiting(self, runner: MasterRunner) -> bool:
+        """Whether a worker that can still be heard of has not handed everything on."""
+        heard_of = {node.id for node in runner.clients.all} - {
+            node.id for node in runner.clients.missing
+        }
+        return bool(heard_of.intersection(self._seats) - self._done)
 
     def _on_records(self, environment: Environment, msg: Any, **_: Any) -> None:
         files = self._files.get(msg.node_id)
@@ -156,8 +168,6 @@ class Company:
 
     def _on_done(self, environment: Environment, msg: Any, **_: Any) -> None:
         self._done.add(msg.node_id)
-        if self._done.issuperset(self._seats):
-            self._all_done.set()
 
     # where people are played: alone, or a worker
 
@@ -197,6 +207,8 @@ class Company:
         self.part = Part(plan, brief, tokens, recorder, clock)
         self.part.bring(mine)
         recorder.start()
+        gc.collect()
+        gc.freeze()  # what is here stays; looking through it again would be felt at T0
 
     def _settle(self) -> None:
         """Wait for who still waits for an answer, then hand on what is left."""

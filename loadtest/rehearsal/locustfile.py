@@ -102,6 +102,11 @@ def on_init(environment: Environment, **_: Any) -> None:
         add_tab(environment, company)
 
 
+@events.test_stop.add_listener
+def on_test_stop(**_: Any) -> None:
+    Seats.company.stopped()
+
+
 @events.user_error.add_listener  # type: ignore[untyped-decorator]
 def on_user_error(user_instance: User, exception: BaseException, **_: Any) -> None:
     """A mistake of ours: it counts against the generator."""

@@ -55,7 +55,7 @@ class Buyer(Player):
             wait_until(intended_us)
             if self.tired:
                 break
-            self._acting.spawn(self._press, intended_us)
+            self._acting.spawn(self._press, intended_us).link_exception(self.part.recorder.failed)
         self._acting.join()
         if self.buying.back_ms and not self.orders:
             intended_us = self.part.clock.at(self.buying.back_ms)

@@ -80,9 +80,11 @@ class Door:
 
 
 class Sockets(Protocol):
-    """Whoever counts open connections."""
+    """Whoever counts open connections, and mistakes of the generator's own."""
 
     sockets: int
+
+    def failed(self, greenlet: object, /) -> None: ...
 
 
 class Line:
@@ -115,6 +117,7 @@ class Line:
     def start(self, intended_us: int) -> None:
         """Connect now; it was meant to be at `intended_us`. Does not wait."""
         self._greenlet = gevent.spawn(self._live, intended_us)
+        self._greenlet.link_exception(self._sockets.failed)
 
     def is_ready(self, within_s: float) -> bool:
         """Wait until the connection is open; False if it is not in time."""
@@ -122,7 +125,7 @@ class Line:
 
     def ask(self, method: str, data: bytes, within_s: float = ANSWER_WITHIN_S) -> Answer:
         """One procedure; `data` is its JSON. Raises `NoAnswer`."""
-        if not self._ready.is_set() and not self._ready.wait(within_s):
+        if self.over or not self._ready.wait(within_s):
             raise NoAnswer("not connected")
         if len(self._waiting) >= WAITING_MAX:
             raise NoAnswer(f"{WAITING_MAX} answers are waited for already")
@@ -232,7 +235,7 @@ class Line:
             comma = line.find(b",")
             number = int(line[6:comma])
             if number < FIRST_ID:
-                self._enter(orjson.loads(line), heard_us)
+                self._enter(orjson.loads(line))
                 return
             waiting = self._waiting.pop(number, None)
             if waiting is not None:
@@ -242,8 +245,8 @@ class Line:
             if publication is not None:
                 self._heard(publication, heard_us)
 
-    def _enter(self, reply: dict[str, Any], heard_us: int) -> None:
-        """One answer to the opening; of a resumed room also what was missed."""
+    def _enter(self, reply: dict[str, Any]) -> None:
+        """One answer to the opening. What a resumed room brings is late for a reason: not told."""
         error = reply.get("error")
         if error is not None:
             raise Refused(f"error {error.get('code')}")
@@ -255,7 +258,7 @@ class Line:
         if not joined.get("recovered"):
             self._offset = joined.get("offset", 0)
         for publication in joined.get("publications") or ():
-            self._heard(publication, heard_us)
+            self._offset = publication.get("offset") or self._offset
 
     def _heard(self, publication: dict[str, Any], heard_us: int) -> None:
         offset = publication.get("offset", 0)

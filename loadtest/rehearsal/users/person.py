@@ -75,5 +75,5 @@ class Player:
         for act in self.person.acts:
             intended_us = self.part.clock.at(act.at_ms)
             wait_until(intended_us)
-            self._acting.spawn(play, act, intended_us)
+            self._acting.spawn(play, act, intended_us).link_exception(self.part.recorder.failed)
         self._acting.join()

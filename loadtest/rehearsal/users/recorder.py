@@ -105,10 +105,15 @@ class Recorder:
         self._flushing = [gevent.spawn(self._probe), gevent.spawn(self._flush_always)]
 
     def finish(self) -> None:
-        """Hand on what is left."""
-        gevent.killall(self._flushing or [])
-        self._flushing = None
-        self.flush()
+        """Hand on what is left. Safe to repeat."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            gevent.killall(flushing)
+            self.flush()
+
+    def failed(self, _greenlet: object) -> None:
+        """A greenlet of the generator ended with an error of our own."""
+        self.errors += 1
 
     def flush(self) -> None:
         samples, self._samples = self._samples, []
