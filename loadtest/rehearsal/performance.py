@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +42,7 @@ def perform(options: argparse.Namespace, plan: Plan | None, stopped: Stopped) ->
     raise_open_files()
     with ExitStack() as stack:
         directory = _directory(options.out)
+        stack.callback(_forget_empty, directory)
         server = _server(options, directory, stack, display)
         if plan is None:
             shadow = Shadow.attach(server, options.attach)
@@ -72,6 +73,12 @@ def _directory(wanted: Path | None) -> Path:
     except OSError as error:
         raise Trouble(f"--out: {error}") from None
     return wanted.resolve()
+
+
+def _forget_empty(directory: Path) -> None:
+    """A run that never began leaves no directory behind."""
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def _server(
