@@ -18,6 +18,7 @@ from server.database.rehearsal_tables import rehearsal_acts, rehearsal_reports, 
 from server.database.rehearsal_words import NEXT, Occupied, Run, RunAct, RunEvent, RunState
 
 ACTS_MAX = 200  # that are read of one rehearsal
+_ENDS_ONCE = frozenset({RunEvent.FAIL, RunEvent.STOP})
 _JSON = ("plan", "progress", "sentence")
 
 
@@ -76,13 +77,16 @@ class RehearsalRecords:
         """Let something happen to a rehearsal; None if there is none of this id.
 
         `changes` are columns; those that are instants (`..._at_ms`) keep what they have, but for
-        `heard_at_ms`. An act is logged whether or not the state changes.
+        `heard_at_ms`. One that is over can neither fail nor be stopped: then nothing changes, and
+        no act is logged.
         """
 
         def work(connection: sa.Connection) -> Run | None:
             row = _locked(connection, run_id)
             if row is None:
                 return None
+            if event in _ENDS_ONCE and RunState(row.state).is_over:
+                return _found(connection, run_id)
             _move(connection, row, event, at_ms, changes)
             if act is not None:
                 _log(connection, run_id, act)

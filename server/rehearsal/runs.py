@@ -31,6 +31,7 @@ HALL_WITHIN_S: Final = 5.0
 TOKEN_TTL_S: Final = 86_400
 TOKENS_AT_ONCE: Final = 50  # before others have their turn on the loop
 WHY_CHARS_MAX: Final = 500
+TAIL_CHARS: Final = 300  # of what a generator wrote last
 
 
 class NoWing:
@@ -88,12 +89,12 @@ class Rehearsals:
 
     async def find(self, run_id: str) -> Run | None:
         run = await self._records.find(run_id) if is_run(run_id) else None
-        return None if run is None else await self._unless_silent(run)
+        return None if run is None else await self._as_it_is(run)
 
     async def page(self, before: int | None, limit: int) -> list[Run]:
         """Newest first, those before that number."""
         runs = await self._records.page(before, limit)
-        return [await self._unless_silent(run) for run in runs]
+        return [await self._as_it_is(run) for run in runs]
 
     async def acts(self, run_id: str) -> list[RunAct]:
         return await self._records.acts(run_id)
@@ -134,13 +135,11 @@ class Rehearsals:
         return found
 
     async def _prepare(self, run: Run) -> None:
-        within_s = float(self._settings.limits.rehearsal_open_within_s)
-        await self._hall.ask("open", within_s=within_s, run=run.id)
+        await self._ask_patiently("open", run)
         await self._records.move(run.id, None, self._now_ms(), opened_at_ms=self._now_ms())
         await self.wing.parts(run.id)
         if run.driven:
-            values = {"run": run.id, "key": self.key_of(run.id), "plan": dict(run.plan)}
-            await self._hall.ask("drive", within_s=within_s, **values)
+            await self._ask_patiently("drive", run)
 
     async def _give_up(self, run: Run, why: str, actor: str) -> None:
         """What was begun is undone as far as the hall can; another run may be opened."""
@@ -159,13 +158,10 @@ class Rehearsals:
 
     async def failed(self, run: Run, why: str) -> None:
         """The generator gave up, and says why."""
-        if not run.state.is_over:
-            await self._fail(run, why)
+        await self._fail(run, why)
 
     async def stop(self, run: Run, actor: str) -> Run:
         """Ask the generator to end; it is told with its next word. Repeated: nothing changes."""
-        if run.state.is_over:
-            return run
         act = self._act(actor, "stop")
         stopped = await self._records.move(run.id, RunEvent.STOP, self._now_ms(), act)
         return stopped or run
@@ -175,22 +171,23 @@ class Rehearsals:
 
         The history, the verdict and the reports stay. Repeated it gives the first answer again.
         """
-        if run.purged_at_ms is not None:
-            acts = await self._records.acts(run.id)
-            found = [act.detail for act in acts if act.kind == "purge"]
-            return dict(found[-1]) if found else {}
-        now_ms = self._now_ms()
-        await self._records.move(run.id, RunEvent.PURGE, now_ms, shut_at_ms=now_ms)
-        if run.driven and not run.state.is_over and actor != run.id:
-            await self._hall.ask("stop_drive", within_s=HALL_WITHIN_S, run=run.id)
-        gone = await self._close(run)
-        act = RunAct(self._now_ms(), actor, "purge", gone)
-        await self._records.purged(run.id, act.at_ms, act)
-        return gone
+        if run.purged_at_ms is None:
+            now_ms = self._now_ms()
+            await self._records.move(run.id, RunEvent.PURGE, now_ms, shut_at_ms=now_ms)
+            if run.driven and not run.state.is_over and actor != run.id:
+                await self._ask_patiently("stop_drive", run)
+            act = self._act(actor, "purge", **await self._close(run))
+            await self._records.purged(run.id, act.at_ms, act)
+        acts = await self._records.acts(run.id)  # somebody else may have been quicker
+        return dict(next(act.detail for act in acts if act.kind == "purge"))
 
     async def _close(self, run: Run) -> dict[str, Any]:
+        return await self._ask_patiently("close", run)
+
+    async def _ask_patiently(self, verb: str, run: Run) -> dict[str, Any]:
+        """For what may take as long as opening does."""
         within_s = float(self._settings.limits.rehearsal_open_within_s)
-        return await self._hall.ask("close", within_s=within_s, run=run.id)
+        return await self._hall.ask(verb, within_s=within_s, run=run.id)
 
     # while it runs
 
@@ -248,14 +245,29 @@ class Rehearsals:
 
     # ends that nobody asked for
 
-    async def _unless_silent(self, run: Run) -> Run:
-        """The run; as failed, if nothing has been heard of its generator for too long."""
+    async def _as_it_is(self, run: Run) -> Run:
+        """The run; as failed, if its generator has ended, or been silent for too long."""
+        if run.state.is_over:
+            return run
         silent_s = self._settings.limits.rehearsal_silent_s
         heard: Sequence[int | None] = (run.created_at_ms, run.opened_at_ms, run.heard_at_ms)
         last_ms = max(at_ms for at_ms in heard if at_ms is not None)
-        if run.state.is_over or self._now_ms() - last_ms <= silent_s * 1000:
-            return run
-        return await self._fail(run, f"nothing was heard of its generator for {silent_s} s")
+        if self._now_ms() - last_ms > silent_s * 1000:
+            return await self._fail(run, f"nothing was heard of its generator for {silent_s} s")
+        if run.driven and (why := await self._why_ended(run)):
+            return await self._fail(run, why)
+        return run
+
+    async def _why_ended(self, run: Run) -> str:
+        """What became of the generator that this server runs; empty: it runs, or nobody knows."""
+        try:
+            told = (await self._hall.ask("status", within_s=HALL_WITHIN_S))["drive"]
+        except HallUnavailable:
+            return ""
+        if told is None or told["run"] != run.id or told["running"]:
+            return ""
+        tail = " ".join(told["tail"].split())[-TAIL_CHARS:]
+        return f"its generator ended with {told['exit_code']} before it had reported: {tail}"
 
     async def _fail(self, run: Run, why: str) -> Run:
         why = why[:WHY_CHARS_MAX]

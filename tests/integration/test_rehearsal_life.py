@@ -203,6 +203,24 @@ async def test_without_a_supervisor_it_fails_and_stands_in_nobodys_way(
     assert await RehearsalRecords(services.database).current() is None
 
 
+async def test_a_generator_of_the_server_that_ends_without_a_report_has_failed(
+    key: AsgiClient, hall: HallStage, wing: StageWing
+) -> None:
+    run = await opened(key, drive=True)  # nobody listens where it looks for the server
+    target = f"{ALL}/{run['id']}"
+
+    async def failed() -> bool:
+        return bool((await key.call("GET", target)).json["state"] == "failed")
+
+    await wait_until(failed, 60, "its end is noticed")
+    found = (await key.call("GET", target)).json
+    assert found["why"].startswith("its generator ended with ")
+    assert "cannot be reached" in found["why"]
+    assert [act["kind"] for act in found["acts"]] == ["open", "fail"]
+    assert (await purge(key, run["id"], wing)).status == 200
+    assert (await hall.ask("status"))["run"] is None
+
+
 class BrokenWing:
     async def parts(self, run: str) -> ShadowParts:
         raise HallUnavailable("the wing is broken")
