@@ -102,7 +102,7 @@ def on_init(environment: Environment, **_: Any) -> None:
         add_tab(environment, company)
 
 
-@events.test_stop.add_listener
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def on_test_stop(**_: Any) -> None:
     Seats.company.stopped()
 

@@ -6,7 +6,7 @@ Locust patches the standard library for gevent; so it runs in processes of its o
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,11 +17,12 @@ import pytest
 
 from loadtest.rehearsal import schedule
 from loadtest.rehearsal.evidence import Evidence, read
-from loadtest.rehearsal.http import Api
+from loadtest.rehearsal.http import Api, ApiError
 from loadtest.rehearsal.outcomes import DECISIONS
 from loadtest.rehearsal.people import People
 from loadtest.rehearsal.plan import Buyers, Item, Phases, Plan, Promise
-from loadtest.rehearsal.records import OK, Attempt, Brief, write_json
+from loadtest.rehearsal.records import OK, Attempt, Brief, Second, append_line, write_json
+from tests.e2e.conftest import StartServer
 from tests.support.live_server import LiveServer
 from tests.support.processes import Program
 from tests.support.wait import wait_until_sync
@@ -169,6 +170,84 @@ def test_what_the_crowd_saw_is_what_the_books_say_and_everybody_came_at_his_inst
     check_instants(rehearsal.plan, evidence)
     check_same_request_same_answer(evidence.attempts)
     check_books(rehearsal.plan, evidence)
+
+
+def test_who_is_cut_off_in_the_rush_comes_back_and_asks_until_the_answer_is_known(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(ONAIR_WORKERS="2")
+    rehearsal = Rehearsal(server, tmp_path)
+    rehearsal.prepare()
+    program = rehearsal.locust("--headless")
+    try:
+        rehearsal.open_soon()
+        history = tmp_path / "orders-locust-1.jsonl"
+        wait_until_sync(
+            lambda: history.exists() and "sold_out" in history.read_text(), 60, "the rush is on"
+        )
+        server.kill_worker(server.worker_pids()[0])
+        assert program.wait(ENDS_WITHIN_S) == 0, program.errors
+    finally:
+        rehearsal.end()
+    rehearsal.look_at_books()
+
+    evidence = read(tmp_path)
+    names = Counter((each.name, each.outcome) for each in evidence.samples["locust-1"])
+    assert names["reconnect", OK] > 0
+    last = {
+        (each.user, each.request_id): each for each in evidence.attempts if each.op == "place"
+    }  # fmt: skip
+    assert all(each.outcome in DECISIONS or each.kind == "bots" for each in last.values())
+    check_same_request_same_answer([each for each in evidence.attempts if each.done_us])
+    check_books(rehearsal.plan, evidence)
+
+
+def test_locusts_own_page_has_a_tab_of_the_books_and_what_was_measured_outlives_an_early_end(
+    rehearsal: Rehearsal, unused_tcp_port: int
+) -> None:
+    rehearsal.prepare()
+    item = {"sku": "mug", "initial": 30, "available": 0, "reserved": 2, "sold": 29}
+    books = {"redis": {"items": [item]}, "ledger": {"items": [item | {"sold": 28}]}}
+    look = Second(1, "spike", 7, {"reserved": 31}, books, lag_entries=3, lag_ms=40)
+    append_line(rehearsal.directory / "timeline.jsonl", look)
+    port = str(unused_tcp_port)
+    program = rehearsal.locust("--web-host", "127.0.0.1", "--web-port", port)
+    page = Api(f"http://127.0.0.1:{port}")
+    wait_until_sync(lambda: answers(page), STARTS_WITHIN_S, "Locust's page is up")
+    assert "Stock and books" in page.text("/")
+    (table,) = page.call("GET", "/stats/requests")["extended_stats"]
+    mug, whole = table["data"]
+    assert (mug["sku"], mug["sold"], mug["oversold"], mug["ledger_sold"]) == ("mug", 29, 1, 28)
+    assert (whole["acknowledged"], whole["lag"]) == (31, "3 entries, 40 ms")
+
+    form = "application/x-www-form-urlencoded"
+    page.send("POST", "/swarm", b"user_count=1&spawn_rate=1", form)
+    rehearsal.open_soon()
+    samples = rehearsal.directory / "samples-locust-1.csv"
+    wait_until_sync(samples.exists, 60, "somebody has connected")
+    program.process.terminate()
+    assert program.wait(30) == 0, program.errors
+    evidence = read(rehearsal.directory)
+    assert {each.name for each in evidence.samples["locust-1"]} >= {"connect"}
+    assert evidence.pulses["locust-1"][-1].at_us >= evidence.samples["locust-1"][-1].intended_us
+
+
+def answers(page: Api) -> bool:
+    try:
+        page.text("/stats/requests")
+    except ApiError:
+        return False
+    return True
+
+
+def test_a_run_without_a_token_for_everybody_is_not_played(rehearsal: Rehearsal) -> None:
+    rehearsal.prepare()
+    write_json(rehearsal.directory / "tokens.json", [["u", "t"]])
+    brief = replace(rehearsal.brief, t0_ms=round(time.time() * 1000) + 3_600_000)
+    write_json(rehearsal.directory / "brief.json", asdict(brief))
+    program = rehearsal.locust("--headless")
+    assert program.wait(STARTS_WITHIN_S) == 3
+    assert "tokens.json has 1 of" in program.errors
 
 
 def check_everybody_played(plan: Plan, evidence: Evidence, processes: int) -> None:

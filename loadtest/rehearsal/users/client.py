@@ -90,8 +90,9 @@ class Sockets(Protocol):
 class Line:
     """A connection that is kept open from `start` until `close`."""
 
-    __slots__ = ("_closed", "_door", "_epoch", "_greenlet", "_hears", "_next", "_offset", "_opening",
-                 "_reader", "_ready", "_sockets", "_told", "_waiting", "_web", "over")  # fmt: skip
+    __slots__ = ("_closed", "_door", "_epoch", "_greenlet", "_hears", "_next", "_offset",
+                 "_opening", "_reader", "_ready", "_sockets", "_told", "_waiting", "_web",
+                 "over")  # fmt: skip
 
     def __init__(
         self, door: Door, *, sockets: Sockets, told: Told, hears: Hears | None = None
