@@ -24,6 +24,7 @@ OPEN_WITHIN_S: Final = 10.0
 ANSWER_WITHIN_S: Final = 10.0  # a little more than the server gives itself to decide
 WAITING_MAX: Final = 64  # answers that one connection waits for
 READ_BYTES: Final = 65_536
+SILENCE_S: Final = 40.0  # without even a ping the connection is taken for lost
 RETRY_S: Final = 0.5  # the first pause before coming back is up to so long, then twice, ...
 RETRY_S_MAX: Final = 5.0
 PONG: Final = "{}"
@@ -90,9 +91,9 @@ class Sockets(Protocol):
 class Line:
     """A connection that is kept open from `start` until `close`."""
 
-    __slots__ = ("_closed", "_door", "_epoch", "_greenlet", "_hears", "_next", "_offset",
-                 "_opening", "_reader", "_ready", "_sockets", "_told", "_waiting", "_web",
-                 "over")  # fmt: skip
+    __slots__ = ("_closed", "_door", "_epoch", "_greenlet", "_heard_us", "_hears", "_next",
+                 "_offset", "_opening", "_reader", "_ready", "_sockets", "_told", "_waiting",
+                 "_web", "over")  # fmt: skip
 
     def __init__(
         self, door: Door, *, sockets: Sockets, told: Told, hears: Hears | None = None
@@ -106,6 +107,7 @@ class Line:
         self._ready = Event()
         self._waiting: dict[int, AsyncResult] = {}
         self._next = FIRST_ID
+        self._heard_us = 0  # anything at all
         self._opening = 0  # answers to the opening that are still to come
         self._offset: int | None = None
         self._epoch = ""
@@ -140,6 +142,7 @@ class Line:
         except (OSError, websocket.WebSocketException) as error:
             raise NoAnswer(str(error)) from None
         except gevent.Timeout:
+            self._doubt(within_s)
             raise NoAnswer(f"none within {within_s:g} s") from None
         finally:
             self._waiting.pop(number, None)
@@ -204,7 +207,7 @@ class Line:
         self._reader = FrameReader()
         while self._opening:
             self._take(self._web.sock.recv(READ_BYTES))
-        self._web.sock.settimeout(None)
+        self._web.sock.settimeout(SILENCE_S)
         self._ready.set()
 
     def _read(self) -> None:
@@ -213,7 +216,7 @@ class Line:
             self._take(receive(READ_BYTES))
 
     def _take(self, data: bytes) -> None:
-        heard_us = now_us()
+        heard_us = self._heard_us = now_us()
         if not data:
             raise ConnectionError("the server closed the connection")
         for opcode, payload in self._reader.feed(data):
@@ -268,6 +271,11 @@ class Line:
         data = publication.get("data")
         if self._hears is not None and isinstance(data, dict):
             self._hears(data, heard_us)
+
+    def _doubt(self, silent_s: float) -> None:
+        """No answer came: if nothing else did, the network is cut, and only a new line can help."""
+        if self._web is not None and now_us() - self._heard_us > silent_s * 900_000:
+            self._web.shutdown()
 
     def _say(self, text: bytes | str) -> None:
         if self._web is None:
