@@ -167,6 +167,8 @@ class Rehearsal:
         """Wait until Locust is ready to play. Raises `Trouble` if it cannot."""
         if self.load.elsewhere:
             self.display.say(f"waiting for {self.load.elsewhere} workers of other machines")
+        if self.load.web_port:
+            self.display.say(f"Locust's own page: http://127.0.0.1:{self.load.web_port}")
         ready = self.directory / STARTED
         self._until(time.time() + STARTED_WITHIN_S, observer, locust, ready.exists)
         if not ready.exists():

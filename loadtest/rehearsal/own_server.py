@@ -69,5 +69,5 @@ def _ready(child: Child) -> str:
         if ended:
             break
         time.sleep(_LOOK_S)
-    said = child.tail.splitlines()
-    raise Trouble(f"the server did not start: {said[-1] if said else 'it said nothing'}")
+    last = child.tail.splitlines()[-1:] or ["it said nothing"]
+    raise Trouble(f"the server did not start; {child.log} ends with: {last[0]}")
