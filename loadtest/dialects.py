@@ -66,8 +66,8 @@ class Dialect(Protocol):
     def wants_pong(self, message: bytes) -> bool:
         """True if the message holds a ping of the application's own."""
 
-    def last_offset(self, message: bytes) -> int:
-        """The offset of the last numbered event of a message, without reading the rest; or 0."""
+    def offsets(self, message: bytes) -> tuple[int, int, int]:
+        """First and last offset and the number of numbered events, without reading the rest."""
 
     def is_put_out(self, message: bytes) -> bool:
         """True if the server ended the subscription and the viewer may ask for it again."""
@@ -140,15 +140,12 @@ class Centrifuge:
     def wants_pong(self, message: bytes) -> bool:
         return message.startswith(b"{}") or b"\n{}" in message
 
-    def last_offset(self, message: bytes) -> int:
-        at = message.rfind(OFFSET)
-        if at < 0:
-            return 0
-        at += len(OFFSET)
-        end = at
-        while message[end : end + 1].isdigit():
-            end += 1
-        return int(message[at:end] or b"0")
+    def offsets(self, message: bytes) -> tuple[int, int, int]:
+        count = message.count(OFFSET)
+        if not count:
+            return 0, 0, 0
+        last = _number_at(message, message.rfind(OFFSET))
+        return last if count == 1 else _number_at(message, message.find(OFFSET)), last, count
 
     def is_put_out(self, message: bytes) -> bool:
         return b'"unsubscribe":{"code":25' in message
@@ -160,6 +157,14 @@ class Centrifuge:
             if publication is not None:
                 found.append(_arrival(publication))
         return found
+
+
+def _number_at(message: bytes, at: int) -> int:
+    at += len(OFFSET)
+    end = at
+    while message[end : end + 1].isdigit():
+        end += 1
+    return int(message[at:end] or b"0")
 
 
 def _arrival(publication: dict[str, Any]) -> Arrival:
@@ -180,8 +185,8 @@ class Plain:
     def wants_pong(self, message: bytes) -> bool:
         return False
 
-    def last_offset(self, message: bytes) -> int:
-        return 0
+    def offsets(self, message: bytes) -> tuple[int, int, int]:
+        return 0, 0, 0
 
     def is_put_out(self, message: bytes) -> bool:
         return False

@@ -50,59 +50,35 @@ class Crowd:
 class Tally:
     """Counters all viewers of a swarm share, and the last chunk, already understood."""
 
-    __slots__ = (
-        "arrivals",
-        "bytes",
-        "chunk",
-        "chunk_events",
-        "chunk_messages",
-        "chunk_offset",
-        "closes",
-        "errors",
-        "events",
-        "messages",
-        "sockets_open",
-    )
+    __slots__ = ("arrivals", "bytes", "chunk", "chunk_events", "chunk_first", "chunk_last",
+                 "chunk_messages", "closes", "errors", "events", "messages", "skips",
+                 "sockets_open")  # fmt: skip
 
     def __init__(self) -> None:
         self.messages = self.bytes = self.events = self.sockets_open = 0
+        self.skips = 0  # times that a viewer's next numbered event was not the next number
         self.closes: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
-        self.remember([], b"", 0, 0)
+        self.remember([], b"", 0, (0, 0))
 
-    def remember(self, messages: list[bytes], chunk: bytes, events: int, offset: int) -> None:
+    def remember(
+        self, messages: list[bytes], chunk: bytes, events: int, offsets: tuple[int, int]
+    ) -> None:
         """Keep a chunk that held whole text messages and nothing else.
 
-        `offset` is that of its last numbered event, 0 if there was none.
+        `offsets` are those of its first and last numbered event, 0 if there was none.
         """
         self.chunk, self.chunk_messages, self.chunk_events = chunk, messages, events
-        self.chunk_offset = offset
+        self.chunk_first, self.chunk_last = offsets
         self.arrivals: list[Arrival] | None = None  # parsed when the first witness asks
 
 
 class Viewer(asyncio.Protocol):
     """One connection: handshake, opening, then counting until it is closed."""
 
-    __slots__ = (
-        "_answers",
-        "_crowd",
-        "_joining",
-        "_opening",
-        "_pong",
-        "_reader",
-        "_settled",
-        "_tally",
-        "_transport",
-        "_upgrade",
-        "closed_with",
-        "epoch",
-        "events",
-        "heard",
-        "offset",
-        "on_lost",
-        "opened",
-        "witness",
-    )
+    __slots__ = ("_answers", "_crowd", "_joining", "_opening", "_pong", "_reader", "_settled",
+                 "_tally", "_transport", "_upgrade", "closed_with", "epoch", "events", "heard",
+                 "offset", "on_lost", "opened", "witness")  # fmt: skip
 
     def __init__(self, crowd: Crowd, tally: Tally, wire: Wire, witness: Listener | None) -> None:
         self._crowd, self._tally = crowd, tally
@@ -135,8 +111,10 @@ class Viewer(asyncio.Protocol):
             tally.bytes += len(data)
             tally.events += tally.chunk_events
             self.events += tally.chunk_events
-            if tally.chunk_offset:
-                self.offset = tally.chunk_offset
+            if tally.chunk_last:
+                if self.offset + 1 != tally.chunk_first:
+                    tally.skips += 1
+                self.offset = tally.chunk_last
             if self.witness is not None:
                 self._testify(tally)
             return
@@ -209,15 +187,17 @@ class Viewer(asyncio.Protocol):
                 self.say(self._opening)
         self._tally.bytes += len(data)
         fresh = self._settled
-        texts, events, offset, special = self._digest(self._reader.feed(data))
+        before = self.offset
+        texts, events, special = self._digest(self._reader.feed(data))
         self._settled = not self._joining and self._reader.between_messages
         if fresh and self._settled and not special and texts:
-            self._tally.remember(texts, data, events, offset)
+            offsets = (before + 1, self.offset) if self.offset != before else (0, 0)
+            self._tally.remember(texts, data, events, offsets)
 
-    def _digest(self, messages: list[tuple[int, bytes]]) -> tuple[list[bytes], int, int, bool]:
-        """Act on messages; their texts, how many events, the last offset, if any needed action."""
+    def _digest(self, messages: list[tuple[int, bytes]]) -> tuple[list[bytes], int, bool]:
+        """Act on messages; returns the texts, how many events, and whether any needed action."""
         dialect, tally = self._crowd.dialect, self._tally
-        texts, total, last, special = [], 0, 0, False
+        texts, total, special = [], 0, False
         for opcode, payload in messages:
             if opcode >= frames.CLOSE:
                 special = True
@@ -233,16 +213,24 @@ class Viewer(asyncio.Protocol):
                 self._hear_answer(payload)
                 continue
             total += payload.count(self._crowd.marker)
-            last = dialect.last_offset(payload) or last
+            special = self._follow(*dialect.offsets(payload)) or special
             if self.witness is not None:
                 self.witness.saw(dialect.arrivals(payload), _now_us())
             if dialect.is_put_out(payload):
                 special = True
-                self._join_again(last)
+                self._join_again()
         tally.events += total
         self.events += total
-        self.offset = last or self.offset
-        return texts, total, last, special
+        return texts, total, special
+
+    def _follow(self, first: int, last: int, count: int) -> bool:
+        """Keep the place in the room; True if numbers are missing or come again."""
+        if not count:
+            return False
+        is_broken = first != self.offset + 1 or last != first + count - 1
+        self._tally.skips += is_broken
+        self.offset = last
+        return is_broken
 
     def _hear_answer(self, payload: bytes) -> None:
         answer = self._crowd.dialect.answered(payload)
@@ -262,9 +250,8 @@ class Viewer(asyncio.Protocol):
                 self.opened.set_result(None)
             self.opened = None
 
-    def _join_again(self, last: int) -> None:
+    def _join_again(self) -> None:
         """The server put the viewer out of the room and asks it to come back."""
-        self.offset = last or self.offset
         self._joining = True
         self._answers -= 1
         again = self._crowd.dialect.again(self.offset, self.epoch)

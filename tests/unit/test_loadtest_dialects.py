@@ -50,17 +50,22 @@ def test_without_a_room_one_only_signs_in() -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "offset"),
+    ("message", "offsets"),
     [
-        (b'{"push":{"pub":{"data":{"t":"likes"}}}}', 0),
-        (b'{"push":{"pub":{"data":{},"offset":41}}}\n{"push":{"pub":{"data":{}}}}', 41),
-        (b'{"push":{"pub":{"data":{},"offset":41}}}\n{"push":{"pub":{"data":{},"offset":42}}}', 42),
-        (b'{"push":{"pub":{"data":{"text":"\\"offset\\":9"},"offset":7}}}', 7),
-        (b'{"push":{"pub":{"data":{"text":"\\"offset\\":9"}}}}', 0),
+        (b'{"push":{"pub":{"data":{"t":"likes"}}}}', (0, 0, 0)),
+        (b'{"push":{"pub":{"data":{},"offset":41}}}\n{"push":{"pub":{"data":{}}}}', (41, 41, 1)),
+        (
+            b'{"push":{"pub":{"data":{},"offset":41}}}\n{"push":{"pub":{"data":{},"offset":42}}}',
+            (41, 42, 2),
+        ),
+        (b'{"push":{"pub":{"data":{"text":"\\"offset\\":9"},"offset":7}}}', (7, 7, 1)),
+        (b'{"push":{"pub":{"data":{"text":"\\"offset\\":9"}}}}', (0, 0, 0)),
     ],
 )
-def test_the_last_offset_is_found_without_reading_the_rest(message: bytes, offset: int) -> None:
-    assert CENTRIFUGE.last_offset(message) == offset
+def test_offsets_are_found_without_reading_the_rest(
+    message: bytes, offsets: tuple[int, int, int]
+) -> None:
+    assert CENTRIFUGE.offsets(message) == offsets
 
 
 @pytest.mark.parametrize(("code", "may_return"), [(2500, True), (2000, False)])
