@@ -14,7 +14,7 @@ SATURATED: Final = 0.9  # of one core: a process that can do no more
 SATURATED_LOOKS: Final = 3  # in a row: one busy second is none
 BEFORE_S: Final = 5.0  # looks so long before something broke, and so long after, are its evidence
 AFTER_S: Final = 2.0
-OF_REHEARSAL: Final = ", rehearsal"  # how the name of a process ends that only the shadow shop has
+OF_REHEARSAL: Final = "rehearsal"  # in the name of a process that only the shadow shop has
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def usual_share(looks: Sequence[Second], part: str, begins_us: int, ends_us: int
 def names_of(looks: Iterable[Second], part: str) -> set[str]:
     """Of the processes with `part` in their names. Where the rehearsal has its own, only those."""
     names = {one.name for look in looks for one in look.processes if part in one.name}
-    own = {name for name in names if name.endswith(OF_REHEARSAL)}
+    own = {name for name in names if OF_REHEARSAL in name}
     return own or names
 
 

@@ -277,9 +277,12 @@ def _lagging(measured: Measured, row: Promised) -> Breach:
 
 
 def _viewers_missing(measured: Measured, row: Promised) -> Breach:
-    """They should have come when the warm phase began; at T0 at the latest."""
+    """From the first one who was not let in; else from when all should have come."""
+    turned_away = [
+        each.intended_us + each.took_us for each in measured.connects if is_error(each.outcome)
+    ]
     come = [look.at_us for look in measured.evidence.timeline if look.phase == "warm"]
-    at_us = min(come, default=measured.evidence.t0_us)
+    at_us = min([*turned_away, *come], default=measured.evidence.t0_us)
     return Breach("viewers", at_us, _say("viewers", row))
 
 
