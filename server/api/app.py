@@ -17,6 +17,7 @@ from server.api import (
     people,
     products,
     realtime,
+    rehearsal_reports,
     rehearsals,
     rooms,
     sales,
@@ -75,7 +76,7 @@ def build_api(services: Services) -> FastAPI:
         realtime.routes,
         rehearsals.routes,
         rehearsals.run_routes,
-        rehearsals.report_routes,
+        rehearsal_reports.routes,
     ):
         api.include_router(router)
     add_docs(api, services.settings, document_of(api))

@@ -90,6 +90,12 @@ class RehearsalPage(BaseModel):
     next: int | None = Field(description="Send it as `after` for the next page; null at the end.")
 
 
+class PlanDraft(BaseModel):
+    plan: PlanBody
+    visits: int = Field(description="Of its room in the last 30 days, on which the plan stands.")
+    at_once: int = Field(description="The most people who were there at one instant.")
+
+
 class RunTokensRequest(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"first": 1, "count": 100}]})
     first: int = Field(1, ge=1, le=USERS_MAX, description="1 is the user `rh-u000001`.")

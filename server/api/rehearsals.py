@@ -6,31 +6,30 @@ these routes touches a room, a sale or an order of the shop.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Request
 
 from rooms.model import Role
 from server.api.coupons import check_whole_shop
 from server.api.errors import Refused, documented
+from server.api.fields import SaleIdInPath
 from server.api.guard import (
     KEY_OR_MERCHANT,
-    Caller,
     CallerHere,
     MerchantRoute,
-    ReportRoute,
     RunRoute,
     described,
-    read_body,
 )
 from server.api.paging import ByVersion, rows
+from server.api.rehearsal_access import COMMON, RunIdInPath, find_open, find_run
+from server.api.rehearsal_drafts import plan_of
 from server.api.rehearsal_models import (
-    RUN,
     USERS_MAX,
     DrillAnswer,
     DrillRequest,
-    FindingsRequest,
     LookBody,
+    PlanDraft,
     ProgressAnswer,
     ProgressRequest,
     Purged,
@@ -42,28 +41,14 @@ from server.api.rehearsal_models import (
     RunTokens,
     RunTokensRequest,
 )
-from server.api.services import Services, ServicesHere
-from server.database.rehearsal_words import Run
+from server.api.sale_answers import find_sale
+from server.api.services import ServicesHere
+from server.database.audience_records import audience_of
 
-RunIdInPath = Annotated[str, Path(description="The rehearsal's id.", examples=[RUN])]
-# The file brings its own scripts and styles. They run apart from everything of the shop: without
-# its origin, its storage and any address.
-REPORT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-scripts"
-)
+AUDIENCE_DAYS = 30
 
-
-async def _only_in_the_shop(services: ServicesHere) -> None:
-    """A shadow shop holds no rehearsals."""
-    if services.settings.rehearsal:
-        raise Refused(404, "there is nothing at this address")
-
-
-_COMMON: dict[str, Any] = {"tags": ["rehearsals"], "dependencies": [Depends(_only_in_the_shop)]}
-routes = APIRouter(route_class=MerchantRoute, **_COMMON)
-run_routes = APIRouter(route_class=RunRoute, **_COMMON)
-report_routes = APIRouter(route_class=ReportRoute, **_COMMON)
+routes = APIRouter(route_class=MerchantRoute, **COMMON)
+run_routes = APIRouter(route_class=RunRoute, **COMMON)
 
 
 @routes.post(
@@ -111,6 +96,26 @@ async def list_rehearsals(
     )
 
 
+@routes.get(
+    "/api/v1/rehearsals/plan-from-sale/{id}",
+    summary="A plan from a sale",
+    operation_id="planFromSale",
+    responses=documented(401, 403, 404, 503),
+    openapi_extra=described("由秒杀生成演练计划", KEY_OR_MERCHANT),
+)
+async def plan_from_sale(id: SaleIdInPath, caller: CallerHere, services: ServicesHere) -> PlanDraft:
+    """What the sale sells, for as many people as its room has had at once in the last 30 days, as
+    lively as they were: a plan to change and to open a rehearsal with. Stores nothing.
+    """
+    check_whole_shop(caller)
+    record = await find_sale(id, caller, services)
+    room = await services.rooms.find(record.terms.room)
+    since_ms = services.now_ms() - AUDIENCE_DAYS * 86_400_000
+    audience = await audience_of(services.database, record.terms.room, since_ms)
+    plan = plan_of(record, id if room is None else room.title, audience)
+    return PlanDraft(plan=plan, visits=audience.visits, at_once=audience.at_once)
+
+
 @run_routes.get(
     "/api/v1/rehearsals/{id}",
     summary="Get a rehearsal",
@@ -124,7 +129,7 @@ async def get_rehearsal(
     """How it stands, what it found, and who did what to it. One whose generator has been silent
     for `rehearsal_silent_s` has failed. The rehearsal's own key opens this and what follows.
     """
-    run = await _find(id, caller, services, purged_too=True)
+    run = await find_run(id, caller, services, purged_too=True)
     return RehearsalDetail.with_acts(run, await services.rehearsals.acts(id))
 
 
@@ -141,7 +146,7 @@ async def issue_tokens(
     """Tokens of many people at once, good in the shadow shop only: the shop's own secret does not
     sign them. The same number is always the same person.
     """
-    run = await _on(id, caller, services)
+    run = await find_open(id, caller, services)
     most = services.settings.limits.rehearsal_tokens_max
     if body.count > most:
         raise Refused(400, f"must be 1 to {most}", "count")
@@ -171,7 +176,7 @@ async def tell_progress(
     most = services.settings.limits.rehearsal_progress_bytes_max
     if len(await request.body()) > most:
         raise Refused(413, f"the progress has more than {most} bytes", "body")
-    run = await _find(id, caller, services)
+    run = await find_run(id, caller, services)
     told = body.model_dump()
     if body.phase == "failed":
         await services.rehearsals.failed(run, body.why or "the generator does not say why")
@@ -191,7 +196,7 @@ async def observe_rehearsal(
     """One look at everything: viewers and purchases over all workers, the ledger, the books, and
     what each process of this machine has used. Workers tell of themselves once a second.
     """
-    run = await _on(id, caller, services)
+    run = await find_open(id, caller, services)
     return LookBody.model_validate(await services.rehearsals.observed(run))
 
 
@@ -210,7 +215,7 @@ async def begin_drill(
     shadow shop's own Redis and ledger worker. 403 unless the server allows it by the
     setting `rehearsal_drills`.
     """
-    run = await _on(id, caller, services)
+    run = await find_open(id, caller, services)
     if not services.rehearsals.allows_drills:
         raise Refused(403, "this server allows no drills: the setting rehearsal_drills does")
     actor = caller.identity.user_id
@@ -231,7 +236,7 @@ async def stop_rehearsal(
     """Its generator learns it from the answer to its next progress, ends, and may still report.
     Repeated, or when it is over, it changes nothing. The data stays until it is purged.
     """
-    run = await _find(id, caller, services, purged_too=True)
+    run = await find_run(id, caller, services, purged_too=True)
     return RehearsalBody.of(await services.rehearsals.stop(run, caller.identity.user_id))
 
 
@@ -246,125 +251,5 @@ async def purge_rehearsal(id: RunIdInPath, caller: CallerHere, services: Service
     """Closes the shadow shop and deletes everything of it: rooms, users, orders, messages. What it
     found stays in the history. Repeated, it answers the same.
     """
-    run = await _find(id, caller, services, purged_too=True)
+    run = await find_run(id, caller, services, purged_too=True)
     return Purged(purged=await services.rehearsals.purge(run, caller.identity.user_id))
-
-
-@report_routes.put(
-    "/api/v1/rehearsals/{id}/report",
-    summary="Report what a rehearsal found",
-    operation_id="reportRehearsal",
-    responses=documented(400, 401, 403, 404, 413, 415, 503),
-    openapi_extra=described("提交演练结果", KEY_OR_MERCHANT),
-)
-async def put_report(
-    id: RunIdInPath,
-    body: FindingsRequest,
-    request: Request,
-    caller: CallerHere,
-    services: ServicesHere,
-) -> RehearsalBody:
-    """The findings as JSON, kept byte for byte; further fields are the generator's. With them the
-    rehearsal is done. Sent again, they take the place of the earlier ones.
-    """
-    run = await _find(id, caller, services)
-    sentence = body.sentence.model_dump() | {"texts": body.sentences}
-    actor = caller.identity.user_id
-    raw = await request.body()
-    return RehearsalBody.of(
-        await services.rehearsals.found(run, raw, body.verdict, sentence, actor)
-    )
-
-
-@report_routes.get(
-    "/api/v1/rehearsals/{id}/report",
-    summary="Get the findings",
-    operation_id="getRehearsalReport",
-    responses=documented(401, 403, 404, 503),
-    openapi_extra=described("查询演练结果", KEY_OR_MERCHANT),
-)
-async def get_report(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Response:
-    """What was reported, byte for byte. Reports of the newest rehearsals are kept; the verdicts of
-    all are.
-    """
-    body = await _report(id, "json", caller, services)
-    return Response(body, media_type="application/json")
-
-
-@report_routes.put(
-    "/api/v1/rehearsals/{id}/report.html",
-    summary="Store the report for people",
-    operation_id="putRehearsalPage",
-    responses=documented(400, 401, 403, 404, 413, 415, 503),
-    openapi_extra=described("提交演练报告页面", KEY_OR_MERCHANT)
-    | {
-        "requestBody": {
-            "required": True,
-            "content": {"text/html": {"schema": {"type": "string"}}},
-        }
-    },
-)
-async def put_page(
-    id: RunIdInPath, request: Request, caller: CallerHere, services: ServicesHere
-) -> RehearsalBody:
-    """The report as one HTML file, as it is, in UTF-8. Sent again, it takes the earlier one's
-    place.
-    """
-    most = services.settings.limits.rehearsal_report_bytes_max
-    body = await read_body(request, most, kind="text/html")
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise Refused(400, "is not UTF-8", "body") from error
-    run = await _find(id, caller, services)
-    await services.rehearsals.keep_report(run, "html", body)
-    return RehearsalBody.of(await _find(id, caller, services))
-
-
-@report_routes.get(
-    "/api/v1/rehearsals/{id}/report.html",
-    summary="Get the report for people",
-    operation_id="getRehearsalPage",
-    response_class=Response,
-    responses=documented(401, 403, 404, 503)
-    | {200: {"content": {"text/html": {}}, "description": "One file that needs nothing else."}},
-    openapi_extra=described("查看演练报告页面", KEY_OR_MERCHANT),
-)
-async def get_page(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Response:
-    """The report as it was stored. Its policy lets what stands in the file run, apart from
-    everything of the shop, and lets it load nothing.
-    """
-    body = await _report(id, "html", caller, services)
-    headers = {"Content-Security-Policy": REPORT_POLICY}
-    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
-
-
-async def _find(id: str, caller: Caller, services: Services, *, purged_too: bool = False) -> Run:
-    """The rehearsal, for whoever holds the whole shop or its own key; 404 if there is none.
-
-    Its own key is over with the purge; only what can be repeated after it is `purged_too`.
-    """
-    if caller.run != id:
-        check_whole_shop(caller)
-    run = await services.rehearsals.find(id)
-    if run is None:
-        raise Refused(404, f"there is no rehearsal {id!r}", "id")
-    if caller.run and run.purged_at_ms is not None and not purged_too:
-        raise Refused(403, "the key was good until the rehearsal was purged")
-    return run
-
-
-async def _on(id: str, caller: Caller, services: Services) -> Run:
-    """The rehearsal, if its shadow shop takes visitors; else 409."""
-    run = await _find(id, caller, services)
-    if not run.takes_visitors:
-        raise Refused(409, "its shadow shop is not open", "id")
-    return run
-
-
-async def _report(id: str, kind: str, caller: Caller, services: Services) -> bytes:
-    run = await _find(id, caller, services)
-    body = await services.rehearsals.report(run, kind) if kind in run.reports else None
-    if body is None:
-        raise Refused(404, "there is no report, or not any more", "id")
-    return body

@@ -205,9 +205,11 @@ class Rehearsals:
         except (RedisError, OSError, SaleStoreUnavailable) as error:
             raise HallUnavailable(f"the rehearsal's Redis is away: {error}") from error
         told = await self._hall.ask("processes", within_s=HALL_WITHIN_S)
+        processes = observe.processes_of(told["processes"])
         return {
             **asdict(looked),
-            "processes": [asdict(one) for one in observe.processes_of(told["processes"])],
+            "at_ms": self._now_ms(),  # of the processes: shares are reckoned from two looks
+            "processes": [asdict(one) for one in processes],
             "environment": observe.environment_of(parts.settings, _version(info)),
         }
 

@@ -72,6 +72,7 @@ ROUTES = {
     "/api/v1/ladders/{id}/grants": {"get"},
     "/api/v1/vouchers/redeem": {"post"},
     "/api/v1/rehearsals": {"get", "post"},
+    "/api/v1/rehearsals/plan-from-sale/{id}": {"get"},
     "/api/v1/rehearsals/{id}": {"get"},
     "/api/v1/rehearsals/{id}/tokens": {"post"},
     "/api/v1/rehearsals/{id}/progress": {"put"},

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from loadtest.rehearsal.plan import Plan
 from rooms.model import Role
 from server.api import Services
 from server.api.services import with_services
+from server.database.visit_store import VisitStore
 from server.rehearsal.shadow import shadow_settings
 from server.tokens import TokenInvalid, Tokens
+from tests.support.api_sales import SALE, furnish, prepare
 from tests.support.api_stage import NOW_MS
 from tests.support.asgi_client import AsgiClient, check_error
 from tests.support.rehearsal_rows import PLAN, opened_run
 from tests.support.rehearsal_stage import Clock, StageWing, rehearsing_services
+from tests.support.visit_parts import BEGAN_MS, GAP_MS, arrival
 
 pytest_plugins = [
     "tests.support.databases",
@@ -356,3 +360,37 @@ async def test_a_plan_is_refused_by_the_field_that_is_wrong(
 async def test_a_plan_with_a_sku_twice_is_refused(key: AsgiClient) -> None:
     twice = {"plan": PLAN | {"items": PLAN["items"] * 2}}
     check_error(await key.call("POST", ALL, twice), 400, "plan", "items: each sku once")
+
+
+# a plan to begin with
+
+
+async def test_a_plan_is_made_of_a_sale_and_of_those_who_came_lately(
+    key: AsgiClient, bearer: Bearer, services: Services
+) -> None:
+    await furnish(key)
+    await prepare(key)
+    target = f"{ALL}/plan-from-sale/{SALE}"
+    draft = (await key.call("GET", target)).json
+    assert (draft["visits"], draft["at_once"]) == (0, 0)
+    assert draft["plan"]["promise"]["viewers"] == 1_000
+    sale = (await key.call("GET", f"/api/v1/sales/{SALE}")).json
+    for item, there in zip(draft["plan"]["items"], sale["items"], strict=True):
+        assert item["sku"] == there["sku"]
+        assert item["price_minor"] == there["price_minor"]
+        assert item["per_user_max"] == there["per_user_max"]
+    store = VisitStore(services.database, beat_gap_ms=GAP_MS)
+    hour_ago_ms = NOW_MS - BEGAN_MS - 3_600_000
+    for number, after_ms in enumerate((0, 30_000, 600_000)):  # the third when they have gone
+        visit = f"visit-000000000{number}"
+        pieces = arrival(visit, at_ms=hour_ago_ms + after_ms, comment=f"c{number}")
+        await store.write(pieces, ())
+    await store.write(arrival("visit-0000000009", at_ms=hour_ago_ms - 40 * 86_400_000), ())
+    draft = (await key.call("GET", target)).json
+    assert (draft["visits"], draft["at_once"]) == (3, 2)
+    promise = draft["plan"]["promise"]
+    assert promise["viewers"] == 2
+    assert promise["comments_per_s"] == round(2 * 3 / 198, 2)
+    Plan.from_json(draft["plan"])
+    check_error(await bearer("demo").call("GET", target), 403, None)
+    check_error(await key.call("GET", f"{ALL}/plan-from-sale/none"), 404, "id")

@@ -8,6 +8,8 @@ REHEARSALS_ZH: dict[str, str] = {
     "返回时即可接待访客。同一时间只有一场：数据尚在的那一场会由 409 指出。`key` 只在此处给出。"
     "需要 API 密钥，或持有全部直播间的商家令牌。",
     "listRehearsals": "历次演练，最新的在前，分页返回。演练数据清除后，记录仍然保留。",
+    "planFromSale": "该秒杀所售的商品，观众数取其直播间最近 30 天同时在场的最多人数，"
+    "活跃程度亦然：可修改后用来开始演练。不保存任何内容。",
     "getRehearsal": "当前状态、结论，以及谁对它做过什么。发压端超过 `rehearsal_silent_s` "
     "没有消息即视为失败。演练自己的密钥可用于此接口及以下接口。",
     "issueRehearsalTokens": "一次签发多人的令牌，只在影子店铺有效：并非由店铺自己的密钥签名。"
@@ -59,6 +61,10 @@ REHEARSALS_ZH: dict[str, str] = {
     "Good until its data is purged.": (
         "仅属于这场演练：用于它在此处的接口，以及影子店铺的 API。数据清除后失效。"
     ),
+    "Of its room in the last 30 days, on which the plan stands.": (
+        "其直播间最近 30 天的访问数，计划以此为据。"
+    ),
+    "The most people who were there at one instant.": "同一时刻在场的最多人数。",
     "1 is the user `rh-u000001`.": "1 即用户 `rh-u000001`。",
     "How many, from the first.": "从第一个起的人数。",
     "In every room of the shadow shop.": "在影子店铺的所有直播间生效。",
