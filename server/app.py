@@ -336,10 +336,10 @@ class App:
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[dict[str, Any]]:
         self.worker = worker = await self._open()
-        worker.services.rehearsals.wing = self.wing
-        self._api = build_api(worker.services)
-        app.router.routes[:] = shop_routes(worker, self._api, self._assets)
         try:
+            worker.services.rehearsals.wing = self.wing
+            self._api = build_api(worker.services)
+            app.router.routes[:] = shop_routes(worker, self._api, self._assets)
             yield {}
         finally:
             await self.wing.close()
