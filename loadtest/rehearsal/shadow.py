@@ -26,10 +26,14 @@ RUNS: Final = "/api/v1/rehearsals"
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """One rehearsal on a server. `api` has the run's key; `shop` is the API of the shadow shop."""
+    """One rehearsal on a server: `api` has the run's key, `server` the one that opened it.
+
+    `shop` is the API of the shadow shop.
+    """
 
     run: str
     plan: Plan
+    server: Api
     api: Api
     shop: Api
 
@@ -45,6 +49,7 @@ class Shadow:
         return cls(
             run=made["id"],
             plan=plan,
+            server=server,
             api=Api(base_url, made["key"]),
             shop=Api(base_url + made["base"], made["key"]),
         )
@@ -57,7 +62,8 @@ class Shadow:
             plan = Plan.from_json(found["plan"])
         except (ApiError, BadPlan) as error:
             raise Trouble(f"{run}: {error}") from None
-        return cls(run, plan, server, Api(server.base_url.rstrip("/") + found["base"], server.key))
+        shop = Api(server.base_url.rstrip("/") + found["base"], server.key)
+        return cls(run, plan, server, server, shop)
 
     @property
     def websocket_url(self) -> str:
@@ -100,15 +106,15 @@ class Shadow:
         self._call("DELETE", "data", within_s=PURGE_WITHIN_S)
 
     def previous(self) -> Mapping[str, Any] | None:
-        """The newest report of another rehearsal with this title that the server keeps."""
+        """What the newest other rehearsal of this title found, as far as the server keeps it."""
         try:
-            page = self.api.call("GET", RUNS)
-            for one in page["rehearsals"]:
-                if one["id"] != self.run and one["title"] == self.plan.title and one["verdict"]:
-                    found: Mapping[str, Any] = self.api.call("GET", f"{RUNS}/{one['id']}/report")
+            for one in self.server.call("GET", RUNS)["rehearsals"]:
+                is_other = one["id"] != self.run and one["plan"].get("title") == self.plan.title
+                if is_other and "json" in one["reports"]:
+                    found: Mapping[str, Any] = self.server.call("GET", f"{RUNS}/{one['id']}/report")
                     return found
-        except ApiError:  # the key of a run may not read the history, or the report is gone
-            pass
+        except ApiError:  # the key of a run opens no history
+            return None
         return None
 
     def _call(self, method: str, what: str, body: object = None, *, within_s: float) -> Any:
