@@ -163,6 +163,7 @@ class Limits:
     rehearsal_silent_s: int = 300
     rehearsal_report_bytes_max: int = 4_194_304
     rehearsal_reports_kept: int = 100
+    rehearsal_link_s: int = 3_600
     # storage
     database_threads_max: int = 4
     database_within_s: int = 10

@@ -17,6 +17,7 @@ from server.api import (
     people,
     products,
     realtime,
+    rehearsal_links,
     rehearsal_reports,
     rehearsals,
     rooms,
@@ -77,6 +78,8 @@ def build_api(services: Services) -> FastAPI:
         rehearsals.routes,
         rehearsals.run_routes,
         rehearsal_reports.routes,
+        rehearsal_links.link_routes,
+        rehearsal_links.page_routes,
     ):
         api.include_router(router)
     add_docs(api, services.settings, document_of(api))

@@ -82,6 +82,8 @@ ROUTES = {
     "/api/v1/rehearsals/{id}/data": {"delete"},
     "/api/v1/rehearsals/{id}/report": {"get", "put"},
     "/api/v1/rehearsals/{id}/report.html": {"get", "put"},
+    "/api/v1/rehearsals/{id}/report-link": {"post"},
+    "/api/v1/rehearsals/{id}/page": {"get"},
     "/api/v1/export": {"get"},
     "/api/v1/payments/webhook": {"post"},
     "/api/publish": {"post"},
@@ -101,6 +103,7 @@ FILES = {
     "exportStatement": "text/csv",
     "exportAll": "application/x-ndjson",
     "getRehearsalPage": "text/html",
+    "readRehearsalPage": "text/html",
 }
 # Their examples need what other tests have: a voucher that was granted, a supervisor with a hall.
 ELSEWHERE = {
@@ -109,6 +112,8 @@ ELSEWHERE = {
     "observeRehearsal": "test_api_rehearsals",
     "beginDrill": "test_api_rehearsals",
     "purgeRehearsal": "test_api_rehearsals",
+    "linkRehearsalReport": "test_rehearsal_links",
+    "readRehearsalPage": "test_rehearsal_links",
 }
 # Each needs what the ones before it have done; the rest goes in any order before `closeSale`.
 STORY = [

@@ -30,7 +30,13 @@ REHEARSALS_ZH: dict[str, str] = {
     "putRehearsalPage": "整份报告为一个 UTF-8 的 HTML 文件，原样保存。再次提交会取代之前的文件。",
     "getRehearsalPage": "返回所存的报告。安全策略允许文件自带的内容运行，"
     "但与店铺的一切隔离，且不得加载任何资源。",
+    "linkRehearsalReport": "在 `rehearsal_link_s` 秒之内，持有该链接者均可查看报告。"
+    "需要 API 密钥，或持有全部直播间的商家令牌。",
+    "readRehearsalPage": "凭仍然有效的链接查看报告。",
     # fields, by their English text
+    "A path of this server; it opens without a token.": "本服务器上的路径，无需令牌即可打开。",
+    "When it ends to be good.": "失效时间。",
+    "From the link.": "取自链接。",
     "The rehearsal's id.": "演练标识。",
     "Absent: the plan's.": "不填则用计划的标题。",
     "What is promised; see REHEARSAL.md. Kept as it is.": (

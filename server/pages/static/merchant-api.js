@@ -6,6 +6,7 @@ import { sitePath } from './site.js';
 import { t } from './i18n.js';
 
 const SAVED_FOR_MS = 60_000;
+const SLOW_MS = 75_000;
 
 /** Calls the API; `onSignedOut(error)` when the token is refused, beside the rejection. */
 export class DeskApi {
@@ -21,6 +22,8 @@ export class DeskApi {
   post = (path, body) => this.#call('POST', path, body);
   patch = (path, body) => this.#call('PATCH', path, body);
   put = (path, body) => this.#call('PUT', path, body);
+  /** For what the server takes its time over, such as opening a shadow shop. */
+  slowly = (method, path, body) => this.#call(method, path, body, SLOW_MS);
 
   /** One page of a list: `{rows, next}`. */
   async page(path, name, query = {}, after = '') {
@@ -64,9 +67,9 @@ export class DeskApi {
     throw this.#noticed(new HttpError(response.status, answer.error?.message ?? ''));
   }
 
-  async #call(method, path, body) {
+  async #call(method, path, body, withinMs) {
     try {
-      return await callApi(method, path, body, this.#token);
+      return await callApi(method, path, body, this.#token, withinMs);
     } catch (error) {
       throw this.#noticed(error);
     }

@@ -6,7 +6,7 @@ export const ORDER_STATES = ['reserved', 'paid', 'queued', 'cancelled', 'expired
 
 /** The views of the desk by the group that they stand in. */
 export const GROUPS = {
-  selling: ['sales', 'orders', 'books'],
+  selling: ['sales', 'orders', 'books', 'rehearsals'],
   shop: ['products', 'rooms'],
   sharing: ['ladders', 'links', 'coupons', 'vouchers', 'commissions'],
   visitors: ['sources', 'visits', 'people'],
@@ -14,7 +14,7 @@ export const GROUPS = {
 export const VIEWS = Object.values(GROUPS).flat();
 
 /** Views without a tab of their own, and the view whose tab is theirs. */
-const BELOW = { draft: 'sales', plan: 'ladders' };
+const BELOW = { draft: 'sales', plan: 'ladders', rehearse: 'rehearsals' };
 
 /** The view whose tab is lit. */
 export const tabOf = (view) => BELOW[view] ?? view;

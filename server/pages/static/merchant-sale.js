@@ -66,6 +66,7 @@ function saleFacts(sale) {
     deskLink(t('merchant.nav.orders'), 'orders', '', { sale: sale.id }),
     deskLink(t('merchant.nav.books'), 'books', sale.id),
     deskLink(t('merchant.nav.sources'), 'sources', '', { sale: sale.id }))];
+  const rehearse = sale.state === 'closed' ? null : [t('merchant.nav.rehearsals'), deskLink(t('merchant.rehearse.sale'), 'rehearse', '', { sale: sale.id })];
   return facts([
     [t('merchant.room.room'), make('span', { class: 'links' }, code(sale.room),
       outLink(t('merchant.room.viewer'), `/r/${encodeURIComponent(sale.room)}`),
@@ -74,6 +75,7 @@ function saleFacts(sale) {
     [t('merchant.sale.ends'), instant(sale.ends_at_ms, t('merchant.sale.openend'))],
     [t('merchant.sale.hold'), formatSpan(sale.hold_seconds, language)],
     orders,
+    rehearse,
   ]);
 }
 

@@ -28,8 +28,10 @@ const VIEWS = {
   orders: openOrders,
   books: openBooks,
 };
-/** The other views, once their files are here. */
-let later = null;
+/** The other views, once their files are here, and how these come. */
+const later = {};
+const loadSharing = async () => (await import('./merchant-sharing.js')).SHARING_VIEWS;
+const loadRehearsing = async () => (await import('./merchant-rehearsing.js')).REHEARSAL_VIEWS;
 
 /** What views get: the API with this merchant's token, and the way to other views. */
 let desk = null;
@@ -64,11 +66,11 @@ function follow({ anew = false } = {}) {
 const focusHead = () => (byId('view').querySelector('h1') ?? byId('view')).focus();
 
 function openView(place, route) {
-  const open = VIEWS[route.view] ?? later?.[route.view];
+  const open = VIEWS[route.view] ?? later[route.view];
   return open ? open(place, desk, route) : openLater(place, route);
 }
 
-/** A view of sharing and visitors: its files come when somebody first goes there. */
+/** A view of sharing, visitors or rehearsals: its files come when somebody first goes there. */
 function openLater(place, route) {
   let view;
   const body = make('div');
@@ -76,7 +78,7 @@ function openLater(place, route) {
   const loading = mountLoaded(body, {
     load: async () => {
       try {
-        later = (await import('./merchant-sharing.js')).SHARING_VIEWS;
+        Object.assign(later, await (tabOf(route.view) === 'rehearsals' ? loadRehearsing : loadSharing)());
       } catch (error) {
         throw error instanceof TypeError ? new HttpError(0, String(error)) : error;
       }

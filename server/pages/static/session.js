@@ -37,7 +37,7 @@ export class HttpError extends Error {
 }
 
 /** A JSON request to this server; resolves with the answer's JSON, rejects with `HttpError`. */
-export async function callApi(method, path, body, token) {
+export async function callApi(method, path, body, token, withinMs = 10_000) {
   const headers = { 'content-type': 'application/json' };
   if (token) headers.authorization = `Bearer ${token}`;
   let response;
@@ -46,7 +46,7 @@ export async function callApi(method, path, body, token) {
       method,
       headers,
       body: JSON.stringify(body),
-      signal: AbortSignal.timeout?.(10_000), // not in Safari 15
+      signal: AbortSignal.timeout?.(withinMs), // not in Safari 15
     });
   } catch (error) {
     throw new HttpError(0, String(error));
