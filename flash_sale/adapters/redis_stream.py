@@ -57,6 +57,12 @@ class RedisLedgerStream:
             unread = len(await self._command("XRANGE", self._key(sale), last, "+"))
         return int(unread) + int(group["pending"])
 
+    async def waits_since_ms(self, sale: SaleId) -> int | None:
+        """When the oldest entry that is not committed came, by the store's clock; None: none."""
+        lowest = await self._lowest_needed(sale)
+        oldest = await self._command("XRANGE", self._key(sale), lowest or "-", "+", "COUNT", 1)
+        return int(_text(oldest[0][0]).partition("-")[0]) if oldest else None
+
     async def _lowest_needed(self, sale: SaleId) -> str | None:
         """The first id that must stay; everything before it is committed.
 

@@ -10,7 +10,7 @@ import logging
 import os
 import platform
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +18,14 @@ from typing import Any, Final
 import orjson
 from redis.exceptions import RedisError
 
+from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.errors import NotOnSale, SaleFrozen
 from flash_sale.model import SaleId, SkuBooks
 from rooms.adapters.script import RedisClient
+from server.database.sale_records import SaleRecords
 from server.ledger.report import (
     LedgerReport,
+    SaleReport,
     consumer_name,
     newest_of_sales,
     read_reports,
@@ -60,7 +63,7 @@ class Look:
     workers: int  # web workers that have spoken lately
     outcomes: dict[str, int] = field(default_factory=dict)
     lag_entries: int = 0  # of the ledger, over all sales
-    lag_ms: int = 0  # for how long its oldest entry has waited
+    lag_ms: int = 0  # for how long the oldest of them has waited
     ledger: str = ""  # why it cannot write; empty: it can
     books: dict[str, Any] = field(default_factory=dict)  # by sale
 
@@ -85,9 +88,10 @@ async def tell(parts: ShadowParts, now_ms: Callable[[], int]) -> None:
 
 
 async def look(parts: ShadowParts, now_ms: int) -> Look:
-    """What all workers have told, and the books of the sales that run.
+    """What all workers have told, and how each running sale stands, be the ledger alive or not.
 
-    Raises `RedisError`, `OSError` or `SaleStoreUnavailable` while the shadow's Redis is away.
+    Raises `RedisError`, `OSError` or `SaleStoreUnavailable` while the shadow's Redis is away,
+    `DatabaseUnavailable` while its SQL is.
     """
     told = await _told(parts.redis)
     fresh = [one for one in told if one["at_ms"] > now_ms - FRESH_MS]
@@ -96,17 +100,31 @@ async def look(parts: ShadowParts, now_ms: int) -> Look:
         outcomes.update(one["outcomes"])
     workers = range(1, parts.settings.ledger_workers + 1)
     reports = await read_reports(parts.redis, map(consumer_name, workers))
-    sales = newest_of_sales(reports)
+    running = [record.terms.id for record in await SaleRecords(parts.database).running()]
+    sales = running[-SALES_MAX:]
+    entries, waited_ms = await _lag(parts.redis, sales, now_ms)
     return Look(
         at_ms=now_ms,
         viewers=sum(one["viewers"] for one in fresh),
         workers=len(fresh),
         outcomes=dict(outcomes),
-        lag_entries=sum(sale.lag for sale in sales.values()),
-        lag_ms=max((sale.oldest_ms for sale in sales.values()), default=0),
+        lag_entries=entries,
+        lag_ms=waited_ms,
         ledger=_trouble(reports),
-        books=await _books(parts, reports),
+        books=await _books(parts, sales, newest_of_sales(reports)),
     )
+
+
+async def _lag(redis: RedisClient, sales: Iterable[SaleId], now_ms: int) -> tuple[int, int]:
+    """(entries that the ledger lacks, for how long the oldest has waited), from the streams."""
+    stream = RedisLedgerStream(redis)
+    entries = waited_ms = 0
+    for sale in sales:
+        lag = await stream.lag(sale)
+        since_ms = await stream.waits_since_ms(sale) if lag else None
+        entries += lag
+        waited_ms = max(waited_ms, now_ms - (now_ms if since_ms is None else since_ms))
+    return entries, waited_ms
 
 
 async def _told(redis: RedisClient) -> list[dict[str, Any]]:
@@ -121,19 +139,22 @@ def _trouble(reports: Iterable[LedgerReport]) -> str:
     return next(filter(None, found), "")
 
 
-async def _books(parts: ShadowParts, reports: list[LedgerReport]) -> dict[str, Any]:
+async def _books(
+    parts: ShadowParts, sales: Iterable[SaleId], reports: Mapping[SaleId, SaleReport]
+) -> dict[str, Any]:
     """The store's counters of each sale now, and whether the ledger agreed with it lately."""
     store = sale_store(parts.redis, parts.settings)
     found: dict[str, Any] = {}
-    for sale, report in sorted(newest_of_sales(reports).items())[-SALES_MAX:]:
+    for sale in sales:
         try:
-            view = await store.view(SaleId(sale))
+            view = await store.view(sale)
         except (NotOnSale, SaleFrozen):
             continue
+        report = reports.get(sale)
         found[sale] = {
             "state": view.state.value,
-            "agree": report.agree,
-            "why": report.why,
+            "agree": None if report is None else report.agree,
+            "why": "" if report is None else report.why,
             "items": [_counters(books) for books in view.items],
         }
     return found

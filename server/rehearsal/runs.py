@@ -149,12 +149,14 @@ class Rehearsals:
         await self._records.purged(run.id, self._now_ms(), self._act(actor, "purge"))
 
     async def heard(self, run: Run, progress: Mapping[str, Any]) -> bool:
-        """Keep what the generator says of its progress; True: it is to stop."""
+        """Keep what the generator says of its progress; True: there is nothing to go on with."""
         now_ms = self._now_ms()
         told = await self._records.move(
             run.id, RunEvent.PROGRESS, now_ms, heard_at_ms=now_ms, progress=progress
         )
-        return told is None or told.state is RunState.STOPPED or told.shut_at_ms is not None
+        if told is None or told.shut_at_ms is not None:
+            return True
+        return told.state in (RunState.STOPPED, RunState.FAILED)
 
     async def failed(self, run: Run, why: str) -> None:
         """The generator gave up, and says why."""

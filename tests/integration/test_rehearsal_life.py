@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,7 @@ from tests.support.api_stage import NOW_MS
 from tests.support.asgi_client import AsgiClient, check_error
 from tests.support.rehearsal_hall import HallStage
 from tests.support.rehearsal_rows import PLAN
-from tests.support.rehearsal_stage import StageWing, rehearsing_services
+from tests.support.rehearsal_stage import Clock, StageWing, rehearsing_services
 from tests.support.shop import Shop
 from tests.support.wait import wait_until
 
@@ -126,8 +127,37 @@ async def test_one_look_sums_over_workers_and_knows_the_books(
     assert not [secret for secret in _secrets(rehearsing, wing) if secret in said]
 
 
+async def test_a_ledger_that_stands_still_shows_although_it_says_nothing(
+    key: AsgiClient, hall: HallStage, wing: StageWing, rehearsal_clock: Clock
+) -> None:
+    run = await opened(key)
+    target = f"{ALL}/{run['id']}"
+    shop = Shop(wing.workers[0].redis, wing.workers[0].database)
+    await shop.furnish()
+    sale = await shop.opened("sale", {"tea": 3})
+
+    async def look() -> dict[str, Any]:
+        found: dict[str, Any] = (await key.call("GET", f"{target}/observed")).json
+        return found
+
+    async def caught_up() -> bool:
+        found = await look()
+        return bool(found["ledger"] == "" and found["lag_entries"] == 0)
+
+    await wait_until(caught_up, 30, "the ledger has written the opening")
+    drill = {"kind": "stop_ledger", "seconds": 600}
+    assert (await key.call("POST", f"{target}/drills", drill)).status == 202
+    began_ms = time.time_ns() // 1_000_000
+    await shop.buy(sale, "alice")
+    rehearsal_clock.now_ms = began_ms + 60_000
+    found = await look()
+    assert found["lag_entries"] == 1
+    assert 30_000 < found["lag_ms"] <= 60_000
+    assert found["books"]["sale"]["items"][0]["reserved"] == 1
+
+
 async def test_what_a_worker_has_counted_stays_when_it_is_gone(
-    key: AsgiClient, hall: HallStage, wing: StageWing, rehearsal_clock: Any
+    key: AsgiClient, hall: HallStage, wing: StageWing, rehearsal_clock: Clock
 ) -> None:
     run = await opened(key)
     one, two = wing.workers
