@@ -131,7 +131,8 @@ def test_the_books_of_a_rehearsal_balance_and_no_invariant_is_broken(ended: Ende
 
 
 def test_what_was_promised_came_to_the_server(ended: Ended) -> None:
-    looks = [json.loads(line) for line in (ended.directory / "timeline.jsonl").open()]
+    lines = (ended.directory / "timeline.jsonl").read_text().splitlines()
+    looks = [json.loads(line) for line in lines]
     assert max(look["viewers"] for look in looks) >= 60
     phases = dict.fromkeys(look["phase"] for look in looks)
     assert [name for name in phases if name not in ("prepare", "collect", "done")] == [
