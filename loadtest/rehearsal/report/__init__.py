@@ -1,12 +1,16 @@
-"""The report of a rehearsal: one HTML file that needs nothing else, in both languages."""
+"""The report of a rehearsal: one HTML file that needs nothing else, in both languages.
+
+`words` and `reasons` say what the judge found, `texts` what stands around it; `summary`, `rush`,
+`proofs` and `course` make the sections; `plots` draws; `page` puts them together.
+"""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
 from loadtest.rehearsal.findings import Findings
+from loadtest.rehearsal.report.page import render
 from loadtest.rehearsal.report.words import full
 
 __all__ = ["build", "sentence"]
@@ -18,6 +22,5 @@ def sentence(findings: Findings, language: str) -> str:
 
 
 def build(findings: Findings, previous: Mapping[str, Any] | None) -> str:
-    """The whole report."""
-    said = html.escape(sentence(findings, findings.language))
-    return f"<!doctype html><title>rehearsal</title><p>{said}</p>"
+    """The whole report. `previous`: the JSON of an earlier run's findings, to compare with."""
+    return render(findings, previous)
