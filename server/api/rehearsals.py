@@ -177,10 +177,10 @@ async def tell_progress(
     if len(await request.body()) > most:
         raise Refused(413, f"the progress has more than {most} bytes", "body")
     run = await find_run(id, caller, services)
-    told = body.model_dump()
-    if body.phase == "failed":
+    if body.phase == "failed":  # what it told before stays to be seen
         await services.rehearsals.failed(run, body.why or "the generator does not say why")
-    return ProgressAnswer(stop=await services.rehearsals.heard(run, told))
+        return ProgressAnswer(stop=True)
+    return ProgressAnswer(stop=await services.rehearsals.heard(run, body.model_dump()))
 
 
 @run_routes.get(

@@ -242,10 +242,12 @@ async def test_who_stops_it_stops_the_generator_and_is_remembered(
 
 
 async def test_a_generator_that_gives_up_says_why(generator: AsgiClient) -> None:
+    await generator.call("PUT", f"{HERE}/progress", PROGRESS)
     told = {"phase": "failed", "at_ms": NOW_MS, "why": "no ports left"}
     assert (await generator.call("PUT", f"{HERE}/progress", told)).json == {"stop": True}
     found = (await generator.call("GET", HERE)).json
     assert (found["state"], found["why"]) == ("failed", "no ports left")
+    assert found["progress"]["viewers"] == PROGRESS["viewers"]
     assert await acts_of(generator) == [("open", "api-key"), ("fail", RUN)]
 
 
