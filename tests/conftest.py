@@ -31,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seeds", type=int, default=1, help="how many seeds each fault of a sale is tried with"
     )
+    parser.addoption(
+        "--viewers", type=int, default=1_500, help="how many come to the largest audience"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -123,7 +123,6 @@ class Audience:
             keeping.cancel()
             with suppress(asyncio.CancelledError):
                 await keeping
-            self._write(seats)
             await seats.leave(LEAVE_WITHIN_S)
             self._write(seats, is_last=True)
 
