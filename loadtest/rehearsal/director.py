@@ -68,7 +68,10 @@ class Rehearsal:
         self._begin()
         observer.start()
         try:
-            with Drilling(self.shadow, self.directory) as drilling, Children() as children:
+            with (
+                Drilling(self.shadow, self.directory, alone=not self.load.elsewhere) as drilling,
+                Children() as children,
+            ):
                 brief = self._live(observer, drilling, children)
                 if self.shadow.plan.phases.referee_s and not self._cut_short:
                     observer.phase = "referee"

@@ -7,24 +7,35 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from loadtest.rehearsal import records
+from loadtest.rehearsal.drills import DrillContext, perform
 from loadtest.rehearsal.plan import Drill
-from loadtest.rehearsal.records import Brief
+from loadtest.rehearsal.proxy import Gateway
+from loadtest.rehearsal.records import Brief, DrillReport
 from loadtest.rehearsal.shadow import Shadow
 
-END_WITHIN_S: Final = 60.0
+END_WITHIN_S: Final = 120.0  # for all of them to be recovered from, and their books
 REPORTS: Final = "drills.jsonl"
 
 
 class Drilling:
-    """Begins drills when they are due, from `begin` on."""
+    """Begins drills when they are due, from `begin` on.
 
-    def __init__(self, shadow: Shadow, directory: Path) -> None:
+    `alone`: nobody on another machine makes load, so that all of it can come through a proxy here.
+    """
+
+    def __init__(self, shadow: Shadow, directory: Path, *, alone: bool = True) -> None:
         self._shadow = shadow
         self._directory = directory
+        self._alone = alone
+        self._gateway: Gateway | None = None
+        self._open = ExitStack()
+        self._brief: Brief | None = None
         self._t0_s = float("inf")
         self._waiting = sorted(shadow.plan.drills, key=lambda drill: drill.at_s)
         self._threads: list[threading.Thread] = []
@@ -32,13 +43,19 @@ class Drilling:
 
     def through(self, url: str) -> str:
         """The address to use for this one: through the proxy, if a drill needs it."""
-        return url
+        return url if self._gateway is None else self._gateway.through(url)
 
     def begin(self, brief: Brief) -> None:
         """T0 is known from here on."""
+        self._brief = brief
         self._t0_s = (brief.t0_ms - brief.clock_skew_ms) / 1000
 
     def __enter__(self) -> Self:
+        """Start the proxy, if a drill needs one. Raises `Trouble`."""
+        base_url = self._shadow.shop.base_url
+        is_cut = any(drill.kind == "cut_network" for drill in self._waiting)
+        if is_cut and self._alone and base_url.startswith("http://"):
+            self._gateway = self._open.enter_context(Gateway(base_url, self._directory))
         return self
 
     def __exit__(
@@ -48,8 +65,11 @@ class Drilling:
         trace: TracebackType | None,
     ) -> None:
         deadline = time.monotonic() + (END_WITHIN_S if kind is None else 0.0)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._open:
+            for thread in self._threads:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        for drill in self._waiting:
+            self._tell(_undone(drill, "the rehearsal was over before"))
 
     def begin_due(self) -> bool:
         """Begin those whose time has come. False: there is more to wait for than drills."""
@@ -61,4 +81,18 @@ class Drilling:
         return False
 
     def _perform(self, drill: Drill) -> None:
-        print(drill)
+        assert self._brief is not None
+        context = DrillContext(self._shadow, self._brief, self._directory, self._gateway)
+        try:
+            self._tell(perform(drill, context))
+        except Exception as error:
+            self._tell(_undone(drill, f"{type(error).__name__}: {error}"))
+            raise
+
+    def _tell(self, report: DrillReport) -> None:
+        with self._lock:
+            records.append_line(self._directory / REPORTS, report)
+
+
+def _undone(drill: Drill, why: str) -> DrillReport:
+    return DrillReport(drill.kind, drill.at_s, drill.at_s, 0.0, 0, refused=why)

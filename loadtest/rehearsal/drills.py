@@ -30,6 +30,7 @@ RECOVER_WITHIN_S_MIN: Final = 30.0  # for a drill to be recovered from, at least
 VIEWERS_BACK: Final = 0.95  # of those before: some are on their way at any instant
 LAG_ENTRIES_MAX: Final = 64  # one batch of the ledger: it keeps up
 LOOK_EVERY_S: Final = 0.25
+NOTICED_WITHIN_S: Final = 2.0  # by an audience, which looks each second
 _NUMBERS: Final = itertools.count()
 
 
@@ -270,8 +271,8 @@ def _cut_network(performance: _Performance) -> None:
 def _slow_readers(performance: _Performance) -> None:
     drill, directory = performance.drill, performance.context.directory
     slow_readers.ask(directory, drill.percent, drill.seconds)
-    slowest, until_s = 0, time.time() + drill.seconds
-    while time.time() < until_s:
+    slowest, until_s = 0, time.time() + drill.seconds + NOTICED_WITHIN_S
+    while time.time() < until_s and (not slowest or slow_readers.count(directory)):
         slowest = max(slowest, slow_readers.count(directory))
         time.sleep(LOOK_EVERY_S)
     if not slowest:
