@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Protocol
 
-from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from server.api import Services
 from server.handshake import Door
@@ -30,20 +29,12 @@ class Shop(Protocol):
 def shop_routes(shop: Shop, api: ASGIApp, assets: Assets) -> list[BaseRoute]:
     """The routes of one shop; the API answers whatever no other does."""
     pages = page_routes(shop.settings, partial(share_routes, shop.services), assets)
-    barred = [Mount("/api/v1/rehearsals", app=_nothing)] if shop.settings.rehearsal else []
     return [
         WebSocketRoute("/connection/websocket", shop.door),
         *shop.health.routes(),
         *pages,
-        *barred,
         Mount("/", app=api),
     ]
-
-
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """A rehearsal holds no rehearsals."""
-    error = {"code": 404, "message": "a rehearsal holds no rehearsals", "field": None}
-    await JSONResponse({"error": error}, status_code=404)(scope, receive, send)
 
 
 def share_routes(services: Services, pages: Pages) -> list[BaseRoute]:
