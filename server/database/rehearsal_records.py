@@ -167,6 +167,20 @@ class RehearsalRecords:
         attempt = f"read the acts of rehearsal {run_id}"
         return await self._database.run(work, attempt=attempt, reads_only=True)
 
+    async def purge_of(self, run_id: str) -> dict[str, Any]:
+        """What the purge of a rehearsal has deleted; empty as long as there was none."""
+        table = rehearsal_acts.c
+        query = sa.select(table.detail).where(table.rehearsal_id == run_id, table.kind == "purge")
+        query = query.order_by(table.number).limit(1)
+
+        def work(connection: sa.Connection) -> dict[str, Any]:
+            detail = connection.execute(query).scalar_one_or_none()
+            found: dict[str, Any] = {} if detail is None else orjson.loads(detail)
+            return found
+
+        attempt = f"read the purge of rehearsal {run_id}"
+        return await self._database.run(work, attempt=attempt, reads_only=True)
+
     async def _one(self, which: sa.ColumnElement[bool]) -> Run | None:
         def work(connection: sa.Connection) -> Run | None:
             row = connection.execute(sa.select(rehearsals).where(which)).one_or_none()

@@ -180,8 +180,7 @@ class Rehearsals:
                 await self._ask_patiently("stop_drive", run)
             act = self._act(actor, "purge", **await self._close(run))
             await self._records.purged(run.id, act.at_ms, act)
-        acts = await self._records.acts(run.id)  # somebody else may have been quicker
-        return dict(next(act.detail for act in acts if act.kind == "purge"))
+        return await self._records.purge_of(run.id)  # somebody else may have been quicker
 
     async def _close(self, run: Run) -> dict[str, Any]:
         return await self._ask_patiently("close", run)

@@ -152,11 +152,22 @@ async def test_the_first_instant_stands_but_that_of_the_last_word(
 
 async def test_purging_again_changes_nothing(records: RehearsalRecords) -> None:
     run = await opened(records)
+    assert await records.purge_of(run.id) == {}
     gone = await purged(records, run)
     assert gone.state is RunState.STOPPED
     again = await records.purged(run.id, AT_MS + 99, act("purge", keys=0))
     assert again == gone
     assert [one.detail for one in await records.acts(run.id)] == [{}, {"keys": 3}]
+    assert await records.purge_of(run.id) == {"keys": 3}
+
+
+async def test_what_is_over_can_neither_fail_nor_be_stopped(records: RehearsalRecords) -> None:
+    run = await opened(records)
+    done = await records.move(run.id, RunEvent.REPORT, AT_MS + 1, act("report"), verdict="go")
+    for event in (RunEvent.STOP, RunEvent.FAIL):
+        after = await records.move(run.id, event, AT_MS + 2, act(event.value), why="late")
+        assert after == done
+    assert [one.kind for one in await records.acts(run.id)] == ["open", "report"]
 
 
 async def test_pages_go_from_the_newest_to_the_oldest(records: RehearsalRecords) -> None:
