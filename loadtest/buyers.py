@@ -8,6 +8,8 @@ Every answer is counted by its outcome and timed from the instant the order was 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import ssl
 import time
 from array import array
 from collections import Counter
@@ -45,11 +47,14 @@ class Answers:
 class Buyer(asyncio.Protocol):
     """One connection. `due_s` holds, by command id, when each open order was meant to go out."""
 
-    __slots__ = ("_answers", "_dialect", "_reader", "_transport", "_upgraded", "due_s", "opened",
+    __slots__ = ("_answers", "_dialect", "_host", "_reader", "_transport", "_upgraded", "due_s", "opened",
                  "outcomes", "samples_ms", "user")  # fmt: skip
 
-    def __init__(self, user: str, dialect: Centrifuge, shared: Shared) -> None:
+    def __init__(
+        self, user: str, dialect: Centrifuge, shared: Shared, host: str = "127.0.0.1"
+    ) -> None:
         self.user = user
+        self._host = host
         self._dialect = dialect
         self._reader = frames.FrameReader()
         self._upgraded = b""
@@ -61,7 +66,7 @@ class Buyer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(frames.upgrade_request("127.0.0.1", self._dialect.path))
+        self._transport.write(frames.upgrade_request(self._host, self._dialect.path))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -123,10 +128,18 @@ class Shared:
 
 @dataclass(slots=True)
 class Party:
-    """Buyers of one sale on one server. Use inside a running uvloop (or asyncio) loop."""
+    """Buyers of one sale on one server. Use inside a running uvloop (or asyncio) loop.
+
+    `prefix` is the path below which the server is, such as `/rehearsal`. Without a room the buyers
+    only sign in. Request ids begin with `stamp`, which no other party has.
+    """
 
     port: int
     room: str
+    host: str = "127.0.0.1"
+    prefix: str = ""
+    is_secure: bool = False
+    stamp: str = field(default_factory=lambda: secrets.token_hex(4))
     shared: Shared = field(default_factory=Shared)
     buyers: list[Buyer] = field(default_factory=list)
     _next_id: int = _FIRST_ORDER_ID
@@ -134,10 +147,16 @@ class Party:
     async def join(self, tokens: Sequence[tuple[str, str]]) -> None:
         """Bring in one buyer per (user, token). Raises `OSError` if one does not get in."""
         loop = asyncio.get_running_loop()
+        tls = ssl.create_default_context() if self.is_secure else None
         for user, token in tokens:
-            dialect = Centrifuge(self.room, token)
-            buyer = Buyer(user, dialect, self.shared)
-            await loop.create_connection(lambda buyer=buyer: buyer, "127.0.0.1", self.port)  # type: ignore[misc]
+            dialect = Centrifuge(self.room, token, f"{self.prefix}/connection/websocket")
+            buyer = Buyer(user, dialect, self.shared, self.host)
+            await loop.create_connection(
+                lambda buyer=buyer: buyer,  # type: ignore[misc]
+                self.host,
+                self.port,
+                ssl=tls,
+            )
             self.buyers.append(buyer)
             assert buyer.opened is not None
             await buyer.opened
@@ -149,9 +168,10 @@ class Party:
         self.shared.outcomes.clear()
         del self.shared.samples_ms[:]
         behind_ms = array("d")
-        head = b'{"rpc":{"method":"order.place","data":{"sale":"%s","sku":"%s","qty":1,' % (
+        head = b'{"rpc":{"method":"order.place","data":{"sale":"%s","sku":"%s","qty":1,%s' % (
             sale.encode(),
             sku.encode(),
+            b'"request_id":"%s' % self.stamp.encode(),
         )
         began, sent, buyers = time.perf_counter() + 0.01, 0, self.buyers
         while sent < count:
@@ -178,7 +198,7 @@ class Party:
         number = self._next_id
         self._next_id += 1
         buyer.due_s[number] = due_s
-        buyer.say(b'%s"request_id":"r%d"}},"id":%d}' % (head, number, number))
+        buyer.say(b'%s-%d"}},"id":%d}' % (head, number, number))
 
     async def leave(self) -> None:
         for buyer in self.buyers:
