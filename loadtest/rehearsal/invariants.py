@@ -228,6 +228,15 @@ def no_foreign_orders(case: Case) -> Invariant | None:
     return made_of("no_foreign_orders", len(case.orders), foreign)
 
 
+def drills_leave_the_books(case: Case) -> Invariant | None:
+    """After each drill nothing was missing in the books, and nothing was sold twice."""
+    done = [drill for drill in case.evidence.drills if not drill.refused]
+    if not done:
+        return None
+    wrong = [f"{drill.kind}: {drill.books_note}" for drill in done if not drill.books_ok]
+    return made_of("drills_leave_the_books", len(done), wrong)
+
+
 Check = Callable[[Case], Invariant | None]
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -243,6 +252,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     per_user_limit,
     not_before_start,
     holds_return,
+    drills_leave_the_books,
     no_foreign_orders,
 )
 

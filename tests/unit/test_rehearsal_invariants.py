@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from loadtest.rehearsal.books import Height, Span, most_at_once, sides
 from loadtest.rehearsal.evidence import read
 from loadtest.rehearsal.findings import Invariant
 from loadtest.rehearsal.history import Case
-from loadtest.rehearsal.invariants import CHECKS, check_all
-from loadtest.rehearsal.outcomes import is_error, is_unsure
+from loadtest.rehearsal.invariants import CHECKS, check_all, drills_leave_the_books
+from loadtest.rehearsal.records import DrillReport
 from tests.support.rehearsal_runs import (
     HOLD_MS,
     PRICE_MINOR,
@@ -55,7 +54,8 @@ def test_a_run_in_which_all_is_right_breaks_nothing_and_looks_at_everything(
 ) -> None:
     found = checked(run, tmp_path)
     assert [name for name, each in found.items() if not each.holds] == []
-    assert list(found) == [check.__name__ for check in CHECKS]
+    undrilled = [check.__name__ for check in CHECKS if check is not drills_leave_the_books]
+    assert list(found) == undrilled
     idle = [name for name, each in found.items() if not each.checked]
     assert idle == ["unknown_answers_resolved"]  # every answer came
 
@@ -277,6 +277,15 @@ def test_what_is_wrong_breaks_its_invariants_and_no_others(
     assert set(broken(run, tmp_path)) == set(expected)
 
 
+@pytest.mark.parametrize("refused", ["", "the server does not allow it"])
+def test_books_that_a_drill_left_wrong_are_a_broken_invariant(
+    run: Run, tmp_path: Path, refused: str
+) -> None:
+    drill = DrillReport("kill_worker", 5, 6, 1, 0, refused=refused, books_ok=False, books_note="2")
+    run.drills = [drill, replace(drill, kind="stop_ledger", books_ok=True)]
+    assert broken(run, tmp_path) == ([] if refused else ["drills_leave_the_books"])
+
+
 # answers that did not come
 
 
@@ -356,59 +365,6 @@ def test_a_look_that_cannot_be_read_is_passed_over(run: Run, tmp_path: Path) -> 
     assert run.timeline is not None
     run.timeline[0] = replace(run.timeline[0], books={"items": [{"sku": SKU}]})
     assert checked(run, tmp_path)["stock_adds_up"].checked == 57
-
-
-# parts
-
-
-def test_units_given_back_at_the_instant_at_which_others_are_taken_count_once() -> None:
-    assert most_at_once([Span(1, 5), Span(5, 9), Span(2, 4)]) == Height(2, 2)
-
-
-def test_a_span_that_ends_before_it_begins_takes_nothing() -> None:
-    assert most_at_once([Span(5, 5), Span(6, 3)]) == Height(0, 0)
-
-
-def test_units_without_an_end_are_kept() -> None:
-    assert most_at_once([Span(1, None, 2), Span(9, None)]) == Height(3, 9)
-
-
-@pytest.mark.parametrize(
-    "books",
-    [
-        {"items": [counters(20, 0, 0)]},
-        {SKU: {"available": 20, "reserved": 0, "sold": 0, "waiting": 0}},
-        books_answer(counters(20, 0, 0), at_ms=0),
-    ],
-    ids=["items", "by sku", "as the API gives them"],
-)
-def test_books_are_read_in_every_shape_in_which_they_come(books: dict[str, object]) -> None:
-    for found in sides(books).values():
-        assert [(each.sku, each.available, each.adds_up) for each in found] == [(SKU, 20, True)]
-
-
-def test_no_books_have_no_sides() -> None:
-    assert sides({}) == {}
-    assert sides({"redis": None, "ledger": {"items": []}}) == {"ledger": []}
-
-
-@pytest.mark.parametrize(
-    ("outcome", "error", "unsure"),
-    [
-        ("ok", False, False),
-        ("sold_out", False, False),
-        ("error 429", False, False),
-        ("error 409", False, False),
-        ("error 400", True, False),
-        ("error 503", True, True),
-        ("error closed", True, True),
-        ("unknown", True, True),
-    ],
-)
-def test_an_outcome_says_whether_the_server_failed_and_whether_anybody_knows(
-    outcome: str, error: bool, unsure: bool
-) -> None:
-    assert (is_error(outcome), is_unsure(outcome)) == (error, unsure)
 
 
 def test_a_plan_with_another_limit_is_judged_by_it(run: Run, tmp_path: Path) -> None:

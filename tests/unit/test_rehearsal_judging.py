@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from loadtest.rehearsal.findings import Say, Verdict
-from loadtest.rehearsal.judging import main
+from loadtest.rehearsal.judging import judge, main
+from loadtest.rehearsal.plan import LANGUAGES
 from loadtest.rehearsal.records import OK, DrillReport, Process, Sample, Step
+from loadtest.rehearsal.report.words import full
 from tests.support.rehearsal_runs import (
     T0_US,
     Run,
@@ -45,8 +47,8 @@ def test_a_run_that_kept_every_promise_is_a_go(run: Run, tmp_path: Path) -> None
     assert findings.reasons == ()
     assert findings.first_limit == ""
     assert all(row.holds for row in findings.promised)
-    assert findings.sentences["en"].startswith("GO: 200 viewers and 20 orders a second")
-    assert findings.sentences["zh-CN"].startswith("可以开播：200 位观众")
+    assert findings.sentences == {each: full(findings.sentence, each) for each in LANGUAGES}
+    assert findings.sentence.values["viewers"] == 200
 
 
 def test_what_was_proved_stands_beside_what_was_promised(run: Run, tmp_path: Path) -> None:
@@ -182,13 +184,14 @@ def test_the_command_prints_the_sentence_and_the_reasons_and_exits_with_the_verd
     oversell(run)
     assert main([str(run.write(tmp_path / "run"))]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("NO-GO: 1 units were sold too many")
-    assert lines[1].startswith("- 1 units were sold")
+    findings = judge(tmp_path / "run")
+    assert lines[0] == findings.sentences["en"]
+    assert lines[1:] == [f"- {full(reason, 'en')}" for reason in findings.reasons]
 
 
 def test_the_command_speaks_chinese_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path), "zh-CN"]) == 2
-    assert "缺少记录文件 plan.json" in capsys.readouterr().out
+    assert judge(tmp_path).sentences["zh-CN"] in capsys.readouterr().out
 
 
 def test_the_command_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,8 +47,8 @@ def test_an_oversell_is_a_no_go_that_names_the_invariant(run: Run, tmp_path: Pat
     findings = findings_of(run, tmp_path)
     assert (findings.verdict, findings.verdict.exit_code) == (Verdict.NO_GO, 1)
     assert (findings.first_limit, keys(findings)[0]) == ("never_oversold", "broken.never_oversold")
-    assert "1 units were sold too many" in findings.sentences["en"]
-    assert "超卖了 1 件" in findings.sentences["zh-CN"]
+    assert findings.reasons[0].values["count"] == 1
+    assert findings.sentence == Say("no_go", {"why": findings.reasons[0]})
 
 
 def test_a_broken_invariant_stands_also_when_the_generator_was_unwell_and_files_are_missing(
@@ -277,7 +277,7 @@ def test_a_promise_that_broke_while_the_generator_was_unwell_is_no_verdict_on_th
     findings = findings_of(run, tmp_path)
     assert (findings.verdict, findings.first_limit) == (Verdict.VOID, "generator")
     assert keys(findings)[0] == "void.doubtful"
-    assert "viewers got in too slowly" in findings.sentences["en"]
+    assert findings.reasons[0].values["why"].key == "limit.connect_latency"
 
 
 def test_a_promise_that_broke_long_before_the_generator_did_stands(

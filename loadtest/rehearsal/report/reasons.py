@@ -76,6 +76,10 @@ BROKEN: Final[dict[str, tuple[str, str]]] = {
         "{count} 笔未付款的占用没有按时退回（{example}）",
         "{count} unpaid holds did not come back in time ({example})",
     ),
+    "broken.drills_leave_the_books": (
+        "演练之后账目不对：{count} 次",
+        "drills after which the books were wrong: {count}",
+    ),
     "broken.no_foreign_orders": (
         "账本里有 {count} 张没有人下过的订单（{example}）",
         "{count} orders are in the ledger that nobody placed ({example})",
