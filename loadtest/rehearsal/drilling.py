@@ -19,7 +19,6 @@ from loadtest.rehearsal.proxy import Gateway
 from loadtest.rehearsal.records import Brief, DrillReport
 from loadtest.rehearsal.shadow import Shadow
 
-END_WITHIN_S: Final = 120.0  # for all of them to be recovered from, and their books
 REPORTS: Final = "drills.jsonl"
 
 
@@ -64,10 +63,7 @@ class Drilling:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        deadline = time.monotonic() + (END_WITHIN_S if kind is None else 0.0)
-        with self._open:
-            for thread in self._threads:
-                thread.join(max(0.0, deadline - time.monotonic()))
+        self._open.close()
         for drill in self._waiting:
             self._tell(_undone(drill, "the rehearsal was over before"))
 
@@ -79,6 +75,10 @@ class Drilling:
             self._threads.append(thread)
             thread.start()
         return False
+
+    def is_over(self) -> bool:
+        """Whether nothing of them goes on."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _perform(self, drill: Drill) -> None:
         assert self._brief is not None

@@ -54,10 +54,10 @@ def perform(options: argparse.Namespace, plan: Plan | None, stopped: Stopped) ->
         if options.find:
             finder.search(rehearsal)
         findings = judging.judge(directory)
+        for language in dict.fromkeys((findings.language, ENGLISH)):
+            display.say(findings.sentences[language])
         _publish(findings, shadow, directory, display)
-    for language in dict.fromkeys((findings.language, ENGLISH)):
-        display.say(findings.sentences[language])
-    display.say(f"report: {directory / PAGE}")
+        display.say(f"report: {directory / PAGE}")
     return findings.verdict.exit_code
 
 
@@ -125,13 +125,23 @@ def _purged(shadow: Shadow, display: Display, *, keep: bool) -> Iterator[None]:
 
 
 def _publish(findings: Findings, shadow: Shadow, directory: Path, display: Display) -> None:
-    """Both reports as files beside the run's, and at the server for the desk."""
+    """Both reports as files beside the run's, and at the server for the desk.
+
+    The findings come first: a page that cannot be made costs the page only.
+    """
     earlier = _newest(directory, findings.title) or shadow.previous()
+    found = findings.to_json()
+    records.write_json(directory / FINDINGS, found)
+    _kept(display, lambda: shadow.upload(found))
     page = build(findings, earlier)
-    records.write_json(directory / FINDINGS, findings.to_json())
     (directory / PAGE).write_text(page, encoding="utf-8")
+    _kept(display, lambda: shadow.upload_page(page))
+
+
+def _kept(display: Display, upload: Callable[[], None]) -> None:
+    """Give the server something, or say why it does not keep it."""
     try:
-        shadow.upload(findings.to_json(), page)
+        upload()
     except ApiError as error:
         display.say(f"the server does not keep the report: {error}")
 

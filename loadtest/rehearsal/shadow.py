@@ -95,9 +95,12 @@ class Shadow:
         with suppress(ApiError):
             self.told(told | {"why": " ".join(why.split())[:WHY_CHARS_MAX]})
 
-    def upload(self, findings: Mapping[str, Any], page: str) -> None:
-        """Give the server the report, to be read at the desk."""
+    def upload(self, findings: Mapping[str, Any]) -> None:
+        """Give the server the findings: with them the rehearsal is done."""
         self._call("PUT", "report", findings, within_s=UPLOAD_WITHIN_S)
+
+    def upload_page(self, page: str) -> None:
+        """Give the server the report for people, to be read at the desk."""
         path = f"{RUNS}/{self.run}/report.html"
         self.api.send("PUT", path, page.encode(), "text/html", within_s=UPLOAD_WITHIN_S)
 
