@@ -14,8 +14,9 @@ from gevent.event import Event
 from locust import User, events, task
 from locust.env import Environment
 from locust.exception import StopUser
+from locust.runners import WorkerRunner
 
-from loadtest.rehearsal import schedule
+from loadtest.rehearsal import audience_stats, schedule
 from loadtest.rehearsal.company import Company, run_directory
 from loadtest.rehearsal.locust_tab import add_tab
 from loadtest.rehearsal.shape import Rehearsal, Seats
@@ -91,7 +92,8 @@ class Viewer(Actor):
 
 @events.init.add_listener  # type: ignore[untyped-decorator]
 def on_init(environment: Environment, **_: Any) -> None:
-    company = Company(environment, run_directory())
+    directory = run_directory()
+    company = Company(environment, directory)
     Seats.company = Rehearsal.company = company
     Seats.names = {
         each.role: each.__name__ for each in (Buyer, Talker, Liker, Sharer, Host, Viewer)
@@ -100,6 +102,8 @@ def on_init(environment: Environment, **_: Any) -> None:
     environment.process_exit_code = 0  # what the server did is judged elsewhere
     if environment.web_ui is not None:
         add_tab(environment, company)
+    if directory is not None and not isinstance(environment.runner, WorkerRunner):
+        audience_stats.follow(environment, directory)
 
 
 @events.test_stop.add_listener  # type: ignore[untyped-decorator]

@@ -215,8 +215,10 @@ def test_locusts_own_page_has_a_tab_of_the_books_and_what_was_measured_outlives_
     page = Api(f"http://127.0.0.1:{port}")
     wait_until_sync(lambda: answers(page), STARTS_WITHIN_S, "Locust's page is up")
     assert "Stock and books" in page.text("/")
-    (table,) = page.call("GET", "/stats/requests")["extended_stats"]
-    mug, whole = table["data"]
+    tables = page.call("GET", "/stats/requests")["extended_stats"]
+    shown = {table["key"]: table["data"] for table in tables}
+    assert "rehearsal-audience" in shown
+    mug, whole = shown["rehearsal-books"]
     assert (mug["sku"], mug["sold"], mug["oversold"], mug["ledger_sold"]) == ("mug", 29, 1, 28)
     assert (whole["acknowledged"], whole["lag"]) == (31, "3 entries, 40 ms")
 
