@@ -47,8 +47,8 @@ class Answers:
 class Buyer(asyncio.Protocol):
     """One connection. `due_s` holds, by command id, when each open order was meant to go out."""
 
-    __slots__ = ("_answers", "_dialect", "_host", "_reader", "_transport", "_upgraded", "due_s", "opened",
-                 "outcomes", "samples_ms", "user")  # fmt: skip
+    __slots__ = ("_answers", "_dialect", "_host", "_reader", "_transport", "_upgraded", "due_s",
+                 "opened", "outcomes", "samples_ms", "user")  # fmt: skip
 
     def __init__(
         self, user: str, dialect: Centrifuge, shared: Shared, host: str = "127.0.0.1"
@@ -152,7 +152,7 @@ class Party:
             dialect = Centrifuge(self.room, token, f"{self.prefix}/connection/websocket")
             buyer = Buyer(user, dialect, self.shared, self.host)
             await loop.create_connection(
-                lambda buyer=buyer: buyer,  # type: ignore[misc]
+                lambda buyer=buyer: buyer,
                 self.host,
                 self.port,
                 ssl=tls,

@@ -170,6 +170,11 @@ class Referee:
     driver_p50_ms: float
     driver_p99_ms: float
     why: str = ""  # they differ by more than a fifth, when they do
+    # what each generator itself spent on an order, and how late it began one (p99)
+    locust_cpu_us: float = 0.0
+    driver_cpu_us: float = 0.0
+    locust_late_ms: float = 0.0
+    driver_late_ms: float = 0.0
 
 
 def write_json(path: Path, value: object) -> None:
