@@ -77,10 +77,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Short answers to short questions; `big` ones are read from afar."""
+    """Short answers to short questions. `css`: `big` ones are read from afar, `wide` are long."""
 
     facts: Sequence[Fact]
-    big: bool = False
+    css: str = ""
     kind: str = field(default="facts", init=False)
 
 
@@ -123,7 +123,7 @@ class Page:
     verdict: str
     sentence: str
     first_limit: str
-    reasons: Sequence[str]
+    reasons: Sequence[Cell]
     tiles: Sequence[Fact]
     loud: str
     sections: Sequence[Section]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from loadtest.rehearsal.findings import Findings, Verdict
@@ -36,14 +37,7 @@ def render(findings: Findings, previous: Mapping[str, Any] | None) -> str:
     style, script = (
         (_DIRECTORY / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
     )
-    environment = Environment(
-        loader=FileSystemLoader(_DIRECTORY),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("report.html").render(
+    text = _template().render(
         pages=pages,
         shown=findings.language if findings.language in LANGUAGES else LANGUAGES[0],
         css=findings.verdict.value,
@@ -52,7 +46,19 @@ def render(findings: Findings, previous: Mapping[str, Any] | None) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
-    return text.translate(_UNREADABLE).encode("utf-8", "replace").decode("utf-8")
+    return text.lstrip().translate(_UNREADABLE).encode("utf-8", "replace").decode("utf-8")
+
+
+@functools.cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_DIRECTORY),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html")
 
 
 def _page(findings: Findings, compared: Comparison | None, tongue: Tongue) -> Page:

@@ -148,7 +148,7 @@ def delivery(findings: Findings, tongue: Tongue) -> Section:
         witnesses=tongue.number(found.witnesses),
         events=tongue.number(found.events),
     )
-    blocks = [Facts(facts, big=True), Table(tongue.text("delivery"), heads, late)]
+    blocks = [Facts(facts, css="big"), Table(tongue.text("delivery"), heads, late)]
     return Section("delivery", tongue.text("delivery"), lead, blocks)
 
 
@@ -169,7 +169,7 @@ def fairness(findings: Findings, tongue: Tongue) -> Section:
 
 
 def _groups(found: Fairness, tongue: Tongue) -> Figure:
-    figure = f"{tongue.language}-fairness"
+    figure = f"{tongue.language}-fairness-groups"
     bars = [
         plots.Bar(number, {"c-reserved": 100 * winners / people if people else 0.0})
         for number, (people, winners) in enumerate(found.buckets, 1)

@@ -27,62 +27,60 @@ SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "void": ("本次彩排无效，什么也没有证明：{why}", "Void, nothing was proved: {why}"),
 }
 
+# Examples are shown beside these, not in them: they are for whoever looks for the bug.
 BROKEN: Final[dict[str, tuple[str, str]]] = {
-    "broken.never_oversold": (
-        "超卖了 {count} 件（{example}）",
-        "{count} units were sold too many ({example})",
-    ),
+    "broken.never_oversold": ("超卖了 {count} 件", "oversold by {count}"),
     "broken.nothing_acknowledged_lost": (
-        "买家已收到确认的 {count} 件事，账本里没有（{example}）",
-        "{count} things that buyers were told are not in the ledger ({example})",
+        "买家已得到确认、账本里却没有的：{count} 件",
+        "acknowledged to buyers and not in the ledger: {count}",
     ),
     "broken.nothing_sold_twice": (
-        "{count} 个请求产生了不止一张订单（{example}）",
-        "{count} requests made more than one order ({example})",
+        "产生了不止一张订单的请求：{count} 个",
+        "requests that made more than one order: {count}",
     ),
     "broken.paid_equals_ledger": (
-        "{count} 笔付款，买家与账本的说法不一致（{example}）",
-        "of {count} payments the buyer and the ledger say different things ({example})",
+        "买家与账本说法不一的付款：{count} 笔",
+        "payments of which the buyer and the ledger say different things: {count}",
     ),
     "broken.money_is_balanced": (
-        "钱对不上，共 {count} 处（{example}）",
-        "the money does not add up in {count} places ({example})",
+        "钱对不上的地方：{count} 处",
+        "places where the money does not add up: {count}",
     ),
     "broken.redis_equals_ledger": (
-        "库存与账本有 {count} 处不一致（{example}）",
-        "the stock and the ledger differ in {count} places ({example})",
+        "库存与账本不一致的地方：{count} 处",
+        "places where the stock and the ledger differ: {count}",
     ),
     "broken.stock_adds_up": (
-        "库存等式有 {count} 次不成立（{example}）",
-        "the stock did not add up {count} times ({example})",
+        "库存等式不成立：{count} 次",
+        "times that the stock did not add up: {count}",
     ),
     "broken.same_request_same_answer": (
-        "{count} 个重复的请求得到了不同的回答（{example}）",
-        "{count} repeated requests got another answer ({example})",
+        "得到不同回答的重复请求：{count} 个",
+        "repeated requests that got another answer: {count}",
     ),
     "broken.unknown_answers_resolved": (
-        "{count} 个没有收到回答的请求，结果不止一种（{example}）",
-        "{count} requests without an answer took effect otherwise than they may ({example})",
+        "没有收到回答、结果却不该如此的请求：{count} 个",
+        "requests without an answer that took effect otherwise than they may: {count}",
     ),
     "broken.per_user_limit": (
-        "{count} 位买家超过了每人限购（{example}）",
-        "{count} buyers had more than one person may ({example})",
+        "超过每人限购的买家：{count} 位",
+        "buyers who had more than one person may: {count}",
     ),
     "broken.not_before_start": (
-        "开售前就卖出了 {count} 单（{example}）",
-        "{count} orders were sold before the start ({example})",
+        "开售前就卖出的订单：{count} 张",
+        "orders that were sold before the start: {count}",
     ),
     "broken.holds_return": (
-        "{count} 笔未付款的占用没有按时退回（{example}）",
-        "{count} unpaid holds did not come back in time ({example})",
+        "没有按时退回的未付款占用：{count} 笔",
+        "unpaid holds that did not come back in time: {count}",
     ),
     "broken.drills_leave_the_books": (
         "演练之后账目不对：{count} 次",
         "drills after which the books were wrong: {count}",
     ),
     "broken.no_foreign_orders": (
-        "账本里有 {count} 张没有人下过的订单（{example}）",
-        "{count} orders are in the ledger that nobody placed ({example})",
+        "账本里没有人下过的订单：{count} 张",
+        "orders in the ledger that nobody placed: {count}",
     ),
 }
 

@@ -32,8 +32,14 @@ _FIRST: Final = (
 )
 
 
-def reasons(findings: Findings, tongue: Tongue) -> list[str]:
-    return [tongue.full(say) for say in findings.reasons]
+def reasons(findings: Findings, tongue: Tongue) -> list[Cell]:
+    """Each with its example, if there is one."""
+    return [
+        Cell(tongue.full(say), small=(str(say.values["example"]),))
+        if say.values.get("example")
+        else Cell(tongue.full(say))
+        for say in findings.reasons
+    ]
 
 
 def first_limit(findings: Findings, tongue: Tongue) -> str:
@@ -41,10 +47,10 @@ def first_limit(findings: Findings, tongue: Tongue) -> str:
     limit = findings.first_limit
     if not limit:
         return ""
-    named = tongue.name("limit", limit)
-    named = tongue.name("invariant", limit) if named == limit else named
-    return tongue.text("first_limit", limit=tongue.name("promise", limit) if named == limit
-                       else named)  # fmt: skip
+    invariant = tongue.name("invariant", limit)
+    if invariant != limit:
+        return tongue.text("first_broken", limit=invariant)
+    return tongue.text("first_limit", limit=tongue.name("limit", limit))
 
 
 def tiles(findings: Findings, tongue: Tongue) -> list[Fact]:
@@ -118,7 +124,7 @@ def environment(findings: Findings, tongue: Tongue) -> Section:
         blocks += [Heading(tongue.text(key)), Facts(_facts(part, tongue))]
     facts = _circumstances(told, tongue)
     if facts:
-        blocks.append(Facts(facts))
+        blocks.append(Facts(facts, "wide"))
     server = told.get("server")
     limits = server.get("limits") if isinstance(server, Mapping) else None
     if isinstance(limits, Mapping):

@@ -46,6 +46,7 @@ _VERDICT: Final[dict[str, tuple[str, str]]] = {
     "verdict": ("结论", "Verdict"),
     "reasons": ("原因", "Why"),
     "first_limit": ("最先到顶的是：{limit}", "What gave first: {limit}"),
+    "first_broken": ("被违反的不变量：“{limit}”", "The broken invariant: “{limit}”"),
     "void_loud": (
         "以下数字不能说明服务器的能力：压测一方自己是瓶颈，或彩排没有做完。请排除原因后再彩排一次。",
         "Nothing below says what the server can do: the load generator was the bottleneck, or the "
@@ -68,8 +69,8 @@ _VERDICT: Final[dict[str, tuple[str, str]]] = {
     "holds": ("达到", "kept"),
     "holds_not": ("未达到", "broken"),
     "holds_unknown": ("未判定", "not judged"),
-    "at_least": ("至少 {value}", "at least {value}"),
-    "at_most": ("至多 {value}", "at most {value}"),
+    "at_least": ("≥ {value}", "≥ {value}"),
+    "at_most": ("≤ {value}", "≤ {value}"),
 }
 
 _ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
@@ -100,12 +101,12 @@ _ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     "crowd": ("来了谁", "Who came"),
     "exits": ("异常退出的压测进程", "Load processes that failed"),
     "limits": ("服务器的全部限额", "All limits of the server"),
-    "people_buyers": ("买家 {n}", "{n} buyers"),
-    "people_talkers": ("评论 {n}", "{n} who talk"),
-    "people_likers": ("点赞 {n}", "{n} who like"),
-    "people_sharers": ("分享 {n}", "{n} who share"),
-    "people_hosts": ("主播 {n}", "{n} hosts"),
-    "people_audience": ("观众 {n}", "{n} who watch"),
+    "people_buyers": ("买家 {n}", "buyers {n}"),
+    "people_talkers": ("评论 {n}", "talking {n}"),
+    "people_likers": ("点赞 {n}", "liking {n}"),
+    "people_sharers": ("分享 {n}", "sharing {n}"),
+    "people_hosts": ("主播 {n}", "hosts {n}"),
+    "people_audience": ("观众 {n}", "watching {n}"),
     "generators": ("压测机的健康", "Health of the load generator"),
     "generators_lead": (
         "量尺本身要可靠：任何一个压测进程在开售前后成为瓶颈，整次彩排即作废。"
@@ -166,7 +167,6 @@ _SPIKE: Final[dict[str, tuple[str, str]]] = {
     "head_viewers": ("观众", "Viewers"),
     "head_asked": ("要求/秒", "Asked/s"),
     "head_answered": ("答复/秒", "Answered/s"),
-    "head_order_p50": ("抢购 p50 ms", "Orders p50 ms"),
     "head_order_p99": ("抢购 p99 ms", "Orders p99 ms"),
     "head_delivered": ("送达/秒", "Delivered/s"),
     "head_delivery_p99": ("送达 p99 ms", "Delivery p99 ms"),
@@ -181,11 +181,10 @@ _SPIKE: Final[dict[str, tuple[str, str]]] = {
         "a slow server makes nobody press later.",
     ),
     "spike_none": ("没有人下单。", "Nobody pressed the button."),
-    "first_sold": ("首单", "First sold"),
-    "sold_out": ("全部售罄", "All sold out"),
+    "first_sold": ("开售到首单", "Start to first sold"),
+    "sold_out": ("开售到全部售罄", "Start to all sold out"),
     "silence": ("最长无人得到回答", "Longest silence"),
     "attempts": ("下单次数", "Attempts"),
-    "after_start": ("开售后 {seconds} 秒", "{seconds} s after the start"),
     "not_sold_out": ("没有售罄", "not sold out"),
     "nothing_sold": ("没有卖出", "nothing sold"),
     "spike_outcomes": ("每秒的结果", "Outcomes per second"),
