@@ -6,7 +6,7 @@ Only what was measured speaks: where a rehearsal says nothing of a setting, ther
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from loadtest.rehearsal.capacity import cores_of, knee, names_of, usual_share
@@ -30,7 +30,7 @@ def given(case: Case, plan: Plan, rows: Sequence[Promised]) -> tuple[Advice, ...
         *_admission(proved, plan),
         *_workers(case, plan),
         *_hold(case, plan),
-        *_chat(plan, held.get("delivery_p99_ms")),
+        *_chat(plan, held.get("delivery_p99_ms"), _chat_budget(case)),
     ]
     return tuple(found)
 
@@ -98,12 +98,23 @@ def _hold(case: Case, plan: Plan) -> list[Advice]:
     return [Advice("hold_seconds", str(hold_s), Say("advice.hold", values))]
 
 
-def _chat(plan: Plan, delivered: bool | None) -> list[Advice]:
-    """The budget of a room: what was delivered in time may stand, what was not is cut."""
+def _chat(plan: Plan, delivered: bool | None, budget: float) -> list[Advice]:
+    """What was delivered in time may stand, what was not is cut.
+
+    Nothing is said of a budget that is larger than what was delivered: it was not tried.
+    """
     per_s = plan.promise.comments_per_s
-    if delivered is None or per_s <= 0:
+    if delivered is None or per_s <= 0 or (delivered and budget > per_s):
         return []
-    kept = per_s if delivered else per_s * ADMITTED_SHARE
+    kept = per_s if delivered else min(per_s, budget or per_s) * ADMITTED_SHARE
     key = "advice.chat_held" if delivered else "advice.chat_less"
     values = {"comments_per_s": round(per_s, 1), "viewers": plan.promise.viewers}
     return [Advice("ONAIR_CHAT_PER_S", str(max(1, math.ceil(kept))), Say(key, values))]
+
+
+def _chat_budget(case: Case) -> float:
+    """Comments a second that the server passes on in a room; 0 where nobody said it."""
+    server = case.evidence.environment.get("server")
+    limits = server.get("limits") if isinstance(server, Mapping) else None
+    budget = limits.get("chat_per_s") if isinstance(limits, Mapping) else None
+    return float(budget) if isinstance(budget, int | float) else 0.0

@@ -92,6 +92,12 @@ def test_a_busy_web_worker_is_told_to_have_company(run: Run, tmp_path: Path) -> 
     assert advice["ONAIR_WORKERS"].why.values["cores"] == 2
 
 
+def test_nothing_is_said_of_a_chat_budget_that_was_not_tried(run: Run, tmp_path: Path) -> None:
+    assert run.environment is not None
+    run.environment["server"]["limits"] = {"chat_per_s": 40}
+    assert "ONAIR_CHAT_PER_S" not in {each.setting for each in findings_of(run, tmp_path).advice}
+
+
 # GO with limits
 
 
