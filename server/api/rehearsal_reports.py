@@ -26,7 +26,7 @@ routes = APIRouter(route_class=ReportRoute, **COMMON)
     summary="Report what a rehearsal found",
     operation_id="reportRehearsal",
     responses=documented(400, 401, 403, 404, 413, 415, 503),
-    openapi_extra=described("提交演练结果", KEY_OR_MERCHANT),
+    openapi_extra=described("提交彩排结果", KEY_OR_MERCHANT),
 )
 async def put_report(
     id: RunIdInPath,
@@ -52,7 +52,7 @@ async def put_report(
     summary="Get the findings",
     operation_id="getRehearsalReport",
     responses=documented(401, 403, 404, 503),
-    openapi_extra=described("查询演练结果", KEY_OR_MERCHANT),
+    openapi_extra=described("查询彩排结果", KEY_OR_MERCHANT),
 )
 async def get_report(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Response:
     """What was reported, byte for byte. Reports of the newest rehearsals are kept; the verdicts of
@@ -67,7 +67,7 @@ async def get_report(id: RunIdInPath, caller: CallerHere, services: ServicesHere
     summary="Store the report for people",
     operation_id="putRehearsalPage",
     responses=documented(400, 401, 403, 404, 413, 415, 503),
-    openapi_extra=described("提交演练报告页面", KEY_OR_MERCHANT)
+    openapi_extra=described("提交彩排报告页面", KEY_OR_MERCHANT)
     | {
         "requestBody": {
             "required": True,
@@ -99,7 +99,7 @@ async def put_page(
     response_class=Response,
     responses=documented(401, 403, 404, 503)
     | {200: {"content": {"text/html": {}}, "description": "One file that needs nothing else."}},
-    openapi_extra=described("查看演练报告页面", KEY_OR_MERCHANT),
+    openapi_extra=described("查看彩排报告页面", KEY_OR_MERCHANT),
 )
 async def get_page(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Response:
     """The report as it was stored. Its policy lets what stands in the file run, apart from

@@ -57,7 +57,7 @@ run_routes = APIRouter(route_class=RunRoute, **COMMON)
     summary="Open a rehearsal",
     operation_id="openRehearsal",
     responses=documented(400, 401, 403, 409, 413, 415, 503),
-    openapi_extra=described("开始演练", KEY_OR_MERCHANT),
+    openapi_extra=described("开始彩排", KEY_OR_MERCHANT),
 )
 async def open_rehearsal(
     body: RehearsalRequest, request: Request, caller: CallerHere, services: ServicesHere
@@ -80,7 +80,7 @@ async def open_rehearsal(
     summary="List rehearsals",
     operation_id="listRehearsals",
     responses=documented(400, 401, 403, 503),
-    openapi_extra=described("演练列表", KEY_OR_MERCHANT),
+    openapi_extra=described("彩排列表", KEY_OR_MERCHANT),
 )
 async def list_rehearsals(
     wanted: ByVersion, caller: CallerHere, services: ServicesHere
@@ -101,7 +101,7 @@ async def list_rehearsals(
     summary="A plan from a sale",
     operation_id="planFromSale",
     responses=documented(401, 403, 404, 503),
-    openapi_extra=described("由秒杀生成演练计划", KEY_OR_MERCHANT),
+    openapi_extra=described("由秒杀生成彩排计划", KEY_OR_MERCHANT),
 )
 async def plan_from_sale(id: SaleIdInPath, caller: CallerHere, services: ServicesHere) -> PlanDraft:
     """What the sale sells, for as many people as its room has had at once in the last 30 days, as
@@ -121,7 +121,7 @@ async def plan_from_sale(id: SaleIdInPath, caller: CallerHere, services: Service
     summary="Get a rehearsal",
     operation_id="getRehearsal",
     responses=documented(401, 403, 404, 503),
-    openapi_extra=described("查询演练", KEY_OR_MERCHANT),
+    openapi_extra=described("查询彩排", KEY_OR_MERCHANT),
 )
 async def get_rehearsal(
     id: RunIdInPath, caller: CallerHere, services: ServicesHere
@@ -138,7 +138,7 @@ async def get_rehearsal(
     summary="Issue tokens for a rehearsal",
     operation_id="issueRehearsalTokens",
     responses=documented(400, 401, 403, 404, 409, 413, 415, 503),
-    openapi_extra=described("为演练签发令牌", KEY_OR_MERCHANT),
+    openapi_extra=described("为彩排签发令牌", KEY_OR_MERCHANT),
 )
 async def issue_tokens(
     id: RunIdInPath, body: RunTokensRequest, caller: CallerHere, services: ServicesHere
@@ -161,7 +161,7 @@ async def issue_tokens(
     summary="Tell how a rehearsal goes",
     operation_id="tellRehearsalProgress",
     responses=documented(400, 401, 403, 404, 413, 415, 503),
-    openapi_extra=described("上报演练进度", KEY_OR_MERCHANT),
+    openapi_extra=described("上报彩排进度", KEY_OR_MERCHANT),
 )
 async def tell_progress(
     id: RunIdInPath,
@@ -188,7 +188,7 @@ async def tell_progress(
     summary="Look at the shadow shop",
     operation_id="observeRehearsal",
     responses=documented(401, 403, 404, 409, 503),
-    openapi_extra=described("观察演练", KEY_OR_MERCHANT),
+    openapi_extra=described("观察彩排", KEY_OR_MERCHANT),
 )
 async def observe_rehearsal(
     id: RunIdInPath, caller: CallerHere, services: ServicesHere
@@ -206,7 +206,7 @@ async def observe_rehearsal(
     summary="Begin a drill",
     operation_id="beginDrill",
     responses=documented(400, 401, 403, 404, 409, 413, 415, 503),
-    openapi_extra=described("开始故障演习", KEY_OR_MERCHANT),
+    openapi_extra=described("开始故障演练", KEY_OR_MERCHANT),
 )
 async def begin_drill(
     id: RunIdInPath, body: DrillRequest, caller: CallerHere, services: ServicesHere
@@ -228,7 +228,7 @@ async def begin_drill(
     summary="Stop a rehearsal",
     operation_id="stopRehearsal",
     responses=documented(401, 403, 404, 503),
-    openapi_extra=described("停止演练", KEY_OR_MERCHANT),
+    openapi_extra=described("停止彩排", KEY_OR_MERCHANT),
 )
 async def stop_rehearsal(
     id: RunIdInPath, caller: CallerHere, services: ServicesHere
@@ -245,7 +245,7 @@ async def stop_rehearsal(
     summary="Purge a rehearsal",
     operation_id="purgeRehearsal",
     responses=documented(401, 403, 404, 409, 503),
-    openapi_extra=described("清除演练数据", KEY_OR_MERCHANT),
+    openapi_extra=described("清除彩排数据", KEY_OR_MERCHANT),
 )
 async def purge_rehearsal(id: RunIdInPath, caller: CallerHere, services: ServicesHere) -> Purged:
     """Closes the shadow shop and deletes everything of it: rooms, users, orders, messages. What it

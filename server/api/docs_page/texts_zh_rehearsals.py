@@ -7,15 +7,15 @@ REHEARSALS_ZH: dict[str, str] = {
     "openRehearsal": "在本服务器内开设一家空的影子店铺，存储与密钥均独立，位于 `/rehearsal` 之下；"
     "返回时即可接待访客。同一时间只有一场：数据尚在的那一场会由 409 指出。`key` 只在此处给出。"
     "需要 API 密钥，或持有全部直播间的商家令牌。",
-    "listRehearsals": "历次演练，最新的在前，分页返回。演练数据清除后，记录仍然保留。",
+    "listRehearsals": "历次彩排，最新的在前，分页返回。彩排数据清除后，记录仍然保留。",
     "planFromSale": "该秒杀所售的商品，观众数取其直播间最近 30 天同时在场的最多人数，"
-    "活跃程度亦然：可修改后用来开始演练。不保存任何内容。",
+    "活跃程度亦然：可修改后用来开始彩排。不保存任何内容。",
     "getRehearsal": "当前状态、结论，以及谁对它做过什么。发压端超过 `rehearsal_silent_s` "
-    "没有消息即视为失败。演练自己的密钥可用于此接口及以下接口。",
+    "没有消息即视为失败。彩排自己的密钥可用于此接口及以下接口。",
     "issueRehearsalTokens": "一次签发多人的令牌，只在影子店铺有效：并非由店铺自己的密钥签名。"
     "同一编号始终是同一个人。",
     "tellRehearsalProgress": "发压端约每秒上报一次；其他字段原样保存并展示。"
-    "阶段为 `failed` 时演练结束，原因见 `why`。",
+    "阶段为 `failed` 时彩排结束，原因见 `why`。",
     "observeRehearsal": "一次看全：所有进程上的观众与下单、账本、账目，以及本机每个进程的用量。"
     "各工作进程每秒自报一次。",
     "beginDrill": "故意制造故障：`kill_worker` 结束本服务器的一个 Web 工作进程，"
@@ -23,8 +23,8 @@ REHEARSALS_ZH: dict[str, str] = {
     "stopRehearsal": "发压端在下一次上报进度时得知并结束，之后仍可提交结果。"
     "重复调用或已经结束时不做任何改变。数据保留到清除为止。",
     "purgeRehearsal": "关闭影子店铺并删除其全部内容：直播间、用户、订单、消息。"
-    "演练结论保留在历史中。重复调用得到相同响应。",
-    "reportRehearsal": "以 JSON 提交的结果，逐字节保存；其他字段由发压端自定。提交后演练即告完成。"
+    "彩排结论保留在历史中。重复调用得到相同响应。",
+    "reportRehearsal": "以 JSON 提交的结果，逐字节保存；其他字段由发压端自定。提交后彩排即告完成。"
     "再次提交会取代之前的结果。",
     "getRehearsalReport": "当时提交的内容，逐字节一致。只保留最近几场的报告，结论则全部保留。",
     "putRehearsalPage": "整份报告为一个 UTF-8 的 HTML 文件，原样保存。再次提交会取代之前的文件。",
@@ -37,14 +37,14 @@ REHEARSALS_ZH: dict[str, str] = {
     "A path of this server; it opens without a token.": "本服务器上的路径，无需令牌即可打开。",
     "When it ends to be good.": "失效时间。",
     "From the link.": "取自链接。",
-    "The rehearsal's id.": "演练标识。",
+    "The rehearsal's id.": "彩排标识。",
     "Absent: the plan's.": "不填则用计划的标题。",
     "What is promised; see REHEARSAL.md. Kept as it is.": (
         "所承诺的内容，见 REHEARSAL.md；原样保存。"
     ),
     "True: this server runs the generator itself.": "true：由本服务器自行发压。",
     "User id; `api-key` for the holder of the API key, the run's id for its own.": (
-        "用户标识；API 密钥持有者为 `api-key`，演练自己的密钥则为演练标识。"
+        "用户标识；API 密钥持有者为 `api-key`，彩排自己的密钥则为彩排标识。"
     ),
     "`open`, `stop`, `drill`, `report`, `fail` or `purge`.": (
         "`open`、`stop`、`drill`、`report`、`fail` 或 `purge`。"
@@ -65,7 +65,7 @@ REHEARSALS_ZH: dict[str, str] = {
     "Who did what to it, oldest first.": "谁对它做过什么，最早的在前。",
     "Of this rehearsal alone: for its routes here, and for its shadow shop's API. "
     "Good until its data is purged.": (
-        "仅属于这场演练：用于它在此处的接口，以及影子店铺的 API。数据清除后失效。"
+        "仅属于这场彩排：用于它在此处的接口，以及影子店铺的 API。数据清除后失效。"
     ),
     "Of its room in the last 30 days, on which the plan stands.": (
         "其直播间最近 30 天的访问数，计划以此为据。"
@@ -76,13 +76,13 @@ REHEARSALS_ZH: dict[str, str] = {
     "In every room of the shadow shop.": "在影子店铺的所有直播间生效。",
     "User id and token of each.": "每人的用户标识与令牌。",
     "Such as `arrive`, `spike`, `settle`; `failed` ends the rehearsal.": (
-        "例如 `arrive`、`spike`、`settle`；`failed` 会结束演练。"
+        "例如 `arrive`、`spike`、`settle`；`failed` 会结束彩排。"
     ),
     "With `failed`: the reason.": "阶段为 `failed` 时的原因。",
     "Whatever the desk is to show of them.": "供工作台展示的账目。",
     "True: somebody stopped it; the generator should end.": "true：有人叫停，发压端应当结束。",
     "Processor seconds since the process began.": "进程启动以来的处理器秒数。",
-    "It serves the rehearsal alone.": "只为演练服务。",
+    "It serves the rehearsal alone.": "只为彩排服务。",
     "Connections to the shadow shop, over all workers.": "影子店铺在所有进程上的连接数。",
     "Web workers that have told of themselves lately.": "近期自报过的 Web 工作进程数。",
     "Purchases answered so far, by outcome.": "至今已答复的下单数，按结果。",

@@ -4,7 +4,7 @@ const WORDS = {
   'merchant.title': ['商家工作台', 'Merchant desk'],
   'merchant.skip': ['跳到内容', 'Skip to content'],
   'merchant.nav.sales': ['抢购', 'Sales'],
-  'merchant.nav.rehearsals': ['演练', 'Rehearsals'],
+  'merchant.nav.rehearsals': ['彩排', 'Rehearsals'],
   'merchant.nav.orders': ['订单', 'Orders'],
   'merchant.nav.books': ['账目', 'Books'],
   'merchant.nav.products': ['商品', 'Products'],
@@ -194,7 +194,7 @@ const WORDS = {
   'merchant.draft.save': ['保存草稿', 'Save draft'],
   'merchant.draft.saved': ['草稿 {sale} 已保存', 'Saved the draft {sale}'],
 
-  'merchant.rehearse.sale': ['演练这场抢购', 'Rehearse this sale'],
+  'merchant.rehearse.sale': ['彩排这场抢购', 'Rehearse this sale'],
   'merchant.act.edit': ['修改', 'Edit'],
   'merchant.act.arm': ['上架', 'Put on sale'],
   'merchant.act.open': ['开抢', 'Open'],

@@ -16,6 +16,8 @@ const AGAIN_MS = 1000;
 const PHASES = ['prepare', 'arrive', 'warm', 'spike', 'settle', 'referee', 'find', 'collect', 'done'];
 const ACTS = new Set(['open', 'stop', 'drill', 'report', 'fail', 'purge']);
 const goesOn = (run) => run.state === 'open' || run.state === 'running';
+/** It has reported, and its generator now takes the shadow shop down. */
+const cleansUp = (run) => run.driven && run.state === 'done' && run.purged_at_ms === null;
 
 /** The view of one rehearsal. Returns `{close}`. */
 export function openRehearsal(place, desk, { id }) {
@@ -23,7 +25,7 @@ export function openRehearsal(place, desk, { id }) {
     load: () => desk.api.get(apiPath('rehearsals', id)),
     draw: (run) => drawRun(run, desk, () => loaded.refresh()),
     empty: () => make('p'),
-    again: (run) => (goesOn(run) ? AGAIN_MS : 0),
+    again: (run) => (goesOn(run) || cleansUp(run) ? AGAIN_MS : 0),
   });
   return loaded;
 }
@@ -33,8 +35,10 @@ function drawRun(run, desk, changed) {
     pageHead(run.title, { back: { href: hashOf('rehearsals'), words: t('merchant.nav.rehearsals') }, beside: runBadge(run), tools: tools(run, desk, changed) }),
     verdictCard(run),
     goesOn(run) ? liveCard(run) : null,
-    make('section', { class: 'card' }, make('h2', { text: t('merchant.rehearsal.promised') }), planFacts(run.plan)),
-    make('section', { class: 'card' }, make('h2', { text: t('merchant.rehearsal.acts') }), actList(run.acts)),
+    make('h2', { class: 'section', text: t('merchant.rehearsal.promised') }),
+    make('section', { class: 'card' }, planFacts(run.plan)),
+    make('h2', { class: 'section', text: t('merchant.rehearsal.acts') }),
+    make('section', { class: 'card' }, actList(run.acts)),
   ].filter(Boolean);
 }
 
@@ -49,8 +53,9 @@ function tools(run, desk, changed) {
 
 function verdictCard(run) {
   if (run.verdict) {
-    const words = sentenceOf(run) || t(`merchant.verdict.${run.verdict}.text`);
-    return make('section', { class: 'card run-verdict', data: { verdict: run.verdict } }, make('strong', { text: t(`merchant.verdict.${run.verdict}`) }), make('p', { text: words }));
+    const words = sentenceOf(run);
+    const parts = words ? [make('strong', { text: words })] : [make('strong', { text: t(`merchant.verdict.${run.verdict}`) }), make('p', { text: t(`merchant.verdict.${run.verdict}.text`) })];
+    return make('section', { class: 'card run-verdict', data: { verdict: run.verdict } }, ...parts);
   }
   if (run.state === 'failed') return banner('bad', 'warn', t('merchant.rehearsal.failed', { why: run.why || '–' }));
   if (run.state === 'stopped') return banner('', 'clock', t('merchant.rehearsal.stopped'));
@@ -76,10 +81,17 @@ function liveCard(run) {
     facts([
       [t('merchant.rehearsal.orders'), make('b', { class: 'tabular', text: units(Math.round(now.orders_per_s)) })],
       [t('merchant.rehearsal.lag'), make('b', { class: 'tabular', text: t('merchant.rehearsal.ms', { n: units(Math.round(now.lag_ms)) }) })],
-      [t('merchant.nav.books'), typeof now.books === 'string' ? now.books : t('merchant.rehearsal.books')],
-      [t('merchant.rehearsal.room'), outLink(t('merchant.rehearsal.look'), `${run.base}/r/rehearsal`)],
+      [t('merchant.nav.books'), t(`merchant.rehearsal.books.${booksWord(now.books)}`)],
+      [t('merchant.rehearsal.room'), outLink(t('merchant.rehearsal.look'), `${run.base}/r/${run.id}`)],
     ]),
   );
+}
+
+/** Whether the shadow store's own counters add up; unknown until there are some. */
+function booksWord(books) {
+  const items = books?.items ?? [];
+  if (!items.length) return 'unknown';
+  return items.every((item) => item.initial === item.available + item.reserved + item.sold) ? 'balanced' : 'differ';
 }
 
 const phaseWords = (phase) => (PHASES.includes(phase) ? t(`merchant.phase.${phase}`) : phase);
