@@ -36,7 +36,7 @@ _TAGS = [
     {
         "name": "rehearsals",
         "description": "A shadow shop to prove the big day in.",
-        "x-name-zh": "演练",
+        "x-name-zh": "彩排",
     },
     {"name": "payments", "description": "What a payment provider tells.", "x-name-zh": "支付"},
     {
