@@ -48,9 +48,10 @@ def plan_of(run: str) -> Plan:
 class Rehearsal:
     """One run: its directory, its sale in the shop, and the processes that play it."""
 
-    def __init__(self, server: LiveServer, directory: Path) -> None:
+    def __init__(self, server: LiveServer, directory: Path, webhook_secret: str = "") -> None:
         self.server = server
         self.directory = directory
+        self.webhook_secret = webhook_secret
         self.id = f"run-{uuid4().hex[:8]}"
         self.sale = f"{self.id}-sale"
         self.plan = plan_of(self.id)
@@ -82,6 +83,7 @@ class Rehearsal:
             skus=tuple(products),
             t0_ms=0,
             products=tuple(products),
+            webhook_secret=self.webhook_secret,
         )
         write_json(self.directory / "plan.json", self.plan.to_json())
         write_json(self.directory / "brief.json", asdict(self.brief))
@@ -175,8 +177,14 @@ def test_what_the_crowd_saw_is_what_the_books_say_and_everybody_came_at_his_inst
 def test_who_is_cut_off_in_the_rush_comes_back_and_asks_until_the_answer_is_known(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_server(ONAIR_WORKERS="2")
-    rehearsal = Rehearsal(server, tmp_path)
+    secret = "a secret of the payment provider, 0123456789"
+    server = start_server(
+        command="serve",
+        ONAIR_WORKERS="2",
+        ONAIR_PAYMENT_PROVIDER="webhook",
+        ONAIR_PAYMENT_SECRET=secret,
+    )
+    rehearsal = Rehearsal(server, tmp_path, secret)
     rehearsal.prepare()
     program = rehearsal.locust("--headless")
     try:
@@ -194,6 +202,7 @@ def test_who_is_cut_off_in_the_rush_comes_back_and_asks_until_the_answer_is_know
     evidence = read(tmp_path)
     names = Counter((each.name, each.outcome) for each in evidence.samples["locust-1"])
     assert names["reconnect", OK] > 0
+    assert names["payments.webhook", OK] > 0
     last = {
         (each.user, each.request_id): each for each in evidence.attempts if each.op == "place"
     }  # fmt: skip

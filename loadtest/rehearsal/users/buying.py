@@ -6,24 +6,23 @@ request id until it is, or until the crowd goes home; every time is a line of th
 
 from __future__ import annotations
 
-import hmac
 import random
-from hashlib import sha256
+from http import HTTPStatus
 from typing import Any, Final
 
 import gevent
 import gevent.pool
 import orjson
 
-from loadtest.rehearsal.http import ApiError
+from loadtest.rehearsal.outcomes import RESERVED, is_unsure
 from loadtest.rehearsal.records import OK, UNKNOWN, Attempt
 from loadtest.rehearsal.schedule import Buying
 from loadtest.rehearsal.users.client import Answer, NoAnswer
 from loadtest.rehearsal.users.clock import now_us, wait_until
 from loadtest.rehearsal.users.person import AT_ONCE_MAX, Player
-from loadtest.rehearsal.users.recorder import NOBODY_KNOWS, outcome_of
+from loadtest.rehearsal.users.provider import Unreachable
+from loadtest.rehearsal.users.recorder import outcome_of
 
-RESERVED: Final = "reserved"
 REPEATS: Final = 3  # of an impatient buyer, before there is an answer
 PAUSE_S: Final = 0.3  # before what was not answered is asked again: up to so long, then twice, ...
 PAUSE_S_MAX: Final = 3.0
@@ -87,7 +86,7 @@ class Buyer(Player):
         """Ask until it is known what became of it."""
         outcome, order = self._first(request_id, intended_us)
         pause_s = PAUSE_S
-        while outcome in NOBODY_KNOWS and now_us() < self.part.ends_us:
+        while is_unsure(outcome) and now_us() < self.part.ends_us:
             gevent.sleep(random.uniform(pause_s / 2, pause_s))
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
             outcome, order = self._place(request_id, intended_us, again=True)
@@ -105,7 +104,7 @@ class Buyer(Player):
             told.append(gevent.spawn(self._place, request_id, now_us()))
         gevent.joinall(told)
         answers: list[tuple[str, Order | None]] = [each.value or (UNKNOWN, None) for each in told]
-        return next((each for each in answers if each[0] not in NOBODY_KNOWS), answers[0])
+        return next((each for each in answers if not is_unsure(each[0])), answers[0])
 
     def _place(
         self, request_id: str, intended_us: int, *, again: bool = False
@@ -136,7 +135,7 @@ class Buyer(Player):
         wait_until(intended_us)
         pay = self._pay_by_provider if self.part.brief.webhook_secret else self._pay
         pause_s, outcome = PAUSE_S, pay(order, intended_us)
-        while outcome in NOBODY_KNOWS and now_us() < self.part.ends_us:
+        while is_unsure(outcome) and now_us() < self.part.ends_us:
             gevent.sleep(random.uniform(pause_s / 2, pause_s))
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
             outcome = pay(order, intended_us)
@@ -162,21 +161,14 @@ class Buyer(Player):
             "currency": order["currency"],
         }
         body, sent_us = orjson.dumps(event), now_us()
-        signed = signature(self.part.brief.webhook_secret, body, sent_us // 1_000_000)
         try:
-            answer = self.part.api.send(
-                "POST",
-                "/api/v1/payments/webhook",
-                body,
-                "application/json",
-                headers={"X-Payment-Signature": signed},
-            )
-        except ApiError as error:
-            outcome = f"error {error.status}" if error.status else UNKNOWN
+            status, told = self.part.provider.tell(body, sent_us // 1_000_000)
+        except Unreachable:
+            outcome = UNKNOWN
         else:
-            # `late`: the hold was over; the money goes back. For the buyer it is a conflict.
-            accepted = orjson.loads(answer.body).get("outcome") == "accepted"
-            outcome = OK if accepted else "error 409"
+            outcome = OK if status == HTTPStatus.OK else f"error {status}"
+            if outcome == OK and orjson.loads(told).get("outcome") != "accepted":
+                outcome = "error 409"  # the hold was over: the money goes back
         done_us = now_us()
         record = self.part.recorder.sample
         record("http", "payments.webhook", intended_us, sent_us, done_us, outcome, self.user)
@@ -214,9 +206,3 @@ class Buyer(Player):
                 answer_digest="" if answer is None else answer.digest,
             )
         )
-
-
-def signature(secret: str, body: bytes, at_s: int) -> str:
-    """The header of a payment provider's message."""
-    text = f"{at_s}.".encode() + body
-    return f"t={at_s},v1={hmac.digest(secret.encode(), text, sha256).hex()}"

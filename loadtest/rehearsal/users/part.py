@@ -14,6 +14,7 @@ from loadtest.rehearsal.plan import Plan
 from loadtest.rehearsal.records import Brief
 from loadtest.rehearsal.schedule import Person, ends_ms
 from loadtest.rehearsal.users.clock import Clock, now_us
+from loadtest.rehearsal.users.provider import Provider
 from loadtest.rehearsal.users.recorder import Recorder
 
 SQUEEZED_FROM_US: Final = 200_000  # arrivals whose instant is past begin so long after the start
@@ -29,9 +30,13 @@ class Part:
     recorder: Recorder
     clock: Clock
     began_us: int = field(default_factory=now_us)
+    provider: Provider = field(init=False)
     guests: int = 0  # who came by a link and are here just now
     over: Event = field(default_factory=Event)
     waiting: dict[str, deque[Person]] = field(default_factory=lambda: defaultdict(deque))
+
+    def __post_init__(self) -> None:
+        self.provider = Provider(self.brief.base_url, self.brief.webhook_secret)
 
     def bring(self, people: Iterable[Person]) -> None:
         for person in people:

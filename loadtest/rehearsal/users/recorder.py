@@ -17,7 +17,6 @@ import gevent
 
 from loadtest.rehearsal.records import (
     OK,
-    UNKNOWN,
     Attempt,
     Pulse,
     Sample,
@@ -169,6 +168,3 @@ def unpacked(value: dict[str, Any]) -> tuple[list[Sample], list[Attempt], Pulse 
 def outcome_of(code: int) -> str:
     """The word for an answer of that error code. 111 is the connection's form of 429."""
     return OK if code == 0 else f"error {429 if code == 111 else code}"
-
-
-NOBODY_KNOWS: Final = frozenset((UNKNOWN, "error 100", "error 503"))  # ask again, same request id
