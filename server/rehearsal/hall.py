@@ -13,17 +13,22 @@ import contextlib
 import logging
 import os
 import random
+import secrets
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+from redis.exceptions import RedisError
 
+from server.endings import end_tasks
 from server.rehearsal.driver import Driver
 from server.rehearsal.hall_client import LINE_BYTES_MAX, hall_path
 from server.rehearsal.keys import is_run
 from server.rehearsal.ports import HallRefused
+from server.rehearsal.presence import Presence
 from server.rehearsal.shadow import missing_stores, rehearsals_dir, shadow_settings
 from server.rehearsal.stores import ShadowStores
 from server.settings import Settings
@@ -31,6 +36,7 @@ from server.worker_slot import Estate, WorkerKind, WorkerSlot
 
 WINGS_GONE_WITHIN_S: Final = 15.0
 DRILL_SECONDS_MAX: Final = 600
+LOOK_EVERY_S: Final = 1.0
 LEDGER: Final = WorkerKind("rehearsal ledger worker", "server.ledger.process", listens=False)
 
 _LOG = logging.getLogger("onair.rehearsal")
@@ -56,11 +62,13 @@ class House:
 
 @dataclass(slots=True)
 class OpenRun:
-    """A run whose shadow shop is there."""
+    """A run whose shadow shop is there; `presence` and `watch` where another host may close it."""
 
     run: str
     stores: ShadowStores
     ledger: WorkerSlot
+    presence: Presence | None = None
+    watch: asyncio.Task[None] | None = None
     wakes: asyncio.TimerHandle | None = None  # the end of a drill that stopped the ledger worker
 
 
@@ -181,6 +189,8 @@ class Hall:
         try:
             await stores.open()
             await admitted.ledger.start()
+            if shadow.redis_url is not None:
+                await self._be_there(admitted, shadow)
         except BaseException:
             await asyncio.shield(self._dismiss(admitted))
             raise
@@ -193,14 +203,21 @@ class Hall:
         async with self._one_at_a_time:
             if self._open_run is not None and self._open_run.run == run:
                 open_run, self._open_run = self._open_run, None
-                if not await open_run.stores.wings_gone(WINGS_GONE_WITHIN_S):
-                    _LOG.warning("rehearsal %s is closed under its visitors", run)
-                gone = await self._dismiss(open_run)
+                await self._let_go(open_run)
+                await self._wait_for_wings(open_run.stores, run)
+                gone = await open_run.stores.delete()
                 _LOG.info("rehearsal %s is closed, its data is deleted", run)
             elif self._open_run is None:
-                gone = await self._stores(run).delete()
+                stores = self._stores(run)
+                await stores.give_notice()
+                await self._wait_for_wings(stores, run)
+                gone = await stores.delete()
             self._driver.let_end(run)
         return gone
+
+    async def _wait_for_wings(self, stores: ShadowStores, run: str) -> None:
+        if not await stores.wings_gone(WINGS_GONE_WITHIN_S):
+            _LOG.warning("rehearsal %s is closed, whoever may still be there", run)
 
     async def _status(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
         return self._of_run()
@@ -267,13 +284,47 @@ class Hall:
     def _stores(self, run: str) -> ShadowStores:
         return ShadowStores(shadow_settings(self._settings, run), self._house.redis_url)
 
-    async def _dismiss(self, open_run: OpenRun) -> dict[str, int]:
+    async def _be_there(self, open_run: OpenRun, shadow: Settings) -> None:
+        """Say so to other hosts, and let go when one of them closes the run."""
+        open_run.presence = Presence(shadow, f"hall-{secrets.token_hex(6)}", _now_ms)
+        await open_run.presence.hold()
+        open_run.watch = asyncio.create_task(self._watch(open_run), name="hall watch")
+
+    async def _watch(self, open_run: OpenRun) -> None:
+        assert open_run.presence is not None
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            with contextlib.suppress(RedisError, OSError):
+                await open_run.presence.hold()
+                if not await open_run.stores.is_taken():
+                    break
+        _LOG.info("rehearsal %s was closed on another host", open_run.run)
+        open_run.watch = None
+        if self._open_run is open_run:
+            self._open_run = None
+            await self._let_go(open_run)
+            self._driver.let_end(open_run.run)
+
+    async def _let_go(self, open_run: OpenRun) -> None:
         """Nothing of it is needed any more: the ledger worker need not drain."""
         if open_run.wakes is not None:
             open_run.wakes.cancel()
+        if open_run.watch is not None:
+            await end_tasks([open_run.watch])
         open_run.ledger.kill()
         await open_run.ledger.stop(self._settings.limits.close_within_s)
-        return await open_run.stores.delete()
+        if open_run.presence is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await open_run.presence.end()
+
+    async def _dismiss(self, open_run: OpenRun) -> None:
+        """Let go, and delete everything, whoever may still be there."""
+        await self._let_go(open_run)
+        await open_run.stores.delete()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _run_of(asked: Mapping[str, Any]) -> str:

@@ -70,11 +70,31 @@ class ShadowStores:
             await asyncio.to_thread(_take_database, shadow.database_url, shadow.rehearsal)
 
     async def wings_gone(self, within_s: float) -> bool:
-        """Wait until no web worker uses the stores any more; False when the time is up."""
+        """Wait until nobody uses the stores any more; False when the time is up."""
+        if self._redis is None and self._shadow.redis_url is None:
+            return True  # there are none
         try:
             return await all_gone(self._shadow, _now_ms, within_s)
         except (RedisError, OSError):  # without Redis they can do nothing either
             return False
+
+    async def is_taken(self) -> bool:
+        """Whether the Redis that settings name is this run's still. Raises what Redis raises."""
+        client = connect(self.urls.redis_url, self._shadow.limits)
+        try:
+            return bool(await client.get(MARK) == self._shadow.rehearsal.encode())
+        finally:
+            await client.aclose()
+
+    async def give_notice(self) -> None:
+        """Let whichever host has opened the run know, by `is_taken`, that it is to let go."""
+        if self._shadow.redis_url is None:
+            return
+        client = connect(self._shadow.redis_url, self._shadow.limits)
+        try:
+            await client.set(MARK, b"", xx=True)
+        finally:
+            await client.aclose()
 
     async def delete(self) -> dict[str, int]:
         """Stop what runs and take away all data; how many `keys`, `tables`, `files` and `bytes`.
