@@ -16,15 +16,16 @@ from markupsafe import Markup
 from loadtest.rehearsal.report.words import number
 
 WIDTH: Final = 480
-HEIGHT: Final = 236
+HEIGHT: Final = 246
 LEFT: Final = 54
 RIGHT: Final = 14
-TOP: Final = 40
+TOP: Final = 50
 BOTTOM: Final = 34
 TICKS: Final = 5
 POINTS_MAX: Final = 240  # of one line; more are thinned, each group keeping its highest
 BAR_SHARE: Final = 0.78  # of its place that a bar fills
 MARK_ROWS: Final = 2  # names of marks, one above the other
+ROW_HEIGHT: Final = 21
 
 Point = tuple[float, float | None]
 
@@ -232,7 +233,7 @@ def _marks(marks: Sequence[Mark], scale: Scale) -> list[Markup]:
     for mark in marks:
         x = scale.x(mark.x)
         is_left = mark.is_left or x > WIDTH * 0.6
-        y = TOP - 7 - 16 * (rows[is_left] % MARK_ROWS)
+        y = TOP - 8 - ROW_HEIGHT * (rows[is_left] % MARK_ROWS)
         rows[is_left] += 1
         found.append(_rule(mark.css, x, y + 3, x, HEIGHT - BOTTOM))
         css = f"mark-text {'end' if is_left else ''}".strip()
