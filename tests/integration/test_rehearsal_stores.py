@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from redis.asyncio import Redis
 
 from server.database.dialects import make_engine
 from server.database.migrate import migrate
@@ -15,8 +16,9 @@ from server.redis_client import Client
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.shadow import shadow_settings
 from server.rehearsal.stores import MARK, MARK_TABLE, ShadowStores
-from tests.support.redis_server import RedisServer
-from tests.support.rehearsal_hall import settings_in
+from tests.support.processes import is_running
+from tests.support.redis_server import RedisServer, plain_redis
+from tests.support.rehearsal_hall import open_hall, settings_in
 
 pytest_plugins = ["tests.support.databases"]
 
@@ -134,3 +136,27 @@ async def test_what_an_earlier_rehearsal_left_in_a_database_is_taken_away_first(
     assert runs == [OTHER]
     await first.delete()
     await second.delete()
+
+
+async def test_a_host_lets_go_of_its_run_when_another_one_closes_it(
+    data_dir: Path, shop_redis: RedisServer, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with plain_redis() as port:
+        outside = f"redis://127.0.0.1:{port}"
+        settings = settings_in(data_dir, rehearsal_redis_url=outside)
+        other = settings_in(elsewhere, rehearsal_redis_url=outside)
+        environ = {"ONAIR_REHEARSAL_REDIS_URL": outside}
+        async with (
+            open_hall(settings, shop_redis.url, **environ) as opener,
+            open_hall(other, shop_redis.url, **environ) as closer,
+            Redis.from_url(outside) as client,
+        ):
+            await opener.ask("open", run=RUN)
+            told = (await opener.ask("processes"))["processes"]
+            (ledger,) = [one["pid"] for one in told if one["shadow"]]
+            await closer.ask("close", run=RUN)
+            assert not is_running(ledger)
+            assert await client.dbsize() == 0
+            assert (await opener.ask("status"))["run"] is None
