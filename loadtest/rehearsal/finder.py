@@ -94,7 +94,7 @@ class _Climb:
             self._drained(observer)
         finally:
             observer.stop()
-        return self._seen(answers).step(shadow.plan)
+        return self._seen(answers, t0_s).step(shadow.plan)
 
     @property
     def sku(self) -> str:
@@ -158,7 +158,8 @@ class _Climb:
 
     async def _orders(self, tokens: list[list[str]], t0_s: float) -> Answers:
         host, port, prefix = address(self.rehearsal.shadow.shop.base_url)
-        party = Party(port, self.rehearsal.shadow.run, host=host, prefix=prefix)
+        is_secure = self.rehearsal.shadow.shop.base_url.startswith("https:")
+        party = Party(port, "", host=host, prefix=prefix, is_secure=is_secure)
         try:
             await party.join([(user, token) for user, token in tokens])
             await asyncio.sleep(max(0.0, t0_s - time.time()))
@@ -207,15 +208,16 @@ class _Climb:
 
         self._wait(observer, done)
 
-    def _seen(self, answers: Answers) -> Seen:
+    def _seen(self, answers: Answers, t0_s: float) -> Seen:
         pushes = [one for one in records.read_samples(self.directory) if one.kind == "push"]
+        looks = records.read_lines(self.directory, TIMELINE, Second)
         height = self.height
         return Seen(
             height=height,
             answers=answers,
             delivery=Spread.of(one.took_us / 1000 for one in pushes),
             delivered=len(pushes) * height.viewers // self._witnesses(),
-            looks=tuple(records.read_lines(self.directory, TIMELINE, Second)),
+            looks=tuple(look for look in looks if look.at_us >= t0_s * 1_000_000),
             pulses=tuple(records.read_lines(self.directory, "health-*.jsonl", Pulse)),
         )
 

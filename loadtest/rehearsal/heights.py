@@ -64,7 +64,7 @@ def describe(step: Step) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was measured in one step."""
+    """What was measured in one step; `looks` are those from its T0 on."""
 
     height: Height
     answers: Answers
@@ -75,10 +75,10 @@ class Seen:
 
     def step(self, plan: Plan) -> Step:
         """The line of it. Pure."""
-        looks = [look for look in self.looks if not look.unreachable]
+        looks = self._answered
         return Step(
             factor=self.height.factor,
-            viewers=max((look.viewers for look in looks), default=0),
+            viewers=self._viewers,
             orders_per_s=self.height.orders_per_s,
             answered_per_s=self.answers.per_s,
             order_p50_ms=self.answers.late_ms.p50,
@@ -94,14 +94,13 @@ class Seen:
 
     def _broken(self, plan: Plan) -> list[str]:
         targets, answers = plan.targets, self.answers
-        viewers = max((look.viewers for look in self.looks), default=0)
         lag_s = max((look.lag_ms for look in self.looks), default=0) / 1000
         failed = answers.unanswered + sum(
             count for outcome, count in answers.outcomes.items() if outcome.startswith("error")
         )
         failed_percent = 100 * failed / max(1, answers.sent)
         found = [
-            ("viewers", self.height.viewers * VIEWERS_SHARE_MIN, viewers, "", False),
+            ("viewers", self.height.viewers * VIEWERS_SHARE_MIN, self._viewers, "", False),
             ("order_latency", targets.order_p99_ms, answers.late_ms.p99, " ms", True),
             ("delivery_latency", targets.delivery_p99_ms, self.delivery.p99, " ms", True),
             ("ledger_lag", targets.ledger_lag_s, lag_s, " s", True),
@@ -112,6 +111,16 @@ class Seen:
             for name, promised, proved, unit, at_most in found
             if (proved > promised if at_most else proved < promised)
         ]
+
+    @property
+    def _answered(self) -> list[Second]:
+        return [look for look in self.looks if not look.unreachable]
+
+    @property
+    def _viewers(self) -> int:
+        """Without the connections that orders come from: their people do not watch."""
+        connected = max((look.viewers for look in self._answered), default=0)
+        return max(0, connected - self.height.buyers)
 
     def _void(self) -> list[str]:
         behind, shares = self.answers.behind_ms.p99, [pulse.cpu_share for pulse in self.pulses]

@@ -23,7 +23,7 @@ HEIGHT = Height.of(PLAN, 1)
 FAST = Spread(100, 5.0, 8.0, 40.0, 60.0)
 SLOW = Spread(100, 5.0, 8.0, 900.0, 950.0)
 ANSWERS = Answers(2_000, {"reserved": 500, "sold_out": 1_500}, 0, 10.0, FAST, FAST)
-LOOK = Second(at_us=1, phase="find 1", viewers=200, lag_ms=20)
+LOOK = Second(at_us=1, phase="find 1", viewers=200 + HEIGHT.buyers, lag_ms=20)
 SEEN = Seen(HEIGHT, ANSWERS, FAST, 20_000, (LOOK,), ())
 
 
@@ -61,7 +61,7 @@ def test_each_target_that_is_missed_is_named() -> None:
     assert broken(replace(SEEN, answers=replace(ANSWERS, late_ms=SLOW))) == ["order_latency"]
     assert broken(replace(SEEN, delivery=SLOW)) == ["delivery_latency"]
     assert broken(replace(SEEN, looks=(replace(LOOK, lag_ms=6_000),))) == ["ledger_lag"]
-    assert broken(replace(SEEN, looks=(replace(LOOK, viewers=150),))) == ["viewers"]
+    assert broken(replace(SEEN, looks=(replace(LOOK, viewers=150 + HEIGHT.buyers),))) == ["viewers"]
     assert broken(replace(SEEN, answers=replace(ANSWERS, unanswered=50))) == ["errors"]
     refused = replace(ANSWERS, outcomes={"error 503": 50, "sold_out": 1_950})
     assert broken(replace(SEEN, answers=refused)) == ["errors"]
