@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import gevent
+import websocket
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from loadtest.rehearsal import clock as server_clock
 from loadtest.rehearsal import outcomes
-from loadtest.rehearsal.plan import Plan
+from loadtest.rehearsal.plan import BadPlan, Plan
 from loadtest.rehearsal.records import Attempt, Brief, Pulse, Sample, write_json
 from loadtest.rehearsal.schedule import Person, ends_ms, part, people
 from loadtest.rehearsal.users.clock import Clock, now_us
@@ -87,24 +88,28 @@ class Company:
 
         Tells the director with `started.json` that it is waited for. Raises `CannotRun`.
         """
-        write_json(self.directory / "started.json", {"at_us": now_us()})
-        deadline_s = time.monotonic() + T0_WITHIN_S
-        while True:
-            brief = read_brief(self.directory / "brief.json")
-            if Clock.of(brief.t0_ms, brief.clock_skew_ms).t0_us > now_us():
-                break
-            if time.monotonic() > deadline_s:
-                raise CannotRun("brief.json does not say when the sale opens")
-            gevent.sleep(LOOK_S)
-        self.brief = brief
-        self.plan = Plan.from_json(json.loads((self.directory / "plan.json").read_bytes()))
-        tokens = json.loads((self.directory / "tokens.json").read_bytes())
-        self._tokens = [(str(user), str(token)) for user, token in tokens]
+        try:
+            self.plan = Plan.from_json(json.loads((self.directory / "plan.json").read_bytes()))
+            tokens = json.loads((self.directory / "tokens.json").read_bytes())
+            self._tokens = [(str(user), str(token)) for user, token in tokens]
+        except (BadPlan, OSError, ValueError, TypeError) as error:
+            raise CannotRun(f"plan.json or tokens.json: {error}") from None
         self.people = people(self.plan)
         needed = max(person.number for person in self.people) + 1
         if len(self._tokens) < needed:
             raise CannotRun(f"tokens.json has {len(self._tokens)} of {needed} tokens")
+        write_json(self.directory / "started.json", {"at_us": now_us()})
+        self.brief = self._awaited_brief()
         return len(self.people)
+
+    def _awaited_brief(self) -> Brief:
+        deadline_s = time.monotonic() + T0_WITHIN_S
+        while time.monotonic() < deadline_s:
+            brief = read_brief(self.directory / "brief.json")
+            if Clock.of(brief.t0_ms, brief.clock_skew_ms).t0_us > now_us():
+                return brief
+            gevent.sleep(LOOK_S)
+        raise CannotRun("brief.json does not say when the sale opens")
 
     @property
     def ends_us(self) -> int:
@@ -180,7 +185,7 @@ class Company:
         shift_us = 0
         if data["machine"] != socket.gethostname():
             token = next(iter(tokens.values()), ("", ""))[1]
-            skew_ms = server_clock.measure(brief.websocket_url, token).skew_ms
+            skew_ms = _own_skew_ms(brief, token)
             shift_us = round((skew_ms - brief.clock_skew_ms) * MILLISECONDS_PER_SECOND)
             brief = replace(brief, clock_skew_ms=skew_ms)
         self._play(plan, brief, mine, tokens, Messages(environment, shift_us))
@@ -257,6 +262,15 @@ class Messages:
             piece = packed(samples[first:last], attempts[first:last], pulse)
             runner.send_message(RECORDS, piece)
             pulse = None
+
+
+def _own_skew_ms(brief: Brief, token: str) -> float:
+    """The server's clock less this machine's; the master's figure if it cannot be measured."""
+    try:
+        return server_clock.measure(brief.websocket_url, token).skew_ms
+    except (OSError, websocket.WebSocketException) as error:
+        _LOG.error("the server's clock cannot be asked: %s", error)
+        return brief.clock_skew_ms
 
 
 def _shifted(attempt: Attempt, shift_us: int) -> Attempt:

@@ -104,13 +104,12 @@ def _buyers(plan: Plan, cast: People) -> Iterator[Person]:
     order = list(range(cast.buyers))
     rng.shuffle(order)
     for number, (kind, item) in enumerate(zip(kinds, items, strict=True)):
-        own = _random(plan, f"buyer {number}")
-        rush_ms = _rush(plan, (order[number] + own.random()) / cast.buyers)
+        rush_ms = _rush(plan, (order[number] + rng.random()) / cast.buyers)
         yield Person(
             number=cast.places("buyers")[number],
             role=BUYER,
-            arrives_ms=_arrival(plan, own),
-            buying=_buying(plan, own, kind, item, rush_ms),
+            arrives_ms=_arrival(plan, rng),
+            buying=_buying(plan, rng, kind, item, rush_ms),
         )
 
 
@@ -163,9 +162,9 @@ def _sharers(plan: Plan, cast: People) -> Iterator[Person]:
 
 
 def _viewers(plan: Plan) -> Iterator[Person]:
+    own = _random(plan, "viewers")
     for number in range(VIEWERS):
-        arrives_ms = _arrival(plan, _random(plan, f"viewer {number}"))
-        yield Person(number=-1 - number, role=VIEWER, arrives_ms=arrives_ms)
+        yield Person(number=-1 - number, role=VIEWER, arrives_ms=_arrival(plan, own))
 
 
 def _hosts(plan: Plan, cast: People) -> Iterator[Person]:
@@ -194,12 +193,12 @@ def _shared_out(
     plan: Plan, cast: People, role: str, name: str, acts: Sequence[Act]
 ) -> Iterator[Person]:
     """People of a role, who take its acts in turns."""
-    places = cast.places(name)
+    places, own = cast.places(name), _random(plan, name)
     for number, place in enumerate(places):
         yield Person(
             number=place,
             role=role,
-            arrives_ms=_arrival(plan, _random(plan, f"{role} {number}")),
+            arrives_ms=_arrival(plan, own),
             acts=tuple(acts[number :: len(places)]),
         )
 
