@@ -17,7 +17,8 @@ from loadtest.samples import percentile
 CPU_SHARE_MAX: Final = 0.9  # of one core, in the spike (p95 of its seconds)
 LAG_MS_MAX: Final = 250.0  # of its timer, in the spike (p99 of its seconds)
 LATE_SHARE_MAX: Final = 0.05  # of its requests in the spike, begun late
-LATE_US: Final = 50_000  # later than intended by more than this: late
+LATE_US_MIN: Final = 50_000  # later than intended by more than this: late
+LATE_SHARE_OF_TARGET: Final = 0.1  # or, if that is more, by this share of what an order may take
 BAD_SECONDS_MIN: Final = 3  # fewer seconds above a limit make nothing void
 SAMPLES_MIN: Final = 20  # of fewer requests no share is taken
 ERRORS_SHARE_MAX: Final = 0.01  # of its sockets: its own errors, such as too few open files
@@ -31,12 +32,15 @@ def check(
     samples: Mapping[str, Sequence[Sample]],
     t0_us: int,
     spike_s: float,
+    order_target_ms: float = 0.0,
 ) -> tuple[GeneratorHealth, ...]:
     """Each generator process, with its faults. `faults` of any one make a run void."""
     begins = t0_us - round(BEFORE_T0_S * 1_000_000)
     ends = t0_us + round(spike_s * 1_000_000)
+    late_us = max(LATE_US_MIN, round(order_target_ms * 1_000 * LATE_SHARE_OF_TARGET))
     return tuple(
-        _health(who, pulses[who], samples.get(who, ()), begins, ends) for who in sorted(pulses)
+        _health(who, pulses[who], samples.get(who, ()), range(begins, ends), late_us)
+        for who in sorted(pulses)
     )
 
 
@@ -50,18 +54,22 @@ def sick_seconds(pulses: Iterable[Pulse]) -> list[int]:
 
 
 def _health(
-    who: str, pulses: Sequence[Pulse], samples: Sequence[Sample], begins: int, ends: int
+    who: str,
+    pulses: Sequence[Pulse],
+    samples: Sequence[Sample],
+    instants: range,
+    late_us: int,
 ) -> GeneratorHealth:
-    spike = [pulse for pulse in pulses if begins <= pulse.at_us < ends]
-    asked = [each for each in samples if each.kind != "push" and begins <= each.intended_us < ends]
-    late = sum(each.late_us > LATE_US for each in asked)
+    spike = [pulse for pulse in pulses if pulse.at_us in instants]
+    asked = [each for each in samples if each.kind != "push" and each.intended_us in instants]
+    late = sum(each.late_us > late_us for each in asked)
     cpu = sorted(pulse.cpu_share for pulse in spike)
     lag = sorted(pulse.lag_ms for pulse in spike)
     found = GeneratorHealth(
         who=who,
         cpu_p95=percentile(cpu, 0.95) if cpu else 0.0,
         lag_p99_ms=percentile(lag, 0.99) if lag else 0.0,
-        late_starts=max(late, sum(pulse.late_starts for pulse in spike)),
+        late_starts=late,
         errors=sum(pulse.errors for pulse in pulses),
         sockets_most=max((pulse.sockets for pulse in pulses), default=0),
     )
@@ -72,11 +80,11 @@ def _health(
         faults.append(_say("lag", who, ms=round(found.lag_p99_ms)))
     if len(asked) >= SAMPLES_MIN and late / len(asked) > LATE_SHARE_MAX:
         faults.append(
-            _say("late", who, percent=round(100 * late / len(asked), 1), ms=LATE_US // 1000)
+            _say("late", who, percent=round(100 * late / len(asked), 1), ms=late_us // 1_000)
         )
     if found.errors > max(1, ERRORS_SHARE_MAX * found.sockets_most):
         faults.append(_say("errors", who, count=found.errors))
-    silent_s = _longest_gap_s(spike, begins, ends)
+    silent_s = _longest_gap_s(spike, instants.start, instants.stop)
     if silent_s > SILENT_S_MAX:
         faults.append(_say("silent", who, seconds=round(silent_s)))
     return replace(found, faults=tuple(faults))

@@ -46,6 +46,7 @@ def judge(directory: Path) -> Findings:
             evidence.samples,
             evidence.t0_us,
             plan.phases.spike_s if plan else DEFAULT_SPIKE_S,
+            plan.targets.order_p99_ms if plan else 0.0,
         ),
         rows=rows,
         breaches=breaches(measured, rows) if measured is not None else (),

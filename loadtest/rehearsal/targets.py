@@ -17,11 +17,13 @@ from loadtest.rehearsal.findings import Delivery, Promised, Quantiles, Say
 from loadtest.rehearsal.latency import is_request, quantiles
 from loadtest.rehearsal.outcomes import is_error
 from loadtest.rehearsal.plan import Plan
-from loadtest.rehearsal.records import DrillReport, Sample, Second
+from loadtest.rehearsal.records import Attempt, DrillReport, Sample, Second
 from loadtest.samples import percentile
 
 VIEWERS_SHARE_MIN: Final = 0.98  # of the promised ones: some are on their way back at any instant
 ORDERS_SHARE_MIN: Final = 0.95  # of the buyers of the rush, answered within the target
+TOO_LATE: Final = "error 409"  # the answer to a payment that came after its hold
+CLOCKS_US: Final = 50_000  # a payment sent so shortly before the deadline may well be too late
 RUSH_ENDS_S: Final = 1.0  # after its end somebody may still press
 UNREACHABLE_LOOKS: Final = 3  # in a row: the server is gone, not slow once
 # Drills that people feel, and those that the ledger feels.
@@ -124,6 +126,9 @@ def table(measured: Measured, delivery: Delivery) -> tuple[Promised, ...]:
         _errors(measured),
         _delivered(delivery),
     ]
+    if any(each.op == "pay" for each in measured.evidence.attempts):
+        lost = len(_paid_in_vain(measured))
+        rows.append(Promised("payments_refused", 0, lost, "", not lost))
     if measured.drills:
         rows.append(_recovery(measured))
     return tuple(rows)
@@ -226,6 +231,27 @@ def _answered(measured: Measured) -> set[str]:
     return in_time & pressed(measured)
 
 
+def _paid_in_vain(measured: Measured) -> list[Attempt]:
+    """Payments that were sent while the unit was held, and refused: they lay too long.
+
+    By the deadline that the ledger has; without one, nothing is said.
+    """
+    evidence = measured.evidence
+    windows = measured.windows(FELT_BY_REQUESTS)
+    expires_ms = {row.id: row.expires_ms for row in evidence.orders or ()}
+    skew_us = round(evidence.brief.clock_skew_ms * 1_000) if evidence.brief else 0
+    found = []
+    for each in evidence.attempts:
+        if each.op != "pay" or each.outcome != TOO_LATE:
+            continue
+        deadline_ms = expires_ms.get(each.order)
+        if deadline_ms is None or each.sent_us + skew_us >= deadline_ms * 1_000 - CLOCKS_US:
+            continue
+        if not any(begins <= each.done_us and each.sent_us <= ends for begins, ends in windows):
+            found.append(each)
+    return found
+
+
 def _answered_within_us(plan: Plan) -> int:
     """By when, after T0, who pressed last in the rush has an answer."""
     return round((plan.promise.rush_s * 1_000 + plan.targets.order_p99_ms) * 1_000)
@@ -304,6 +330,11 @@ def _not_delivered(measured: Measured, row: Promised) -> Breach:
     return Breach("delivery_gaps", at_us, _say("delivery_gaps", row))
 
 
+def _refused_payments(measured: Measured, row: Promised) -> Breach:
+    first = min(each.done_us for each in _paid_in_vain(measured))
+    return Breach("payments", first, _say("payments", row))
+
+
 _FINDERS: Final[dict[str, Callable[[Measured, Promised], Breach]]] = {
     "viewers": _viewers_missing,
     "orders_per_s": _orders_missing,
@@ -313,6 +344,7 @@ _FINDERS: Final[dict[str, Callable[[Measured, Promised], Breach]]] = {
     "ledger_lag_s": _lagging,
     "errors_percent": _failing,
     "delivery_gaps": _not_delivered,
+    "payments_refused": _refused_payments,
     "recover_s": _not_recovering,
 }
 

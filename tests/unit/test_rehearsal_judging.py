@@ -62,6 +62,7 @@ def test_what_was_proved_stands_beside_what_was_promised(run: Run, tmp_path: Pat
         "ledger_lag_s": (10, 0.02),
         "errors_percent": (0.1, 0),
         "delivery_gaps": (0, 0),
+        "payments_refused": (0, 0),
     }
 
 

@@ -18,6 +18,7 @@ from tests.support.rehearsal_runs import (
     WARM_S,
     Run,
     healthy_run,
+    pay,
     request_of,
 )
 from tests.support.rehearsal_wrongs import (
@@ -106,6 +107,12 @@ def answer_nobody_in_time(run: Run) -> None:
     ]
 
 
+def refuse_payment(run: Run) -> None:
+    """Buyer 20 pays in time, is told that it was too late, and the unit goes back."""
+    assert run.attempts is not None
+    run.attempts.append(pay(20, 9_000_000, "error 409", done_us=T0_US + 14_000_000))
+
+
 def silence(run: Run) -> None:
     assert run.timeline is not None
     for number in range(WARM_S + 3, WARM_S + 7):
@@ -129,6 +136,7 @@ def never_recover(run: Run) -> None:
         (miss_viewers, "viewers"),
         (miss_events, "delivery_gaps"),
         (answer_nobody_in_time, "orders"),
+        (refuse_payment, "payments"),
         (silence, "unreachable"),
         (never_recover, "recovery"),
     ],
@@ -213,6 +221,12 @@ def test_orders_are_not_judged_by_a_rush_in_which_the_network_was_cut(
     assert rows["orders_per_s"] is None
 
 
+def test_a_payment_that_was_sent_too_late_may_be_refused(run: Run, tmp_path: Path) -> None:
+    assert run.attempts is not None
+    run.attempts.append(pay(20, 10_500_000, "error 409"))
+    assert findings_of(run, tmp_path).verdict is Verdict.GO
+
+
 # void
 
 
@@ -250,10 +264,18 @@ def test_bad_seconds_long_before_the_sale_make_nothing_void(run: Run, tmp_path: 
 
 def test_requests_that_began_late_make_a_run_void(run: Run, tmp_path: Path) -> None:
     samples = run.samples["locust-1"]
-    samples[:6] = [replace(each, late_us=60_000) for each in samples[:6]]
+    samples[:6] = [replace(each, late_us=101_000) for each in samples[:6]]
     findings = findings_of(run, tmp_path)
     assert (findings.verdict, keys(findings)[0]) == (Verdict.VOID, "void.generator_late")
     assert findings.generators[1].late_starts == 6
+
+
+def test_requests_that_began_a_little_late_for_their_target_make_nothing_void(
+    run: Run, tmp_path: Path
+) -> None:
+    samples = run.samples["locust-1"]
+    samples[:6] = [replace(each, late_us=99_000) for each in samples[:6]]
+    assert findings_of(run, tmp_path).verdict is Verdict.GO
 
 
 def test_a_generator_that_stood_still_in_the_spike_makes_a_run_void(

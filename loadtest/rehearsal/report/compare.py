@@ -45,6 +45,7 @@ _ROWS: Final[Mapping[str, tuple[Tolerance, bool]]] = {
     "ledger_lag_s": (LAG_TOLERANCE, True),
     "errors_percent": (ERRORS_TOLERANCE, True),
     "delivery_gaps": (COUNT_TOLERANCE, True),
+    "payments_refused": (COUNT_TOLERANCE, True),
     "recover_s": (RECOVERY_TOLERANCE, True),
 }
 BROKEN: Final = "invariants_broken"

@@ -59,6 +59,7 @@ _PROMISES: Final[Names] = {
     "ledger_lag_s": ("账本最多落后", "the ledger behind, at most"),
     "errors_percent": ("失败的请求", "failed requests"),
     "delivery_gaps": ("丢失、重复、乱序的消息", "events missed, repeated, out of order"),
+    "payments_refused": ("按时付款却被拒", "payments refused though made in time"),
     "recover_s": ("演练后恢复", "recovery after a drill"),
 }
 
@@ -71,6 +72,7 @@ _LIMITS: Final[Names] = {
     "ledger_lag": ("账本的速度", "the ledger"),
     "errors": ("失败的请求", "failed requests"),
     "delivery_gaps": ("消息的完整", "messages lost or out of order"),
+    "payments": ("付款的速度", "payments taken in time"),
     "recovery": ("故障后的恢复", "recovery after a fault"),
     "unreachable": ("服务器无应答", "the server did not answer"),
     "redis": ("Redis", "Redis"),

@@ -118,6 +118,10 @@ LIMITS: Final[dict[str, tuple[str, str]]] = {
         "观众端有 {proved} 条消息丢失、重复或乱序，承诺为 {promised}",
         "{proved} events were missed, repeated or out of order, promised {promised}",
     ),
+    "limit.payments": (
+        "{proved} 笔付款在占用期内发出却被判为过期，承诺为 {promised}",
+        "{proved} payments were sent in time and refused as too late, promised {promised}",
+    ),
     "limit.recovery": (
         "演练「{drill}」之后没有恢复，承诺 {promised} 秒内恢复",
         "it did not recover from the drill “{drill}”, promised within {promised} s",
