@@ -14,6 +14,7 @@ HEAVY = {
     *("alembic", "fastapi", "pydantic", "redis", "sqlalchemy", "starlette", "uvicorn"),
     *("opentelemetry", "psycopg", "websockets"),
 }
+GENERATOR = {"flask", "gevent", "loadtest", "locust", "psutil", "requests", "websocket", "zmq"}
 PROGRAM = """
 import sys
 from server.__main__ import main
@@ -54,3 +55,19 @@ def test_a_token_takes_the_libraries_of_tokens_and_no_other(data_dir: Path) -> N
 def test_a_command_that_works_on_sales_does_import_them(data_dir: Path) -> None:
     imported = imported_by(data_dir / "nowhere", "reconcile")
     assert imported >= {"redis", "sqlalchemy"}
+
+
+@pytest.mark.parametrize("module", ["server.serving", "server.worker", "server.ledger.process"])
+def test_no_process_of_the_server_imports_anything_of_the_load_generator(module: str) -> None:
+    program = f"import sys, {module}; print(*sorted(sys.modules))"
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    imported = {name.partition(".")[0] for name in ended.stdout.split()}
+    assert imported & GENERATOR == set()
+    assert "server" in imported
