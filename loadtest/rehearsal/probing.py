@@ -1,7 +1,7 @@
 """A customer who buys a few times a second through a drill: whether the shop sells, and since when.
 
 Each attempt is what a newcomer does: connect, sign in, buy one unit of a sale of the drill's own,
-and ask again with the same request id until there is an answer. So each unit is known, and the
+and ask again with the same request id until it is decided. So each unit is known, and the
 books of that sale say whether an acknowledged purchase was lost or taken twice.
 """
 
@@ -90,6 +90,10 @@ class Stall:
         return cls(name, name, buyers)
 
 
+class Declined(OSError):
+    """The shop has decided, and not for a purchase: the same request gets the same answer again."""
+
+
 class Line:
     """A connection to the shadow shop that asks one thing at a time. A context."""
 
@@ -123,7 +127,7 @@ class Line:
         data = {"sale": sale, "sku": PRODUCT, "qty": 1, "request_id": request_id}
         result = self._ask({"rpc": {"method": "order.place", "data": data}})["rpc"]["data"]
         if result.get("outcome") != RESERVED:
-            raise OSError(f"the outcome is {result.get('outcome')}")
+            raise Declined(f"the outcome is {result.get('outcome')}")
         order: dict[str, Any] = result["order"]
         return order
 
@@ -154,7 +158,8 @@ class Probe:
 
     def __init__(self, websocket_url: str, stall: Stall) -> None:
         self.acknowledged = 0  # purchases that were answered
-        self.unanswered = 0  # of those that are over: one at most, the last
+        self.unanswered = 0  # 1 while nobody knows what became of the newest one
+        self._number = 0  # of the request
         self._url = websocket_url
         self._stall = stall
         self._attempts: list[Attempt] = []
@@ -187,23 +192,23 @@ class Probe:
     def _run(self) -> None:
         due_s = time.monotonic()
         while not self._ended.is_set():
-            attempt = self._buy(self.acknowledged)
-            self._attempts.append(attempt)
-            if attempt.why:
-                self.unanswered = 1
-            else:
-                self.acknowledged += 1
-                self.unanswered = 0
+            self._attempts.append(self._buy())
             due_s = max(due_s + EVERY_S, time.monotonic())
             self._ended.wait(due_s - time.monotonic())
 
-    def _buy(self, number: int) -> Attempt:
-        stall = self._stall
+    def _buy(self) -> Attempt:
+        """The same purchase as the last time, unless that is decided."""
+        stall, number = self._stall, self._number
         _user, token = stall.buyers[number % len(stall.buyers)]
         began_s, why = time.time(), ""
         try:
             with Line(self._url, token) as line:
                 line.buy(stall.sale, f"{stall.sale}-{number}")
+            self.acknowledged += 1
         except FAILS as error:
             why = str(error) or type(error).__name__
+            self.unanswered = int(not isinstance(error, Declined))
+        else:
+            self.unanswered = 0
+        self._number += not self.unanswered
         return Attempt(began_s, time.time(), why)
