@@ -182,7 +182,7 @@ class Party:
                 behind_ms.append(max(0.0, time.perf_counter() - due_s) * 1000)
                 self._send(buyers[sent % len(buyers)], head, due_s)
                 sent += 1
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(max(_TICK_S, began + sent / per_s - time.perf_counter()))
         expected = count
         await until(lambda: len(self.shared.samples_ms) >= expected, within_s)
         return Answers(

@@ -170,6 +170,7 @@ class Referee:
     driver_p50_ms: float
     driver_p99_ms: float
     why: str = ""  # they differ by more than a fifth, when they do
+    reason: str = ""  # the same in one word: unplayed, answers, unsteady or cost
     # what each generator itself spent on an order, and how late it began one (p99)
     locust_cpu_us: float = 0.0
     driver_cpu_us: float = 0.0

@@ -35,6 +35,7 @@ DRIVER: Final = "driver"
 LOCUST: Final = "locust"
 TURNS: Final = (DRIVER, LOCUST, LOCUST, DRIVER)
 SAME_SHARE: Final = 0.2  # differences up to a fifth are none
+PERCENTILES: Final = ("p50", "p99")
 PER_S_MAX: Final = 1_000.0  # what one Locust process makes for certain
 BUYERS_MAX: Final = 500
 HOLD_S: Final = 3_600  # nobody pays here
@@ -81,6 +82,10 @@ class Played:
     unanswered: int
     cpu_s: float  # of the generator, from the first order to the last answer
     seconds: float
+
+    @property
+    def spread(self) -> Spread:
+        return Spread.of(self.took_ms)
 
     @classmethod
     def read(cls, path: Path) -> Played:
@@ -144,7 +149,7 @@ def run(
     except (ApiError, OSError, NotPlayed) as error:
         trouble = f"round {number}, {side}: {error}"
     found = judged(per_s, sides[LOCUST], sides[DRIVER])
-    found = replace(found, why=trouble) if trouble else found
+    found = replace(found, why=trouble, reason="unplayed") if trouble else found
     write_json(directory / "referee.json", asdict(found))
     return found
 
@@ -152,6 +157,7 @@ def run(
 def judged(per_s: float, locust: Side, driver: Side) -> Referee:
     """Both sides beside each other, and why they differ if they do. Pure."""
     here, there = locust.spread, driver.spread
+    reason, why = explained(locust, driver)
     return Referee(
         orders_per_s=per_s,
         rounds=len(locust.rounds) + len(driver.rounds),
@@ -159,7 +165,8 @@ def judged(per_s: float, locust: Side, driver: Side) -> Referee:
         locust_p99_ms=round(here.p99, 3),
         driver_p50_ms=round(there.p50, 3),
         driver_p99_ms=round(there.p99, 3),
-        why=why(locust, driver),
+        why=why,
+        reason=reason,
         locust_cpu_us=round(locust.cpu_us, 1),
         driver_cpu_us=round(driver.cpu_us, 1),
         locust_late_ms=round(locust.late_ms, 3),
@@ -167,26 +174,46 @@ def judged(per_s: float, locust: Side, driver: Side) -> Referee:
     )
 
 
-def why(locust: Side, driver: Side) -> str:
-    """What was measured that explains a difference of more than a fifth; empty if there is none."""
+def explained(locust: Side, driver: Side) -> tuple[str, str]:
+    """What was measured that explains a difference of more than a fifth: a word and a sentence.
+
+    Both are empty if there is none.
+    """
     here, there = locust.spread, driver.spread
     if not here.count or not there.count:
-        return "a side has no answers"
+        return "answers", "a side has no answers"
     if set(locust.outcomes) != set(driver.outcomes):
-        return f"the answers differ: {dict(locust.outcomes)} and {dict(driver.outcomes)}"
-    apart = [
-        f"{name} {mine:.2f} ms and {other:.2f} ms"
-        for name, mine, other in (("p50", here.p50, there.p50), ("p99", here.p99, there.p99))
-        if abs(mine - other) > SAME_SHARE * other
-    ]
+        return "answers", f"other answers: {dict(locust.outcomes)} and {dict(driver.outcomes)}"
+    apart = [name for name in PERCENTILES if _differ(getattr(here, name), getattr(there, name))]
     if not apart:
-        return ""
-    return (
-        f"{', '.join(apart)}: an order takes {locust.cpu_us:.0f} µs of CPU in Locust "
+        return "", ""
+    figures = ", ".join(
+        f"{name} {getattr(here, name):.2f} ms and {getattr(there, name):.2f} ms" for name in apart
+    )
+    unsteady = [each for name in apart for each in _unsteady(name, locust, driver)]
+    if len(unsteady) >= len(apart):
+        return "unsteady", f"{figures}: the machine was not steady, {'; '.join(unsteady)}"
+    return "cost", (
+        f"{figures}: an order takes {locust.cpu_us:.0f} µs of CPU in Locust "
         f"({locust.cpu_share:.0%} of a core) and {driver.cpu_us:.0f} µs in the driver "
         f"({driver.cpu_share:.0%}); it begins {locust.late_ms:.2f} ms late there and "
         f"{driver.late_ms:.2f} ms here (p99)"
     )
+
+
+def _unsteady(name: str, locust: Side, driver: Side) -> list[str]:
+    """If rounds of one side are as far apart as the sides are: which, and how far."""
+    apart_ms = abs(getattr(locust.spread, name) - getattr(driver.spread, name))
+    for who, side in (("the driver", driver), ("Locust", locust)):
+        own = [getattr(each.spread, name) for each in side.rounds]
+        if max(own) - min(own) >= apart_ms:
+            told = " and ".join(f"{ms:.2f}" for ms in own)
+            return [f"{who} alone had a {name} of {told} ms in its rounds"]
+    return []
+
+
+def _differ(locust_ms: float, driver_ms: float) -> bool:
+    return abs(locust_ms - driver_ms) > SAME_SHARE * driver_ms
 
 
 def _prepared(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from loadtest.rehearsal.referee import Played, Side, judged, why
+from loadtest.rehearsal.referee import Played, Side, explained, judged
 
 
 def played(
@@ -30,16 +30,27 @@ def test_percentiles_are_of_the_raw_samples_of_both_rounds() -> None:
     ("locust_ms", "agree"), [(5.0, True), (6.0, True), (4.0, True), (6.1, False)]
 )
 def test_up_to_a_fifth_is_no_difference(locust_ms: float, agree: bool) -> None:
-    reason = why(Side([played([locust_ms] * 10)]), Side([played([5.0] * 10)]))
-    assert (reason == "") is agree
+    reason, why = explained(Side([played([locust_ms] * 10)]), Side([played([5.0] * 10)]))
+    assert (reason == "") is (why == "") is agree
 
 
 def test_the_reason_names_what_each_side_spent_and_how_late_it_was() -> None:
     locust = Side([played([9.0] * 10, cpu_s=0.005, late_ms=2.5)])
     driver = Side([played([5.0] * 10, cpu_s=0.001, late_ms=0.25)])
-    reason = why(locust, driver)
+    reason, why = explained(locust, driver)
+    assert reason == "cost"
     for part in ("p50 9.00 ms and 5.00 ms", "500 µs", "100 µs", "2.50 ms late", "0.25 ms"):
-        assert part in reason
+        assert part in why
+
+
+def test_a_side_that_differs_from_itself_as_much_shows_that_the_machine_was_not_steady() -> None:
+    locust = Side([played([9.0] * 10), played([9.0] * 10)])
+    driver = Side([played([4.0] * 10), played([9.0] * 9)])
+    reason, why = explained(locust, driver)
+    assert reason == "unsteady"
+    assert "the driver alone had a p50 of 4.00 and 9.00 ms" in why
+    steady = Side([played([4.0] * 10), played([5.0] * 10)])
+    assert explained(locust, steady)[0] == "cost"
 
 
 @pytest.mark.parametrize(
@@ -50,11 +61,13 @@ def test_the_reason_names_what_each_side_spent_and_how_late_it_was() -> None:
         (
             Side([played([5.0], outcomes={"sold_out": 1})]),
             Side([played([5.0])]),
-            "the answers differ",
+            "other answers",
         ),
     ],
 )
 def test_other_answers_than_the_other_side_got_are_no_comparison(
     locust: Side, driver: Side, reason: str
 ) -> None:
-    assert reason in why(locust, driver)
+    word, why = explained(locust, driver)
+    assert word == "answers"
+    assert reason in why
