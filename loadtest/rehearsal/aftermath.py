@@ -37,8 +37,8 @@ def after(shop: Api, sale: str, stall: Stall, probe: Probe) -> Books:
     """Wait, within bounds, until the ledger holds everything, then compare."""
     deadline = time.monotonic() + BOOKS_WITHIN_S
     while True:
-        own = _own(_asked(shop, stall.sale), probe.acknowledged, probe.unanswered)
-        main = _main(_asked(shop, sale))
+        own = of_drill(_asked(shop, stall.sale), probe.acknowledged, probe.unanswered)
+        main = of_rehearsal(_asked(shop, sale))
         if (own.ok and main.ok and not main.note) or time.monotonic() >= deadline:
             notes = "; ".join(each.note for each in (own, main) if each.note)
             return Books(own.ok and main.ok, notes)
@@ -77,7 +77,7 @@ def _asked(shop: Api, sale: str) -> Mapping[str, Any] | str:
         return str(error)
 
 
-def _own(books: Mapping[str, Any] | str, acknowledged: int, unanswered: int) -> Books:
+def of_drill(books: Mapping[str, Any] | str, acknowledged: int, unanswered: int) -> Books:
     """Those of the drill's own sale, which nobody else buys in."""
     known = _known(books)
     if known is not None:
@@ -93,7 +93,7 @@ def _own(books: Mapping[str, Any] | str, acknowledged: int, unanswered: int) -> 
     return Books(True)
 
 
-def _main(books: Mapping[str, Any] | str) -> Books:
+def of_rehearsal(books: Mapping[str, Any] | str) -> Books:
     """Those of the rehearsal's sale. While people buy the two sides are not always compared."""
     known = _known(books)
     if known is not None:

@@ -261,7 +261,7 @@ class Gateway:
             try:
                 self._process.stdin.write(f"cut {seconds:g}\n")
                 self._process.stdin.flush()
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: after the context
                 raise Trouble(f"the proxy has ended: {error}") from None
             self._heard("whole")
 
