@@ -124,7 +124,9 @@ def no_go() -> Findings:
         capacity=(replace(_steps()[0], broken=_steps()[3].broken),),
         knee=-1,
         errors={"order.place unknown": 4, "order.place error 503": 2},
-        referee=replace(_referee(), why="the driver had the core to itself"),
+        referee=replace(
+            _referee(), why="p99 91.00 ms and 55.40 ms: an order takes 900 µs", reason="cost"
+        ),
     )
 
 
@@ -233,9 +235,9 @@ def _timeline() -> tuple[Second, ...]:
                     for name, calm, rush, rss in (
                         ("web worker 1", 0.18, 0.61, 96_000_000),
                         ("ledger worker 1", 0.02, 0.01, 81_000_000),
-                        ("ledger worker 1, rehearsal", 0.03, 0.24, 83_000_000),
+                        ("rehearsal ledger worker 1", 0.03, 0.24, 83_000_000),
                         ("redis", 0.02, 0.01, 19_000_000),
-                        ("redis, rehearsal", 0.04, 0.17, 21_000_000),
+                        ("rehearsal redis", 0.04, 0.17, 21_000_000),
                     )
                 ),
                 unreachable=second == 6,
@@ -315,7 +317,7 @@ def _steps() -> tuple[Step, ...]:
                 lag_ms=round(120 * factor**2),
                 processes=(
                     Process("web worker 1", min(0.99, 0.41 * factor), 99_000_000),
-                    Process("redis, rehearsal", 0.2, 21_000_000),
+                    Process("rehearsal redis", 0.2, 21_000_000),
                 ),
                 broken=("order_latency: 1812 ms, promised 1000 ms",) if last else (),
             )
@@ -325,14 +327,24 @@ def _steps() -> tuple[Step, ...]:
 
 def _drills() -> tuple[DrillReport, ...]:
     return (
-        DrillReport("kill_worker", 5.0, 5.1, 2.4, 11, "pid 4711; 300 viewers came back"),
+        DrillReport(
+            *("kill_worker", 5.0, 5.1, 2.4, 11),
+            viewers_back_s=3.2,
+            counts={"probes": 40, "failed_probes": 3, "viewers_before": 600, "viewers_least": 301},
+        ),
         DrillReport("stop_ledger", 8.0, 18.0, 0.9, 0),
         DrillReport("cut_network", 20.0, 0.0, 0.0, 0, refused="no proxy between"),
     )
 
 
 def _referee() -> Referee:
-    return Referee(120.0, 4, 14.2, 91.0, 12.9, 55.4)
+    return Referee(
+        *(120.0, 4, 14.2, 91.0, 12.9, 55.4),
+        locust_cpu_us=900.0,
+        driver_cpu_us=130.0,
+        locust_late_ms=1.4,
+        driver_late_ms=0.3,
+    )
 
 
 def _advice() -> tuple[Advice, ...]:

@@ -95,7 +95,7 @@ def test_a_sentence_holds_a_sentence_and_ends_as_its_language_does() -> None:
 
 
 def test_names_inside_a_sentence_are_translated_too() -> None:
-    busy = Say("tight.process", {"process": "ledger worker 2, rehearsal", "percent": 97})
+    busy = Say("tight.process", {"process": "rehearsal ledger worker 2", "percent": 97})
     assert said(busy, ZH).startswith("账本进程 2（彩排）")
     late = Say("limit.recovery", {"promised": 15, "proved": -1, "drill": "kill_worker"})
     assert "强杀一个网页进程" in said(late, ZH)

@@ -147,6 +147,37 @@ _PLACES: Final[Names] = {
     "limits": ("限额", "limits"),
 }
 
+_COUNTS: Final[Names] = {
+    "probes": ("试购", "trial purchases"),
+    "failed_probes": ("试购失败", "of them failed"),
+    "failed_of_crowd": ("人群中失败的请求", "failed requests of the crowd"),
+    "viewers_before": ("之前在线", "viewers before"),
+    "viewers_least": ("最低在线", "viewers at least"),
+    "slow_readers": ("慢观众", "slow readers"),
+    "orders": ("订单", "orders"),
+    "messages": ("回调", "webhooks"),
+    "failed": ("失败", "failed"),
+    "turned_away": ("被拒的伪造签名", "turned away for their signature"),
+    "paid_once": ("恰好付清一次", "paid exactly once"),
+    "accepted": ("入账", "accepted"),
+    "surplus": ("多付（退回）", "surplus, to be refunded"),
+    "late": ("迟到", "too late"),
+    "unanswered": ("没有应答", "without an answer"),
+}
+
+_REFEREE: Final[Names] = {
+    "unplayed": ("有一轮没能进行", "a round could not be played"),
+    "answers": ("两边得到的回答不同", "they were answered differently"),
+    "unsteady": (
+        "同一程序的各轮之间就相差这么多：机器不够安静",
+        "the rounds of one and the same generator differ by as much: the machine is unsteady",
+    ),
+    "cost": (
+        "压测程序自己每单用的 CPU 不同，时间算在了测得的数字里",
+        "what each generator itself spends on an order is part of what it measures",
+    ),
+}
+
 NAMES: Final[dict[str, Names]] = {
     "verdict": _VERDICTS,
     "phase": _PHASES,
@@ -158,5 +189,7 @@ NAMES: Final[dict[str, Names]] = {
     "setting": _SETTINGS,
     "buyer": _BUYERS,
     "kind": _KINDS,
+    "count": _COUNTS,
+    "referee": _REFEREE,
     "place": _PLACES,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from loadtest.rehearsal.books import Counters, sides
@@ -221,7 +221,7 @@ def _drill(drill: DrillReport, findings: Findings, tongue: Tongue) -> list[Cell 
         css = "unsure" if bound is not None and recovered > bound else "good"
         state = Cell(tongue.text("after_seconds", seconds=tongue.number(recovered)), css)
     return [
-        Cell(title, small=(drill.note,) if drill.note else ()),
+        Cell(title, small=tuple(_told(drill, tongue))),
         f"{tongue.number(drill.began_s)} … {tongue.number(drill.ended_s)}",
         state,
         tongue.number(drill.failed_requests),
@@ -236,12 +236,30 @@ def _recover_within(findings: Findings) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
+def _told(drill: DrillReport, tongue: Tongue) -> Iterator[str]:
+    """What else there is to say of a drill, a line each."""
+    if drill.note:
+        yield drill.note
+    if drill.viewers_back_s >= 0:
+        yield tongue.text("viewers_back", seconds=tongue.number(drill.viewers_back_s))
+    counts = [
+        f"{tongue.name('count', word)} {tongue.number(count)}"
+        for word, count in drill.counts.items()
+    ]
+    if counts:
+        yield tongue.listed(counts)
+
+
 def _books_after(drill: DrillReport, findings: Findings, tongue: Tongue) -> Cell:
+    """As the drill itself found them, and what the next look showed."""
+    note = (drill.books_note,) if drill.books_note else ()
     found = books_after(findings, drill)
     if found is None:
-        return Cell(tongue.text("drill_books_none"), "unsure")
+        css = "unsure" if drill.books_ok else "bad"
+        return Cell(tongue.text("drill_books_none"), css, note)
     sums = tongue.listed([str(each) for each in found.counters[:ITEMS_MAX]])
-    if not found.add_up:
-        return Cell(tongue.text("drill_books_bad", sums=sums), "bad")
+    if not found.add_up or not drill.books_ok:
+        return Cell(tongue.text("drill_books_bad", sums=sums), "bad", note)
     key = "drill_books_good" if found.caught_up else "drill_books_late"
-    return Cell(tongue.text(key, sums=sums), "good" if found.caught_up else "unsure")
+    css = "good" if found.caught_up else "unsure"
+    return Cell(tongue.text(key, sums=sums), css, note)

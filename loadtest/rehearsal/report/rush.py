@@ -150,7 +150,8 @@ def _steps(findings: Findings, tongue: Tongue) -> Table:
         )
         result = Cell(tongue.listed(broken), "bad") if broken else Cell(
             tongue.text("step_holds"), "good")  # fmt: skip
-        rows.append([*(tongue.number(figure) for figure in figures), busy, result])
+        times, *others = (tongue.number(figure) for figure in figures)
+        rows.append([f"{times} ×", *others, busy, result])
     heads = [tongue.text(f"head_{name}") for name in names]
     return Table(tongue.text("capacity"), heads, rows, words=frozenset({8, 9}), stacked=True)
 

@@ -272,6 +272,13 @@ def _referee(referee: Referee, tongue: Tongue) -> list[Block]:
                 Cell(tongue.share(share), css),
             ]
         )
+    for key, locust, driver, unit in (
+        ("referee_cpu", referee.locust_cpu_us, referee.driver_cpu_us, "µs"),
+        ("referee_late", referee.locust_late_ms, referee.driver_late_ms, "ms"),
+    ):
+        if locust or driver:
+            pair = (tongue.number(locust, unit), tongue.number(driver, unit))
+            rows.append([tongue.text(key), *pair, DASH])
     heads = ["", "Locust", "uvloop", tongue.text("referee_differ")]
     blocks: list[Block] = [
         Heading(tongue.text("referee")),
@@ -285,5 +292,7 @@ def _referee(referee: Referee, tongue: Tongue) -> list[Block]:
         Table(tongue.text("referee"), heads, rows),
     ]
     if referee.why:
-        blocks.append(Note(tongue.text("referee_why", why=referee.why), "unsure"))
+        reason = tongue.name("referee", referee.reason) or referee.why
+        blocks.append(Note(tongue.text("referee_why", why=reason), "unsure"))
+        blocks += [Note(referee.why)] if reason != referee.why else []
     return blocks

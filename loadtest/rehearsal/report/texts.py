@@ -132,6 +132,8 @@ _ENVIRONMENT: Final[dict[str, tuple[str, str]]] = {
     ),
     "referee_differ": ("相差", "Differ by"),
     "referee_why": ("相差超过 20% 的原因：{why}", "Why they differ by more than 20 %: {why}"),
+    "referee_cpu": ("每单自身 CPU", "own CPU per order"),
+    "referee_late": ("晚发 p99", "begun late, p99"),
 }
 
 _SPIKE: Final[dict[str, tuple[str, str]]] = {
@@ -298,6 +300,7 @@ _REST: Final[dict[str, tuple[str, str]]] = {
     "head_note": ("备注", "Note"),
     "refused": ("没有进行：{why}", "not done: {why}"),
     "after_seconds": ("{seconds} 秒", "{seconds} s"),
+    "viewers_back": ("{seconds} 秒后观众都回来了", "all viewers were back after {seconds} s"),
     "drill_books_good": (
         "平：{sums}；账本追平",
         "add up: {sums}; the ledger had caught up",

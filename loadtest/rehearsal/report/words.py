@@ -25,7 +25,7 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     **ADVICE,
     **{f"drill.{kind}": names for kind, names in NAMES["drill"].items()},
 }
-_PROCESS: Final = re.compile(r"(web worker|ledger worker|redis|supervisor)( \d+)?(, rehearsal)?")
+_PROCESS: Final = re.compile(r"(rehearsal )?(web worker|ledger worker|redis|supervisor)( \d+)?")
 _PROCESSES_ZH: Final = {
     "web worker": "网页进程",
     "ledger worker": "账本进程",
@@ -61,7 +61,7 @@ def process(called: str, language: str) -> str:
     found = _PROCESS.fullmatch(called)
     if language != ZH or found is None:
         return called
-    kind, number, shadow = found.groups(default="")
+    shadow, kind, number = found.groups(default="")
     return f"{_PROCESSES_ZH[kind]}{number}{'（彩排）' if shadow else ''}"
 
 
