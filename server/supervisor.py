@@ -38,7 +38,7 @@ from server.database.engine import sqlite_url
 from server.database.migrate import migrate
 from server.embedded_redis import EmbeddedRedis
 from server.redis_client import check_server, connect
-from server.rehearsal.abandoned import abandon
+from server.rehearsal.abandoned import abandon, give_up
 from server.rehearsal.hall import Hall, House
 from server.settings import BadSetting, Settings
 from server.worker_slot import Estate, WorkerKind, WorkerSlot
@@ -163,6 +163,7 @@ class Supervisor:
             ledger_workers=lambda: self._ledger_workers,
             redis_pid=lambda: 0 if self._redis is None else self._redis.state.pid,
             abandon=partial(abandon, database_url, self._settings.limits),
+            give_up=partial(give_up, database_url, self._settings.limits),
         )
         self._hall = Hall(self._settings, house)
         await self._hall.start()

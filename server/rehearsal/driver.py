@@ -14,9 +14,11 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
+from server.endings import end_tasks
 from server.rehearsal.keys import KEY, root_secret, run_secret
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.shadow import rehearsals_dir
@@ -33,14 +35,27 @@ _LOG = logging.getLogger("onair.rehearsal")
 
 
 class Driver:
-    """At most one generator at a time. `base_url` is where the server's pages open here."""
+    """At most one generator at a time. `base_url` is where the server's pages open here.
 
-    def __init__(self, settings: Settings, base_url: str) -> None:
+    `on_end` hears of a run whose generator has ended by itself, and the last that it wrote.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        base_url: str,
+        on_end: Callable[[str, str], Awaitable[None]],
+        *,
+        module: str = MODULE,
+    ) -> None:
         self._settings = settings
         self._base_url = base_url
+        self._on_end = on_end
+        self._module = module
         self._run = ""
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
 
     async def start(self, run: str) -> None:
         """Start it; again for the same run changes nothing. `HallRefused` says why not."""
@@ -52,7 +67,15 @@ class Driver:
         await self.stop()
         self._process = await self._launch(run, self._directory(run))
         self._run = run
+        self._waiting = asyncio.create_task(self._wait(run, self._process), name="generator ends")
         _LOG.info("the load generator of rehearsal %s runs (pid %d)", run, self._process.pid)
+
+    async def _wait(self, run: str, process: asyncio.subprocess.Process) -> None:
+        code = await process.wait()
+        _LOG.info("the load generator of rehearsal %s ended with %d", run, code)
+        lines = [line for line in self._tail().splitlines() if line.strip()]
+        last = lines[-1].strip() if lines else "it wrote nothing"
+        await self._on_end(run, f"the generator ended with {code}: {last}")
 
     async def _launch(self, run: str, directory: Path) -> asyncio.subprocess.Process:
         """It reads the plan from the API, and leaves its report there."""
@@ -62,7 +85,7 @@ class Driver:
         environ[KEY_VARIABLE] = run_secret(secret, run, KEY)
         with (directory / "log").open("wb") as log:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", MODULE, "--attach", run, "--against", self._base_url),
+                *(sys.executable, "-m", self._module, "--attach", run, "--against", self._base_url),
                 *("--out", str(directory / "run")),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -91,6 +114,9 @@ class Driver:
         process = self._process
         if process is None:
             return
+        if self._waiting is not None:
+            await end_tasks([self._waiting])
+            self._waiting = None
         if process.returncode is None:
             _signal_group(process.pid, signal.SIGTERM)
             with contextlib.suppress(TimeoutError):

@@ -47,7 +47,8 @@ Verb = Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
 @dataclass(frozen=True, slots=True)
 class House:
     """What the supervisor has, as the hall needs it. `redis_pid` answers 0 without a Redis of its
-    own; `abandon` records that a run is over that this server cannot go on with, None: any.
+    own; `abandon` records that a run is over that this server cannot go on with, None: any;
+    `give_up` that one has failed, and why, unless it was over.
     """
 
     environ: Mapping[str, str]
@@ -58,6 +59,7 @@ class House:
     ledger_workers: Callable[[], Sequence[WorkerSlot]]
     redis_pid: Callable[[], int]
     abandon: Callable[[str | None], Awaitable[None]]
+    give_up: Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class Hall:
         self._settings = settings
         self._house = house
         self._open_run: OpenRun | None = None
-        self._driver = Driver(settings, house.base_url)
+        self._driver = Driver(settings, house.base_url, self._drive_ended)
         self._one_at_a_time = asyncio.Lock()
         self._server: asyncio.Server | None = None
         self._verbs: dict[str, Verb] = {
@@ -136,6 +138,13 @@ class Hall:
             await self._house.abandon(run)
         except Exception:
             _LOG.exception("a rehearsal is over, but is not recorded so")
+
+    async def _drive_ended(self, run: str, why: str) -> None:
+        """One that did its work has reported, and its run is over."""
+        try:
+            await self._house.give_up(run, why)
+        except Exception:
+            _LOG.exception("rehearsal %s has no generator any more, but is not recorded so", run)
 
     # -- one request
 

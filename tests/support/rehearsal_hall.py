@@ -17,11 +17,13 @@ API_KEY = "an API key of the shop in these tests 9876543210"
 
 
 class HallStage:
-    """`ended` are the runs that the hall has called over; None stands for any."""
+    """`ended` are the runs that the hall has called over, None for any; `given_up` those whose
+    generator ended, and why."""
 
     def __init__(self, settings: Settings, redis_url: str, base_url: str, **environ: str) -> None:
         self.settings = settings
         self.ended: list[str | None] = []
+        self.given_up: list[tuple[str, str]] = []
         self.client = HallClient(settings.data_dir)
         self._life_read_fd, self._life_write_fd = os.pipe()
         house = House(
@@ -40,6 +42,7 @@ class HallStage:
             ledger_workers=list,
             redis_pid=lambda: 0,
             abandon=self._abandon,
+            give_up=self._give_up,
         )
         self.hall = Hall(settings, house)
 
@@ -48,6 +51,9 @@ class HallStage:
 
     async def _abandon(self, run: str | None) -> None:
         self.ended.append(run)
+
+    async def _give_up(self, run: str, why: str) -> None:
+        self.given_up.append((run, why))
 
     async def close(self) -> None:
         await self.hall.stop()
