@@ -103,6 +103,8 @@ class Buyer(Player):
                 break
             told.append(gevent.spawn(self._place, request_id, now_us()))
         gevent.joinall(told)
+        for each in told:
+            each.link_exception(self.part.recorder.failed)
         answers: list[tuple[str, Order | None]] = [each.value or (UNKNOWN, None) for each in told]
         return next((each for each in answers if not is_unsure(each[0])), answers[0])
 
@@ -134,15 +136,15 @@ class Buyer(Player):
         """Pay, and ask again until it is known."""
         wait_until(intended_us)
         pay = self._pay_by_provider if self.part.brief.webhook_secret else self._pay
-        pause_s, outcome = PAUSE_S, pay(order, intended_us)
+        pause_s, outcome = PAUSE_S, pay(order, intended_us, again=False)
         while is_unsure(outcome) and now_us() < self.part.ends_us:
             gevent.sleep(random.uniform(pause_s / 2, pause_s))
             pause_s = min(PAUSE_S_MAX, pause_s * 2)
-            outcome = pay(order, intended_us)
+            outcome = pay(order, intended_us, again=True)
 
-    def _pay(self, order: Order, intended_us: int) -> str:
-        sent_us = now_us()
-        outcome, result, answer = self.ask("order.pay", {"order": order["id"]}, intended_us)
+    def _pay(self, order: Order, intended_us: int, *, again: bool) -> str:
+        asked, sent_us = {"order": order["id"]}, now_us()
+        outcome, result, answer = self.ask("order.pay", asked, intended_us, again=again)
         done_us = now_us() if answer is None else answer.heard_us
         paid = result.get("order", order)
         self._note(
@@ -150,7 +152,7 @@ class Buyer(Player):
         )
         return outcome
 
-    def _pay_by_provider(self, order: Order, intended_us: int) -> str:
+    def _pay_by_provider(self, order: Order, intended_us: int, *, again: bool) -> str:
         """A signed message of the payment provider; the same one however often it is sent."""
         event = {
             "id": f"evt-{order['id']}",
@@ -171,7 +173,8 @@ class Buyer(Player):
                 outcome = "error 409"  # the hold was over: the money goes back
         done_us = now_us()
         record = self.part.recorder.sample
-        record("http", "payments.webhook", intended_us, sent_us, done_us, outcome, self.user)
+        begun_us = intended_us if again else sent_us
+        record("http", "payments.webhook", intended_us, begun_us, done_us, outcome, self.user)
         self._note(
             "pay", order["request_id"], (intended_us, sent_us, done_us), outcome, order, None
         )

@@ -49,10 +49,13 @@ class Player:
         self.line.close()
 
     def ask(
-        self, method: str, data: Mapping[str, Any], intended_us: int
+        self, method: str, data: Mapping[str, Any], intended_us: int, *, again: bool = False
     ) -> tuple[str, dict[str, Any], Answer | None]:
-        """A procedure whose outcome is ok or an error: outcome, result, answer. Is sampled."""
-        begun_us = now_us()
+        """A procedure whose outcome is ok or an error: outcome, result, answer. Is sampled.
+
+        What is asked again is timed from when it was first meant to be, and is no late start.
+        """
+        begun_us = intended_us if again else now_us()
         outcome, result, answer = self._asked(method, data)
         done_us = now_us() if answer is None else answer.heard_us
         record = self.part.recorder.sample
