@@ -17,8 +17,11 @@ from loadtest.samples import percentile
 CPU_SHARE_MAX: Final = 0.9  # of one core, in the spike (p95 of its seconds)
 LAG_MS_MAX: Final = 250.0  # of its timer, in the spike (p99 of its seconds)
 LATE_SHARE_MAX: Final = 0.05  # of its requests in the spike, begun late
-LATE_US_MIN: Final = 50_000  # later than intended by more than this: late
-LATE_SHARE_OF_TARGET: Final = 0.1  # or, if that is more, by this share of what an order may take
+# Begun late is what began later than intended by this share of what an order may take, but by no
+# less and no more than these bounds.
+LATE_SHARE_OF_TARGET: Final = 0.1
+LATE_US_MIN: Final = 50_000
+LATE_US_MAX: Final = 250_000
 BAD_SECONDS_MIN: Final = 3  # fewer seconds above a limit make nothing void
 SAMPLES_MIN: Final = 20  # of fewer requests no share is taken
 ERRORS_SHARE_MAX: Final = 0.01  # of its sockets: its own errors, such as too few open files
@@ -37,7 +40,8 @@ def check(
     """Each generator process, with its faults. `faults` of any one make a run void."""
     begins = t0_us - round(BEFORE_T0_S * 1_000_000)
     ends = t0_us + round(spike_s * 1_000_000)
-    late_us = max(LATE_US_MIN, round(order_target_ms * 1_000 * LATE_SHARE_OF_TARGET))
+    late_us = round(order_target_ms * 1_000 * LATE_SHARE_OF_TARGET)
+    late_us = min(LATE_US_MAX, max(LATE_US_MIN, late_us))
     return tuple(
         _health(who, pulses[who], samples.get(who, ()), range(begins, ends), late_us)
         for who in sorted(pulses)

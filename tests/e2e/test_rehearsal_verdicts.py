@@ -31,7 +31,7 @@ title = "An evening that fails"
 language = "en"
 [promise]
 viewers = 130
-arrive_s = 3
+arrive_s = 2
 comments_per_s = 2
 likes_per_s = 5
 shares_per_s = 0.5
@@ -48,9 +48,9 @@ connect_p99_ms = 30000
 ledger_lag_s = 60
 errors_percent = 1
 [phases]
-warm_s = 3
-spike_s = 6
-settle_s = 9
+warm_s = 2
+spike_s = 5
+settle_s = 6
 hold_s = 5
 [generator]
 witnesses = 10

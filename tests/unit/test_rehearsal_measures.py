@@ -181,6 +181,17 @@ def test_of_a_few_requests_no_share_is_late() -> None:
     assert (health.faults, health.late_starts) == ((), 19)
 
 
+@pytest.mark.parametrize(
+    ("target_ms", "late_ms"), [(0, 50), (100, 50), (1_000, 100), (30_000, 250)]
+)
+def test_how_late_is_late_depends_on_what_an_order_may_take(target_ms: int, late_ms: int) -> None:
+    def late(late_us: int) -> int:
+        samples = {"locust-1": [sample(1_000, late_us=late_us)]}
+        return check({"locust-1": calm_pulses()}, samples, T0_US, 20, target_ms)[0].late_starts
+
+    assert (late(late_ms * 1_000), late(late_ms * 1_000 + 1)) == (0, 1)
+
+
 def test_a_push_is_never_late() -> None:
     pushes = {"locust-1": [sample(1_000, kind="push", late_us=90_000)] * 100}
     assert check({"locust-1": calm_pulses()}, pushes, T0_US, 20)[0].late_starts == 0
