@@ -23,6 +23,7 @@ from loadtest.rehearsal.trouble import CutShort, Trouble
 KEY: Final = "REHEARSAL_KEY"
 STOPPED_CODE: Final = 2
 WEB_PORT: Final = 8089
+LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 _EPILOG: Final = f"""\
 Exit code: 0 GO, 1 NO-GO or something to mend, 2 void or stopped (nothing was proved).
 
@@ -135,6 +136,8 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
         parser.error("--keep: only with --against; a server of its own ends with the rehearsal")
     if options.attach and not options.against:
         parser.error("--attach: needs --against")
+    if options.expect_workers > 0 and not options.against and options.bind not in LOCAL:
+        parser.error("--expect-workers: other machines need a server that they reach: --against")
     if (options.workers or 1) < 1 or options.workers == 0 or options.expect_workers < 0:
         parser.error("--workers: at least 1; --expect-workers: at least 0")
 

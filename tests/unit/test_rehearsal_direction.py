@@ -131,6 +131,7 @@ def test_what_is_no_web_address_is_refused(url: str) -> None:
         (["--against", "http://127.0.0.1:1"], "--against: the server's API key is needed"),
         (["--keep"], "--keep: only with --against"),
         (["--attach", "rh-00000000"], "--attach: needs --against"),
+        (["--expect-workers", "2"], "--expect-workers: other machines need a server"),
         (["--workers", "0"], "--workers: at least 1"),
         (["--expect-workers", "-1"], "--expect-workers: at least 0"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
