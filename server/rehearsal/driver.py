@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from server.endings import end_tasks
+from server.parentage import Watcher
 from server.rehearsal.keys import KEY, root_secret, run_secret
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.shadow import rehearsals_dir
@@ -56,6 +57,7 @@ class Driver:
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.Task[None] | None = None
         self._waiting: asyncio.Task[None] | None = None
+        self._watcher: Watcher | None = None  # ends it if this process goes first
 
     async def start(self, run: str) -> None:
         """Start it; again for the same run changes nothing. `HallRefused` says why not."""
@@ -67,6 +69,8 @@ class Driver:
         await self.stop()
         self._process = await self._launch(run, self._directory(run))
         self._run = run
+        self._watcher = Watcher()
+        self._watcher.watch(self._process.pid)
         self._waiting = asyncio.create_task(self._wait(run, self._process), name="generator ends")
         _LOG.info("the load generator of rehearsal %s runs (pid %d)", run, self._process.pid)
 
@@ -123,6 +127,9 @@ class Driver:
                 await asyncio.wait_for(process.wait(), within_s)
         _signal_group(process.pid, signal.SIGKILL)
         await process.wait()
+        if self._watcher is not None:
+            self._watcher.dismiss()
+            self._watcher = None
         await self.forget(self._directory(self._run))
         self._process = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 from typing import Any
@@ -12,6 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from server.rehearsal.abandoned import WHY
 from tests.e2e.conftest import StartServer
+from tests.support.processes import below, is_running
 from tests.support.rehearsal_town import (
     PAYMENT_SECRET,
     PLAN,
@@ -65,13 +67,16 @@ async def test_a_worker_that_was_killed_has_its_wing_again(start_server: StartSe
     await shadow.leave()
 
 
-async def test_a_server_that_was_killed_clears_its_rehearsal_and_says_that_it_failed(
+async def test_with_a_killed_supervisor_all_ends_and_the_next_one_clears_its_run(
     start_server: StartServer,
 ) -> None:
     shop = await started(start_server)
     run, shadow = await open_rehearsal(shop)
     await shadow.furnish()
-    await asyncio.to_thread(shop.server.crash)
+    everything = below(shop.server.program.pid)
+    os.kill(shop.server.program.pid, signal.SIGKILL)
+    await asyncio.to_thread(shop.server.program.wait)
+    await wait_until(lambda: not any(map(is_running, everything)), 60, "all of it has ended")
     left = shop.server.data_dir / "rehearsal" / run
     assert left.exists()
 
