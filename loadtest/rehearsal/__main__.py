@@ -73,7 +73,10 @@ def _rehearse(options: argparse.Namespace) -> int:
 
 
 class Stops:
-    """Ctrl-C and SIGTERM, remembered: a rehearsal ends in order, and leaves nothing behind."""
+    """Ctrl-C and SIGTERM, remembered: a rehearsal ends in order, and leaves nothing behind.
+
+    A second one does not wait until the rehearsal looks: what was begun is ended all the same.
+    """
 
     def __init__(self) -> None:
         self._name = ""
@@ -85,6 +88,8 @@ class Stops:
         return self._name
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
+        if self._name:
+            raise CutShort(f"stopped by {self._name}, twice")
         self._name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
 
 

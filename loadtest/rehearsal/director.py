@@ -15,7 +15,7 @@ from typing import Any, Final
 import websocket
 
 from loadtest.bench.environment import fingerprint
-from loadtest.rehearsal import clock, generators, records
+from loadtest.rehearsal import clock, generators, records, referee
 from loadtest.rehearsal.children import Child, Children
 from loadtest.rehearsal.clock import Skew
 from loadtest.rehearsal.drilling import Drilling
@@ -225,8 +225,6 @@ class Rehearsal:
 
     def _referee(self, brief: Brief) -> None:
         """The same load by Locust and by another driver, in turns, on sales of their own."""
-        from loadtest.rehearsal import referee
-
         plan = self.shadow.plan
         per_s = max(1.0, plan.buyer_count / plan.promise.rush_s)
         referee.run(brief, self.tokens, per_s, plan.phases.referee_s, self.directory)
