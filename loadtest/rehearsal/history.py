@@ -155,14 +155,16 @@ class Case:
         """What buyers held for sure, by what they were told: microseconds of the generator's clock.
 
         From the first answer on; a paid unit is kept, another one until its hold can have ended at
-        the earliest, or until its buyer asked to cancel it.
+        the earliest, or until its buyer asked to cancel it. A hold may have begun when the request
+        was first sent, though only a later answer told of it.
         """
         plan = self.evidence.plan
         hold_us = plan.phases.hold_s * 1_000_000 if plan else 0
         found: dict[tuple[str, str], list[Span]] = defaultdict(list)
         for order, answers in self.told.items():
             first = answers[0]
-            ends: int | None = min(each.sent_us for each in answers) + hold_us
+            asked = self.places[first.user, first.request_id]
+            ends: int | None = min(each.sent_us for each in asked) + hold_us
             if any(each.outcome == OK for each in self.pays.get(order, ())):
                 ends = None
             for cancel in self.cancels.get(order, ()):

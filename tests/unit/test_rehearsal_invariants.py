@@ -301,6 +301,21 @@ def test_a_purchase_without_an_answer_may_have_happened_or_not(
     assert found["unknown_answers_resolved"].checked == 1
 
 
+def test_a_hold_may_have_begun_long_before_its_buyer_was_told_of_it(
+    run: Run, tmp_path: Path
+) -> None:
+    """Buyer 20 hears of his lamp when it has gone back already and another one has it."""
+    assert run.attempts is not None
+    assert run.orders is not None
+    run.attempts[19] = place(20, 400_000, "unknown", done_us=0)
+    run.attempts.append(place(20, 13_500_000, "reserved"))
+    for number in (101, 102):
+        run.attempts += [place(number, 14_000_000, "reserved"), pay(number, 15_000_000)]
+        run.orders.append(ledger_row(number, 14_010))
+    run.books = books_answer(counters(0, 0, STOCK), at_ms=T0_MS + 40_000)
+    assert broken(run, tmp_path) == []
+
+
 def test_a_purchase_without_an_answer_may_not_have_happened_twice(run: Run, tmp_path: Path) -> None:
     assert run.attempts is not None
     assert run.orders is not None
