@@ -79,7 +79,7 @@ def rule(facts: Facts) -> Ruling:
         return Ruling(Verdict.NO_GO, tuple(reasons), broken[0].name)
     if _is_gone(facts):
         return _no_go(facts, breaches)
-    void = [*facts.evidence.gaps, *_cut_short(facts.evidence)]
+    void = [*_told_to_stop(facts.evidence), *facts.evidence.gaps, *_ended_early(facts.evidence)]
     if void:
         return Ruling(Verdict.VOID, (*void, *faults), GENERATOR if faults else "")
     sick = sick_seconds(pulse for all_ in facts.evidence.pulses.values() for pulse in all_)
@@ -129,10 +129,15 @@ def _is_gone(facts: Facts) -> bool:
     return is_silent and any(breach.limit == "unreachable" for breach in facts.breaches)
 
 
-def _cut_short(evidence: Evidence) -> list[Say]:
+def _told_to_stop(evidence: Evidence) -> list[Say]:
+    """Why the director gave up: then files are missing because of it."""
     why = evidence.environment.get("cut_short")
-    if why:
-        return [Say("void.cut_short", {"why": str(why)})]
+    return [Say("void.cut_short", {"why": str(why)})] if why else []
+
+
+def _ended_early(evidence: Evidence) -> list[Say]:
+    if _told_to_stop(evidence):
+        return []
     if not evidence.t0_us:
         return [Say("void.never_began")]
     phases = [look.phase for look in evidence.timeline]
