@@ -244,6 +244,7 @@ class Audience:
             "cpu_share": pulse.cpu_share,
             "slow": len(self._slowed),
             "skips": tally.skips,
+            "behind": seats.behind(),
             "heard": summed(self._witnesses),
         }
         self._told_events, self._told_bytes = tally.events, tally.bytes

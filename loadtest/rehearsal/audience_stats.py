@@ -28,6 +28,7 @@ COLUMNS: Final = (
     ("bytes", "Bytes/s"),
     ("errors", "Turned away"),
     ("skips", "Gaps"),
+    ("behind", "Behind"),
     ("witnesses", "Witnesses"),
     ("missing", "Missed"),
     ("repeated", "Repeated"),

@@ -150,6 +150,12 @@ class Seats:
             if seat.viewer is not None:
                 seat.viewer.abort(LEFT)
 
+    def behind(self) -> int:
+        """Viewers in the room who have not heard the newest event that another one has heard."""
+        offsets = [seat.viewer.offset for seat in self.seats if seat.viewer is not None]
+        newest = max(offsets, default=0)
+        return sum(offset < newest for offset in offsets)
+
     def slow_down(self, percent: float) -> list[Seat]:
         """So many of the silent viewers stop reading; they are returned for `speed_up`."""
         silent = [seat for seat in self.seats if seat.witness is None and seat.viewer is not None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from loadtest.rehearsal import slow_readers
 from loadtest.rehearsal.records import Pulse, read_lines
 from tests.e2e.conftest import StartServer
 from tests.support.rehearsal_audience import FIRST, WITHIN_S, WITNESSES, Playing, say, speaker
@@ -29,7 +30,7 @@ async def test_one_process_holds_all_its_viewers_and_each_hears_every_event(
         await playing.until("viewers", VIEWERS, "everybody is in the room")
         async with await speaker(server, room) as host:
             await say(host, room, 0, 40)
-        await playing.until("events", WITNESSES * 40, "the witnesses heard all comments")
+        await playing.until_all_heard(40)
         told = playing.stop()
     finally:
         playing.end()
@@ -48,7 +49,6 @@ async def test_one_process_holds_all_its_viewers_and_each_hears_every_event(
     assert sum(pulse.errors for pulse in pulses) == 0
     shown = [json.loads(line) for line in playing.program.output.splitlines()]
     assert {"viewers", "events", "bytes", "errors", "lag_ms"} <= set(shown[0])
-    # every event reached every viewer: the total is of all, not of the witnesses
     assert sum(line["events"] for line in shown) >= VIEWERS * 40
 
 
@@ -70,7 +70,7 @@ async def test_viewers_of_a_killed_worker_come_back_and_miss_nothing(
             await playing.until("resumed", 1, "a witness resumed")
             await playing.until("viewers", VIEWERS, "everybody is back")
             await say(host, room, 40, 10)
-        await playing.until("events", WITNESSES * 50, "the witnesses heard all comments")
+        await playing.until_all_heard(50)
         told = playing.stop()
     finally:
         playing.end()
@@ -104,7 +104,7 @@ async def test_a_server_that_comes_late_and_one_that_dies_are_waited_for_and_tol
         async with await speaker(server, room, "another") as host:
             await say(host, room, 10, 10)
         await playing.until("viewers", VIEWERS, "everybody is back")
-        await playing.until("events", WITNESSES * 20, "the witnesses heard all comments")
+        await playing.until_all_heard(20)
         told = playing.stop()
     finally:
         playing.end()
@@ -114,3 +114,27 @@ async def test_a_server_that_comes_late_and_one_that_dies_are_waited_for_and_tol
     assert {"ok", "unknown"} <= outcomes
     pulses = list(read_lines(playing.directory, "health-*.jsonl", Pulse))
     assert sum(pulse.errors for pulse in pulses) == 0  # the server's faults are not its own
+
+
+async def test_slow_readers_stop_reading_when_a_drill_asks_and_miss_nothing(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(**MANY)
+    room = await server.new_room()
+    playing = Playing(server, tmp_path, room, viewers=VIEWERS)
+    playing.start()
+    try:
+        await playing.until("viewers", VIEWERS, "everybody is in the room")
+        slow_readers.ask(playing.directory, 10, 5)
+        await playing.until(
+            "slow", (VIEWERS - WITNESSES) // 10, "a tenth of the silent read nothing"
+        )
+        async with await speaker(server, room) as host:
+            await say(host, room, 0, 30)
+        await wait_until(lambda: playing.live()["slow"] == 0, WITHIN_S, "all read again")
+        await playing.until_all_heard(30)
+        told = playing.stop()
+    finally:
+        playing.end()
+    playing.check_nothing_was_missed(told)
+    assert told["events"] == WITNESSES * 30  # a witness is never slow

@@ -89,6 +89,15 @@ class Playing:
 
         await wait_until(is_there, WITHIN_S, f"{description}; it shows {self.live()}")
 
+    async def until_all_heard(self, comments: int) -> None:
+        """Wait until the witnesses heard each of so many events, and nobody is behind them."""
+
+        def is_heard() -> bool:
+            live = self.live()
+            return bool(live["heard"]["events"] >= WITNESSES * comments and live["behind"] == 0)
+
+        await wait_until(is_heard, WITHIN_S, f"everybody heard all; it shows {self.live()}")
+
     def stop(self) -> dict[str, Any]:
         """Ask it to go home; what its witnesses say in the end."""
         self.program.process.terminate()
