@@ -45,6 +45,7 @@ from server.health import Health
 from server.ledger.audit import Auditor
 from server.live_rooms import LiveRooms
 from server.pages.assets import Assets
+from server.payments.event_log import EventLog
 from server.realtime import RoomRealtime
 from server.redis_client import Client, ClientRole, connect
 from server.rehearsal.runs import open_rehearsals
@@ -58,7 +59,7 @@ from server.sale_store import sale_store
 from server.sales.announce import SaleNews
 from server.sales.care import SaleCare
 from server.sales.desk import SalesDesk
-from server.sales.live_sale import Clocks
+from server.sales.live_sale import Clocks, batch_limits
 from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
 from server.settings import Limits, Settings
@@ -132,6 +133,7 @@ class Worker:
         await self.gateway.close()
         self.news.close()
         await self.services.till.close()
+        await self.services.events.close()
         await self.sales.close()
         await self.rooms.close()
         await self.visits.close()
@@ -195,6 +197,8 @@ async def open_worker(
     staff = Staff(rooms, acts, records, limits)
     link_desk = open_link_desk(settings, database, rooms.open, now_ms)
     till = open_till(desk, store, database, link_desk.links.find, limits, now_ms)
+    ledger = Ledger(database)
+    events = EventLog(ledger, batch_limits(limits))
     orders = Orders(desk, till, rooms, settings.payment_provider)
     visits = open_visit_desk(commands, gateway, limits, now_ms)
     sharing = Sharing(link_desk, visits.saw)
@@ -257,7 +261,8 @@ async def open_worker(
             rewards=rewards,
             sales=sale_records,
             orders=order_records,
-            ledger=Ledger(database),
+            ledger=ledger,
+            events=events,
             cards=cards,
             auditor=Auditor(store, RedisLedgerStream(commands), sale_records, order_records),
             rehearsals=open_rehearsals(settings, database, now_ms),
@@ -324,7 +329,9 @@ class App:
     ) -> None:
         self._settings = settings
         self._now_ms = now_ms
-        self.wing: Wing = Wing(settings, self._find_run, self._open_shadow, now_ms)
+        self.wing: Wing = Wing(
+            settings, self._find_run, self._open_shadow, now_ms, self._show_missing
+        )
         self._open: Callable[[], Awaitable[Worker]] = partial(
             open_worker, settings, redis_url, database_url, now_ms, lambda: self.wing.viewers
         )
@@ -351,6 +358,10 @@ class App:
             await self.wing(scope, receive, send)
         else:
             await self._starlette(scope, receive, send)
+
+    async def _show_missing(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The shop's page for addresses without a page, in the reader's language."""
+        await self._starlette({**scope, "path": "/static/"}, receive, send)
 
     async def _find_run(self) -> str | None:
         """The run that takes visitors now."""

@@ -45,7 +45,7 @@ async def payment_webhook(body: PaymentEvent, services: ServicesHere) -> Payment
         outcome = IGNORED if body.type != PAID else await _pay(body, provider, services)
         event = WebhookEvent(provider, body.id, body.order, outcome, services.now_ms(), meaning)
         try:
-            known = await services.ledger.webhook_store(event)
+            known = await services.events.store(event)
         except DatabaseUnavailable as error:
             _log.warning("%s", error)
             message = f"taken ({outcome}), but not recorded yet: send it again"
@@ -63,7 +63,7 @@ def _meaning(body: PaymentEvent) -> str:
 
 async def _seen(services: Services, provider: str, event_id: str) -> WebhookEvent | None:
     try:
-        return await services.ledger.webhook_seen(provider, event_id)
+        return await services.events.seen(provider, event_id)
     except DatabaseUnavailable:
         return None  # a payment that was taken before takes no effect again
 

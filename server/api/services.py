@@ -15,6 +15,7 @@ from server.database.order_records import OrderRecords
 from server.database.records import CatalogRecords, RoomRecords
 from server.database.sale_records import SaleRecords
 from server.ledger.audit import Auditor
+from server.payments.event_log import EventLog
 from server.ports import Realtime, RoomActs
 from server.rehearsal.runs import Rehearsals
 from server.sale_cards import SaleCards
@@ -51,6 +52,7 @@ class Services:
     sales: SaleRecords
     orders: OrderRecords
     ledger: Ledger
+    events: EventLog
     cards: SaleCards
     auditor: Auditor
     rehearsals: Rehearsals

@@ -158,27 +158,39 @@ class Ledger:
             },
         )
 
-    async def webhook_seen(self, provider: str, event_id: str) -> WebhookEvent | None:
-        """What is stored of an event of a provider, or None if it is new."""
-        if not is_storable(event_id):
-            return None
+    async def events_seen(
+        self, keys: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], WebhookEvent]:
+        """What is stored of events, by provider and event id; new ones are not in it."""
+        storable = [key for key in keys if is_storable(key[1])]
+        if not storable:
+            return {}
         return await self._database.run(
-            lambda connection: _event(connection, provider, event_id),
-            attempt="look for a payment event",
+            lambda connection: _events(connection, storable),
+            attempt="look for payment events",
             reads_only=True,
         )
 
-    async def webhook_store(self, event: WebhookEvent) -> WebhookEvent:
-        """Keep an event and what came of it; returns what stands: the first that was kept."""
+    async def store_events(self, events: Sequence[WebhookEvent]) -> list[WebhookEvent]:
+        """Keep events and what came of each, all or none; returns what stands of each: the first
+        that was kept."""
+        first = {(event.provider, event.event_id): event for event in reversed(events)}
 
-        def work(connection: sa.Connection) -> WebhookEvent:
-            same = _same_event(event.provider, event.event_id)
-            _insert_once(connection, webhook_events, same, asdict(event))
-            stands = _event(connection, event.provider, event.event_id)
-            assert stands is not None
-            return stands
+        def work(connection: sa.Connection) -> list[WebhookEvent]:
+            known = _events(connection, list(first))
+            new = [asdict(event) for key, event in first.items() if key not in known]
+            try:
+                with connection.begin_nested():
+                    if new:
+                        connection.execute(sa.insert(webhook_events), new)
+            except exc.IntegrityError:  # another worker stored one of them at this moment
+                for row in new:
+                    same = _same_event(row["provider"], row["event_id"])
+                    _insert_once(connection, webhook_events, same, row)
+            stands = _events(connection, list(first))
+            return [stands[event.provider, event.event_id] for event in events]
 
-        return await self._database.run(work, attempt="store a payment event")
+        return await self._database.run(work, attempt="store payment events")
 
     async def _of_refund(
         self, refund_id: str, if_so: sa.ColumnElement[bool], columns: dict[str, Any]
@@ -193,10 +205,13 @@ def _same_event(provider: str, event_id: str) -> sa.ColumnElement[bool]:
     return sa.and_(webhook_events.c.provider == provider, webhook_events.c.event_id == event_id)
 
 
-def _event(connection: sa.Connection, provider: str, event_id: str) -> WebhookEvent | None:
-    query = sa.select(webhook_events).where(_same_event(provider, event_id))
-    row = connection.execute(query).one_or_none()
-    return None if row is None else WebhookEvent(*row)
+def _events(
+    connection: sa.Connection, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], WebhookEvent]:
+    key = sa.tuple_(webhook_events.c.provider, webhook_events.c.event_id)
+    rows = connection.execute(sa.select(webhook_events).where(key.in_(keys)))
+    events = [WebhookEvent(*row) for row in rows]
+    return {(event.provider, event.event_id): event for event in events}
 
 
 def _insert_once(

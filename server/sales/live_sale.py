@@ -52,6 +52,15 @@ class Clocks:
     steady_s: Callable[[], float] = time.monotonic
 
 
+def batch_limits(limits: Limits) -> BatchLimits:
+    """How much waits for one store, and for how long."""
+    return BatchLimits(
+        waiting_max=limits.orders_waiting_max,
+        batch_max=limits.batch_orders_max,
+        within_s=limits.decide_within_s,
+    )
+
+
 class LiveSale:
     """Purchases and payments go to the store in batches, made by tasks of the batchers.
 
@@ -88,11 +97,7 @@ class LiveSale:
         self._on_unsure = on_unsure
         self._outcomes = outcomes
         self._ahead_ms = 0  # the store's clock against ours
-        bounds = BatchLimits(
-            waiting_max=limits.orders_waiting_max,
-            batch_max=limits.batch_orders_max,
-            within_s=limits.decide_within_s,
-        )
+        bounds = batch_limits(limits)
         self._purchases: Batcher[Purchase, Answer] = Batcher(self._decide, bounds)
         self._payments: Batcher[Payment, Paid] = Batcher(self._pay, bounds)
         self._recent: deque[Order] = deque(maxlen=RECENT_MAX)

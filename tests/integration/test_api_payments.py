@@ -14,7 +14,9 @@ from flash_sale.model import PaymentOutcome, SaleId
 from server.api import Services, build_api
 from server.database.engine import Database, sqlite_url
 from server.database.ledger_records import Ledger
+from server.payments.event_log import EventLog
 from server.payments.signature import HEADER, sign
+from server.sales.live_sale import batch_limits
 from tests.support.api_parts import API_KEY, PAYMENT_SECRET, MemoryRealtime
 from tests.support.api_sales import (
     ORDERS,
@@ -232,7 +234,7 @@ async def test_events_of_other_types_are_recorded_and_nothing_more(
         for _ in range(2):
             answer = await told(nobody, event)
             assert (answer.status, answer.json) == (200, {"outcome": "ignored"}), number
-        stored = await services.ledger.webhook_seen("webhook", event["id"])
+        stored = await services.events.seen("webhook", event["id"])
         assert stored is not None
         assert stored.outcome == "ignored"
     assert await state_of(key, order) == "reserved"
@@ -243,7 +245,7 @@ async def test_a_payment_for_no_order_is_not_found_and_may_be_sent_again(
 ) -> None:
     for unknown in ("nothing", f"{SALE}.{'0' * 24}", f"nowhere.{'0' * 24}"):
         check_error(await told(nobody, event_of(unknown)), 404, "order")
-    assert await services.ledger.webhook_seen("webhook", "evt-1") is None
+    assert await services.events.seen("webhook", "evt-1") is None
     assert (await told(nobody, event_of(order))).json == {"outcome": "accepted"}
 
 
@@ -251,16 +253,18 @@ async def test_a_hold_is_paid_while_the_ledger_is_away_and_recorded_afterwards(
     key: AsgiClient, services: Services, order: str, tmp_path: Path
 ) -> None:
     away = Database(sqlite_url(tmp_path / "away" / "no.sqlite3"), threads_max=1, within_s=1)
-    ledgerless = replace(services, ledger=Ledger(away))
+    events = EventLog(Ledger(away), batch_limits(services.settings.limits))
+    ledgerless = replace(services, ledger=Ledger(away), events=events)
     client = AsgiClient(build_api(ledgerless))
     answer = await told(client, event_of(order))
     check_error(answer, 503, None, "taken (accepted)")
     assert int(answer.headers["retry-after"]) >= 1
+    await events.close()
     await away.close()
     assert await state_of(key, order) == "paid"
     back = AsgiClient(build_api(services))
     assert (await told(back, event_of(order))).json == {"outcome": "accepted"}
-    assert await services.ledger.webhook_seen("webhook", "evt-1") is not None
+    assert await services.events.seen("webhook", "evt-1") is not None
     assert await counters(key) == (3, 2, 0, 1)
 
 
@@ -275,5 +279,5 @@ async def test_while_the_store_is_away_the_provider_is_told_to_come_back(
         answer = await told(client, event_of(order))
         check_error(answer, 503, None, "again")
         assert int(answer.headers["retry-after"]) >= 1
-    assert await services.ledger.webhook_seen("webhook", "evt-1") is None
+    assert await services.events.seen("webhook", "evt-1") is None
     assert (await told(AsgiClient(key.app), event_of(order))).json == {"outcome": "accepted"}

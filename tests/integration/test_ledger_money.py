@@ -198,18 +198,24 @@ async def test_what_is_set_aside_is_kept_once_and_can_be_looked_at(
 async def test_an_event_of_a_provider_is_kept_once_and_the_first_one_stands(
     database: Database, ledger: Ledger
 ) -> None:
-    events = [
-        WebhookEvent("bank", "e1", "s1.x", f"outcome-{number}", NOW_MS, "digest")
+    def event(name: str, outcome: str, provider: str = "bank") -> WebhookEvent:
+        return WebhookEvent(provider, name, "s1.x", outcome, NOW_MS, "digest")
+
+    assert await ledger.events_seen([("bank", "e1"), ("bank", "a\0b")]) == {}
+    batches = [
+        [event("e1", f"outcome-{number}"), event(f"own-{number}", "ignored"), event("e1", "late")]
         for number in range(6)
     ]
-    assert await ledger.webhook_seen("bank", "e1") is None
-    stands = await asyncio.gather(*(ledger.webhook_store(event) for event in events))
-    assert len(set(stands)) == 1
-    assert await ledger.webhook_seen("bank", "e1") == stands[0]
-    assert stands[0] in events
-    other = WebhookEvent("demo", "e1", "", "ignored", NOW_MS, "")
-    assert await ledger.webhook_store(other) == other
-    assert await ledger.webhook_seen("bank", "a\0b") is None
+    stands = await asyncio.gather(*map(ledger.store_events, batches))
+    kept = {one for batch in stands for one in batch if one.event_id == "e1"}
+    assert len(kept) == 1
+    assert kept < {batch[0] for batch in batches}
+    own = [batch[1] for batch in batches]
+    assert [batch[1] for batch in stands] == own
+    other = event("e1", "ignored", "demo")
+    assert await ledger.store_events([other]) == [other]
+    keys = [("bank", "e1"), ("demo", "e1"), ("bank", "own-3"), ("bank", "new"), ("bank", "a\0b")]
+    assert set((await ledger.events_seen(keys)).values()) == {*kept, other, own[3]}
 
 
 CHANGES = {
@@ -228,7 +234,7 @@ async def fill(database: Database) -> None:
     history.put_on_sale(10)
     history.pay(history.place(), "p1")
     await ledger.apply("s1", [history.moves])
-    await ledger.webhook_store(WebhookEvent("bank", "e1", "s1.x", "accepted", NOW_MS, ""))
+    await ledger.store_events([WebhookEvent("bank", "e1", "s1.x", "accepted", NOW_MS, "")])
 
 
 @pytest.mark.parametrize("table", CHANGES)

@@ -21,13 +21,14 @@ from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
 from server.ledger.audit import Auditor
 from server.live_room import LiveRoom
+from server.payments.event_log import EventLog
 from server.redis_client import ClientRole, connect
 from server.rehearsal.hall_client import HallClient
 from server.rehearsal.runs import Rehearsals
 from server.sale_cards import SaleCards
 from server.sale_store import sale_store
 from server.sales.desk import SalesDesk
-from server.sales.live_sale import Clocks
+from server.sales.live_sale import Clocks, batch_limits
 from server.sales.live_sales import LiveSales
 from server.settings import Settings
 from server.sharing.link_desk import open_link_desk
@@ -77,6 +78,7 @@ async def opened_services(
     desk = SalesDesk(live, store, store, sales, orders, settings.limits)
     link_desk = open_link_desk(settings, database, no_room, lambda: NOW_MS)
     till = open_till(desk, store, database, link_desk.links.find, settings.limits, lambda: NOW_MS)
+    events = EventLog(Ledger(database), batch_limits(settings.limits))
     try:
         yield Services(
             settings=settings,
@@ -93,6 +95,7 @@ async def opened_services(
             sales=sales,
             orders=orders,
             ledger=Ledger(database),
+            events=events,
             cards=SaleCards(sales, orders, store),
             auditor=Auditor(store, RedisLedgerStream(commands), sales, orders),
             rehearsals=Rehearsals(
@@ -106,6 +109,7 @@ async def opened_services(
     finally:
         await end_tasks([feeding])
         await till.close()
+        await events.close()
         await live.close()
         await commands.aclose()
         await listener.aclose()
