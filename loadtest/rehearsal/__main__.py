@@ -81,7 +81,8 @@ class Stops:
     def __init__(self) -> None:
         self._name = ""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._heard)
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                signal.signal(number, self._heard)
 
     def __call__(self) -> str:
         """Which one came, or nothing."""
