@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from redis.exceptions import RedisError
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -76,7 +77,7 @@ class Visit:
 class Wing:
     """`find_run` tells which run takes visitors now; `open_shop` makes a shop of its settings.
 
-    `settings` are those of the merchant's shop.
+    `settings` are those of the merchant's shop; `missing` shows people that there is nothing here.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class Wing:
         find_run: Callable[[], Awaitable[str | None]],
         open_shop: Callable[[Settings], Awaitable[OpenShop]],
         now_ms: Callable[[], int],
+        missing: ASGIApp,
     ) -> None:
         self._settings = settings
+        self._missing = missing
         self._find_run = find_run
         self._open_shop = open_shop
         self._now_ms = now_ms
@@ -110,7 +113,7 @@ class Wing:
             why = await self._enter()
             visit = self._visit
             if visit is None:
-                await _refuse(why, scope, receive, send)
+                await self._refuse(why, scope, receive, send)
                 return
         inner = {**scope, "root_path": scope.get("root_path", "") + PREFIX}
         mark = (HEADER, visit.run.encode())
@@ -130,6 +133,19 @@ class Wing:
             if self._visit is None or self._visit.run != run:
                 raise HallUnavailable(why or f"the rehearsal {run} is not on")
         return self._visit.open_shop.shop
+
+    async def _refuse(self, why: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """404 when there is no rehearsal, 503 with the reason when there should be one."""
+        if why:
+            answer = _error(503, why, {"Retry-After": str(RETRY_AFTER_S)})
+        else:
+            answer = _error(404, "no rehearsal is on", {})
+        if scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(answer)
+        elif not why and "text/html" in Headers(scope=scope).get("accept", ""):
+            await self._missing(scope, receive, send)
+        else:
+            await answer(scope, receive, send)
 
     # -- opening
 
@@ -270,19 +286,6 @@ class Wing:
 async def _end(presence: Presence) -> None:
     with contextlib.suppress(RedisError, OSError):  # the stores are gone already
         await presence.end()
-
-
-async def _refuse(why: str, scope: Scope, receive: Receive, send: Send) -> None:
-    """404 when there is no rehearsal, 503 with the reason when there should be one."""
-    if why:
-        headers = {"Retry-After": str(RETRY_AFTER_S)}
-        answer: Response = _error(503, why, headers)
-    else:
-        answer = _error(404, "no rehearsal is on", {})
-    if scope["type"] == "websocket":
-        await WebSocket(scope, receive, send).send_denial_response(answer)
-    else:
-        await answer(scope, receive, send)
 
 
 def _error(status: int, why: str, headers: dict[str, str]) -> Response:

@@ -292,6 +292,16 @@ async def test_without_a_rehearsal_there_is_nothing_below_its_path(
     assert answer.json["error"]["message"] == "no rehearsal is on"
 
 
+async def test_people_who_open_a_room_of_no_rehearsal_get_a_page_in_their_language(
+    shop: Shopfront,
+) -> None:
+    for language, words in (("zh-CN", "这里没有直播间"), ("en", "There is no room here")):
+        headers = {"Accept": "text/html", "Accept-Language": language}
+        answer = await shop.ask("GET", f"/rehearsal/r/{ROOM}", headers=headers)
+        assert answer.status == 404
+        assert words in answer.body.decode()
+
+
 async def test_ids_of_rehearsals_are_not_given_to_the_shop(shop: Shopfront) -> None:
     room = await shop.ask("POST", "/api/v1/rooms", {"id": "rh-room", "title": "A room"})
     person = {"user": GUESTS[0], "role": "viewer", "rooms": ["*"], "name": "A", "ttl_seconds": 60}

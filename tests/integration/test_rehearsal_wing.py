@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from flash_sale.model import Outcome
 from server.app import wall_clock_ms
@@ -77,6 +78,10 @@ class SmallShop:
         return JSONResponse([self.settings.rehearsal, scope["root_path"], str(request.url)])
 
 
+async def say_missing(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("nothing for people", status_code=404)(scope, receive, send)
+
+
 class Stage:
     """A wing; `run` is the run that takes visitors. `looks` counts what was asked and made."""
 
@@ -89,7 +94,7 @@ class Stage:
         self.opens = asyncio.Event()
         self.opens.set()
         self.settings = settings
-        self.wing = Wing(settings, self._find_run, self._open_shop, wall_clock_ms)
+        self.wing = Wing(settings, self._find_run, self._open_shop, wall_clock_ms, say_missing)
         self.client = AsgiClient(self.wing)
 
     async def _find_run(self) -> str | None:
@@ -136,6 +141,12 @@ async def test_without_a_rehearsal_there_is_nothing_and_the_records_are_asked_on
     assert answers[0].json["error"]["message"] == "no rehearsal is on"
     assert stage.counts["looks"] <= 2  # the requests may have stood on both sides of a second
     assert stage.counts["shops"] == 0
+
+
+async def test_people_get_a_page_that_there_is_nothing(stage: Stage) -> None:
+    accepts = {"Accept": "text/html,application/xhtml+xml"}
+    answer = await stage.client.call("GET", "/rehearsal/r/garden", headers=accepts)
+    assert (answer.status, answer.body) == (404, b"nothing for people")
 
 
 async def test_all_who_come_at_once_wait_for_one_opening(stage: Stage) -> None:
@@ -280,7 +291,7 @@ async def test_a_run_that_was_closed_while_the_wing_opened_is_not_entered(stage:
         looks["all"] += 1
         return RUN if looks["all"] == 1 else None
 
-    wing = Wing(stage.settings, find_run, stage._open_shop, wall_clock_ms)
+    wing = Wing(stage.settings, find_run, stage._open_shop, wall_clock_ms, say_missing)
     answer = await AsgiClient(wing).call("GET", "/rehearsal/page")
     assert answer.status == 404
     assert stage.counts["shops"] == 0
