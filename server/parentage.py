@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from typing import Self
 
 # The first line tells whom to watch. End of file before the word "ended" means that the parent is
-# gone. A kill follows if the program ignores the request to end for 20 s.
+# gone. One that was stopped hears the request to end when it goes on. A kill follows if the program
+# ignores it for 20 s.
 _WATCH = """
 trap '' HUP INT TERM
 read -r pid || exit 0
 read -r ended && exit 0
 kill -TERM "$pid" 2>/dev/null || exit 0
+kill -CONT "$pid" 2>/dev/null
 seconds=0
 while kill -0 "$pid" 2>/dev/null; do
   [ "$seconds" -lt 20 ] || { kill -KILL "$pid" 2>/dev/null; exit 0; }

@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from server.endings import end_tasks
 from server.rehearsal.driver import Driver
 from server.rehearsal.hall_client import LINE_BYTES_MAX, hall_path
+from server.rehearsal.halt import Halt
 from server.rehearsal.keys import is_run
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.presence import Presence
@@ -71,7 +72,7 @@ class OpenRun:
     ledger: WorkerSlot
     presence: Presence | None = None
     watch: asyncio.Task[None] | None = None
-    wakes: asyncio.TimerHandle | None = None  # the end of a drill that stopped the ledger worker
+    halt: Halt | None = None  # of the ledger worker, the newest
 
 
 class Hall:
@@ -255,7 +256,10 @@ class Hall:
             raise HallRefused("no rehearsal is open on this server")
         kind = asked["kind"]
         if kind == "kill_worker":
-            worker = random.choice([one for one in self._house.web_workers() if one.pid])
+            running = [one for one in self._house.web_workers() if one.pid]
+            if not running:
+                raise HallRefused("no web worker runs just now")
+            worker = random.choice(running)
             worker.send(signal.SIGKILL)
             return {"struck": worker.name}
         if kind == "restart_redis":
@@ -268,11 +272,11 @@ class Hall:
         raise HallRefused(f"unknown drill {kind}")
 
     def _halt(self, open_run: OpenRun, seconds: float) -> None:
-        if open_run.wakes is not None:
-            open_run.wakes.cancel()
-        open_run.ledger.send(signal.SIGSTOP)
-        wake = asyncio.get_running_loop().call_later
-        open_run.wakes = wake(seconds, open_run.ledger.send, signal.SIGCONT)
+        if open_run.ledger.pid is None:
+            raise HallRefused(f"the {open_run.ledger.name} does not run just now")
+        if open_run.halt is not None:
+            open_run.halt.end()
+        open_run.halt = Halt(open_run.ledger, seconds)
 
     async def _processes(self, _asked: Mapping[str, Any]) -> dict[str, Any]:
         house, open_run = self._house, self._open_run
@@ -316,8 +320,8 @@ class Hall:
 
     async def _let_go(self, open_run: OpenRun) -> None:
         """Nothing of it is needed any more: the ledger worker need not drain."""
-        if open_run.wakes is not None:
-            open_run.wakes.cancel()
+        if open_run.halt is not None:
+            open_run.halt.end()
         if open_run.watch is not None:
             await end_tasks([open_run.watch])
         open_run.ledger.kill()
