@@ -144,9 +144,14 @@ def ticks(least: float, most: float, wanted: int = TICKS) -> list[float]:
     return [round(at * step, 6) + 0.0 for at in range(first, last + 1)]
 
 
+def _steps(most: float) -> list[float]:
+    """Of the upright axis. Where nothing ever happened there is nothing to tell apart."""
+    return ticks(0, most, 1 if most == 1.0 else TICKS)
+
+
 def _scale(xs: Sequence[float], ys: Sequence[float]) -> Scale:
     most = max(ys, default=0.0) or 1.0
-    top = ticks(0, most)
+    top = _steps(most)
     step = top[1] - top[0] if len(top) > 1 else most
     return Scale(min(xs, default=0.0), max(xs, default=1.0), math.ceil(most / step - 1e-9) * step)
 
@@ -170,7 +175,7 @@ def _picture(
 
 def _axes(scale: Scale) -> list[Markup]:
     found = []
-    for value in ticks(0, scale.y_most):
+    for value in _steps(scale.y_most):
         y = scale.y(value)
         found.append(_rule("grid", LEFT, y, WIDTH - RIGHT, y))
         found.append(_text("tick end", LEFT - 7, y + 4, number(value)))

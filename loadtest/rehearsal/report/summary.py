@@ -22,6 +22,7 @@ from loadtest.rehearsal.report.blocks import (
 from loadtest.rehearsal.report.tongue import DASH, Tongue
 
 SAME_SHARE: Final = 0.2  # by which two generators may differ
+SHORT_CHARS: Final = 24  # a longer fact has a wider place
 TEXT_CHARS_MAX: Final = 400  # of one fact that the server told
 _PEOPLE: Final = ("audience", "buyers", "talkers", "likers", "sharers", "hosts")
 _GIB: Final = 1024**3
@@ -120,11 +121,15 @@ def environment(findings: Findings, tongue: Tongue) -> Section:
     if "same_machine" in told:
         key = "same_machine" if told["same_machine"] else "other_machine"
         blocks.append(Note(tongue.text(key), "unsure" if told["same_machine"] else ""))
+    long: list[Fact] = []
     for key, part in _machines(told):
-        blocks += [Heading(tongue.text(key)), Facts(_facts(part, tongue))]
-    facts = _circumstances(told, tongue)
-    if facts:
-        blocks.append(Facts(facts, "wide"))
+        facts = _facts(part, tongue)
+        short = [fact for fact in facts if len(fact.text) <= SHORT_CHARS]
+        long += [fact for fact in facts if fact not in short]
+        blocks += [Heading(tongue.text(key)), Facts(short)]
+    long += _circumstances(told, tongue)
+    if long:
+        blocks.append(Facts(long, "wide"))
     server = told.get("server")
     limits = server.get("limits") if isinstance(server, Mapping) else None
     if isinstance(limits, Mapping):
