@@ -26,7 +26,6 @@ from typing import Any, Final
 import uvloop
 
 from loadtest.health import Checkup
-from loadtest.rehearsal import slow_readers
 from loadtest.rehearsal.children import raise_open_files
 from loadtest.rehearsal.notes import Notes
 from loadtest.rehearsal.plan import BadPlan, Plan
@@ -41,6 +40,7 @@ LOOK_S: Final = 0.1
 SECOND_S: Final = 1.0
 SQUEEZED_FROM_S: Final = 0.2  # if it starts late: from so long after its start
 REASONS_MAX: Final = 20
+SLOW_NOTE: Final = "slow-readers.json"  # by which a drill asks for slow readers
 
 
 class CannotRun(Exception):
@@ -174,7 +174,7 @@ class Audience:
             due.remove(slow)
             yield slow
         with suppress(OSError, ValueError, KeyError, TypeError):
-            value = json.loads((self._part.directory / slow_readers.NOTE).read_bytes())
+            value = json.loads((self._part.directory / SLOW_NOTE).read_bytes())
             slow = Slow(int(value["at_us"]), float(value["percent"]), float(value["seconds"]))
             if slow.at_us > self._slow_last_us:
                 self._slow_last_us = slow.at_us

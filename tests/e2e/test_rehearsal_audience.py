@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
-from loadtest.rehearsal import slow_readers
-from loadtest.rehearsal.records import Pulse, read_lines
+from loadtest.rehearsal.audience import SLOW_NOTE
+from loadtest.rehearsal.records import Pulse, read_lines, write_json
 from tests.e2e.conftest import StartServer
 from tests.support.rehearsal_audience import FIRST, WITHIN_S, WITNESSES, Playing, say, speaker
 from tests.support.wait import wait_until
@@ -125,7 +126,8 @@ async def test_slow_readers_stop_reading_when_a_drill_asks_and_miss_nothing(
     playing.start()
     try:
         await playing.until("viewers", VIEWERS, "everybody is in the room")
-        slow_readers.ask(playing.directory, 10, 5)
+        note = {"at_us": time.time_ns() // 1_000, "percent": 10, "seconds": 5}
+        write_json(playing.directory / SLOW_NOTE, note)
         await playing.until(
             "slow", (VIEWERS - WITNESSES) // 10, "a tenth of the silent read nothing"
         )
