@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from loadtest.rehearsal import records
-from loadtest.rehearsal.drills import DrillContext, perform
+from loadtest.rehearsal.drills import PREPARE_S, DrillContext, perform
 from loadtest.rehearsal.plan import Drill
 from loadtest.rehearsal.proxy import Gateway
 from loadtest.rehearsal.records import Brief, DrillReport
@@ -69,7 +69,7 @@ class Drilling:
 
     def begin_due(self) -> bool:
         """Begin those whose time has come. False: there is more to wait for than drills."""
-        while self._waiting and time.time() >= self._t0_s + self._waiting[0].at_s:
+        while self._waiting and time.time() >= self._t0_s + self._waiting[0].at_s - PREPARE_S:
             drill = self._waiting.pop(0)
             thread = threading.Thread(target=self._perform, args=[drill], daemon=True)
             self._threads.append(thread)

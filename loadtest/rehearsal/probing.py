@@ -180,9 +180,10 @@ class Probe:
         if self._thread.is_alive():
             self._thread.join()
 
-    def failed(self, since_s: float) -> int:
-        """How many attempts failed that ended after that instant."""
-        return sum(1 for each in self.attempts if each.why and each.done_s >= since_s)
+    def failed(self, began_s: float, until_s: float) -> int:
+        """How many attempts failed that were going on in that time."""
+        failed = (each for each in self.attempts if each.why)
+        return sum(each.began_s <= until_s and each.done_s >= began_s for each in failed)
 
     def is_steady(self) -> bool:
         """Whether it buys without trouble just now."""

@@ -102,58 +102,51 @@ def message(kind: str, order: Order, secret: str, at_s: int) -> Message:
 class Storm:
     """Webhooks about the orders of one sale. `secret` signs what the shadow shop believes."""
 
-    def __init__(self, shop: Api, secret: str, stall: Stall, websocket_url: str) -> None:
+    def __init__(
+        self, shop: Api, secret: str, stall: Stall, websocket_url: str, seconds: int
+    ) -> None:
         self._shop = shop
         self._secret = secret
         self._stall = stall
         self._url = websocket_url
+        self._messages = seconds * PER_S
+        self._orders: list[Order] = []
 
-    def blow(self, seconds: int) -> dict[str, int]:
-        """Buy, send webhooks for so long, and count what came of them.
-
-        `wrong` orders are those that are not paid exactly once in the ledger. Raises `ApiError`
-        when nothing can be bought.
-        """
-        messages = seconds * PER_S
-        orders = self._buy(min(ORDERS_MAX, max(1, messages // len(PER_ORDER))))
-        outcomes = self._send(orders, plan_of(len(orders), messages, seed=len(orders)))
-        counts = Counter({"orders": len(orders), "messages": messages, "failed": 0})
-        for kind, outcome in outcomes:
+    def blow(self) -> dict[str, int]:
+        """Send webhooks for the seconds of the storm, and count what came of them."""
+        orders = len(self._orders)
+        counts = Counter({"orders": orders, "messages": self._messages, "failed": 0})
+        for kind, outcome in self._send(plan_of(orders, self._messages, seed=orders)):
             if outcome not in RIGHT[kind]:
                 counts["failed"] += 1
             elif kind in (FORGED, STALE, UNKNOWN):
                 counts["turned_away"] += 1
             else:
                 counts[outcome] += 1
-        counts["wrong"] = self._not_paid_once(orders)
-        counts["paid_once"] = len(orders) - counts["wrong"]
         return dict(counts)
 
-    def _buy(self, count: int) -> list[Order]:
-        """So many orders, by all buyers of the stall in turn."""
+    def buy(self) -> None:
+        """What is to be paid for, by all buyers of the stall in turn. Raises `ApiError`."""
         stall = self._stall
-        orders: list[Order] = []
+        count = min(ORDERS_MAX, max(1, self._messages // len(PER_ORDER)))
         for first, (_user, token) in enumerate(stall.buyers):
             try:
                 with Line(self._url, token) as line:
-                    orders += [
+                    self._orders += [
                         line.buy(stall.sale, f"{stall.sale}-{number}")
                         for number in range(first, count, len(stall.buyers))
                     ]
             except FAILS as error:
                 raise ApiError(0, f"nothing could be bought to be paid for: {error}") from None
-        return orders
 
-    def _send(
-        self, orders: Sequence[Order], wanted: Sequence[tuple[int, str]]
-    ) -> list[tuple[str, str]]:
+    def _send(self, wanted: Sequence[tuple[int, str]]) -> list[tuple[str, str]]:
         """Send each at its time; (kind, what was answered)."""
         began_s = time.monotonic()
 
         def send(place: int) -> tuple[str, str]:
             number, kind = wanted[place]
             time.sleep(max(0.0, began_s + place / PER_S - time.monotonic()))
-            told = message(kind, orders[number], self._secret, round(time.time()))
+            told = message(kind, self._orders[number], self._secret, round(time.time()))
             return kind, self._answer(told)
 
         with ThreadPoolExecutor(AT_ONCE, "webhooks") as senders:
@@ -170,12 +163,12 @@ class Storm:
         except ValueError:
             return "no JSON"
 
-    def _not_paid_once(self, orders: Sequence[Order]) -> int:
-        """How many orders are not paid by exactly one payment, once the ledger holds them all."""
+    def paid_once(self) -> int:
+        """How many orders are paid by exactly one payment, once the ledger holds them all."""
         with ThreadPoolExecutor(AT_ONCE, "orders") as readers:
-            return sum(readers.map(self._is_wrong, orders))
+            return sum(readers.map(self._is_paid_once, self._orders))
 
-    def _is_wrong(self, order: Order) -> bool:
+    def _is_paid_once(self, order: Order) -> bool:
         found: dict[str, Any] = {}
 
         def is_paid() -> bool:
@@ -185,7 +178,7 @@ class Storm:
                 return False
             return found["state"] == "paid" and bool(_accepted(found))
 
-        return not holds(is_paid, SETTLED_WITHIN_S) or len(_accepted(found)) != 1
+        return holds(is_paid, SETTLED_WITHIN_S) and len(_accepted(found)) == 1
 
 
 def _accepted(order: Order) -> list[Mapping[str, Any]]:

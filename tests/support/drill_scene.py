@@ -81,13 +81,18 @@ def opened(server: LiveServer, directory: Path) -> Iterator[Scene]:
         arguments = ["--dir", str(directory), "--who", "audience-1", "--first", str(BUYERS)]
         arguments += ["--count", str(VIEWERS), "--witnesses", "2"]
         module = ["loadtest.rehearsal.audience", *arguments]
-        children.add(Child.module("audience-1", module, directory))
+        audience = children.add(Child.module("audience-1", module, directory))
         stall = Stall(brief.room, brief.sale, shadow.tokens(1, BUYERS))
         load = Probe(brief.websocket_url, stall)
         load.start()
         stack.callback(load.stop)
         scene = Scene(DrillContext(shadow, brief, directory, gateway), load)
-        wait_until_sync(lambda: scene.viewers() >= VIEWERS, PATIENCE_S, "the audience is there")
+
+        def everybody_came() -> bool:
+            assert audience.code is None, audience.tail
+            return scene.viewers() >= VIEWERS
+
+        wait_until_sync(everybody_came, PATIENCE_S, "the audience is there")
         wait_until_sync(load.is_steady, PATIENCE_S, "people buy")
         yield scene
 
