@@ -19,7 +19,6 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from flash_sale.adapters.script import sale_of_channel
 from flash_sale.model import Outcome, SaleId
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
@@ -39,6 +38,7 @@ from server.database.records import CatalogRecords, RoomRecords
 from server.database.rehearsal_records import RehearsalRecords
 from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
+from server.feed import open_feed
 from server.gateway import Gateway
 from server.handshake import Door
 from server.health import Health
@@ -290,31 +290,6 @@ def open_visit_desk(
     desk = VisitDesk(log, limits, now_ms)
     gateway.visit_ends = desk.gone
     return desk
-
-
-def open_feed(
-    listener: Client, control: Control, sales: LiveSales, rooms: LiveRooms, limits: Limits
-) -> RedisFeed:
-    """What is announced by all workers, each message to whom it concerns. It does not run yet."""
-
-    def heard(channel: str, message: bytes) -> None:
-        if channel == CHANNEL:
-            control.received(message)
-        elif sale_of_channel(channel) is not None:
-            sales.announced(channel, message)
-        else:
-            rooms.announced(channel, message)
-
-    async def resumed() -> None:
-        sales.resumed()
-        await rooms.resumed()
-
-    return RedisFeed(
-        listener,
-        on_message=heard,
-        on_resumed=resumed,
-        subscribe_within_s=limits.append_within_s,
-    )
 
 
 class App:
