@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from server.endings import end_tasks
 from server.parentage import Watcher
-from server.rehearsal.keys import KEY, root_secret, run_secret
+from server.rehearsal.keys import KEY, is_run, root_secret, run_secret
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.shadow import rehearsals_dir
 from server.settings import Settings
@@ -56,6 +56,7 @@ class Driver:
         self._run = ""
         self._process: asyncio.subprocess.Process | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()  # for ending it
         self._waiting: asyncio.Task[None] | None = None
         self._watcher: Watcher | None = None  # ends it if this process goes first
 
@@ -76,6 +77,7 @@ class Driver:
 
     async def _wait(self, run: str, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
+        self._end_rest(process)
         _LOG.info("the load generator of rehearsal %s ended with %d", run, code)
         lines = [line for line in self._tail().splitlines() if line.strip()]
         last = lines[-1].strip() if lines else "it wrote nothing"
@@ -115,23 +117,31 @@ class Driver:
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
-        process = self._process
-        if process is None:
-            return
-        if self._waiting is not None:
-            await end_tasks([self._waiting])
-            self._waiting = None
-        if process.returncode is None:
-            _signal_group(process.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), within_s)
-        _signal_group(process.pid, signal.SIGKILL)
-        await process.wait()
+        if self._process is not None:
+            await self._end(self._process, within_s)
+
+    async def _end(self, process: asyncio.subprocess.Process, within_s: float) -> None:
+        async with self._one_at_a_time:
+            if self._process is not process:
+                return  # somebody else was quicker
+            if self._waiting is not None:
+                await end_tasks([self._waiting])
+                self._waiting = None
+            if process.returncode is None:
+                _signal_group(process.pid, signal.SIGTERM)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), within_s)
+            self._end_rest(process)
+            await process.wait()
+            await self.forget(self._directory(self._run))
+            self._process = None
+
+    def _end_rest(self, process: asyncio.subprocess.Process) -> None:
+        """Kill what is left of its group: at once, for the number may soon be somebody else's."""
         if self._watcher is not None:
+            _signal_group(process.pid, signal.SIGKILL)
             self._watcher.dismiss()
             self._watcher = None
-        await self.forget(self._directory(self._run))
-        self._process = None
 
     def let_end(self, run: str) -> None:
         """The run is over: the generator, which may have said so, has a moment to end by itself."""
@@ -142,7 +152,7 @@ class Driver:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), ENDS_WITHIN_S)
         self._ending = None
-        await self.stop()
+        await self._end(process, ENDS_WITHIN_S)
 
     async def forget(self, directory: Path) -> None:
         """Delete the files of a generator."""
@@ -161,6 +171,11 @@ class Driver:
                 return log.read().decode(errors="replace")
         except OSError:
             return ""
+
+
+def is_drive(name: str) -> bool:
+    """Whether a directory of that name holds the files of a generator."""
+    return name.startswith(DIRECTORY_PREFIX) and is_run(name.removeprefix(DIRECTORY_PREFIX))
 
 
 def _prepare(directory: Path) -> None:

@@ -24,7 +24,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from server.endings import end_tasks
-from server.rehearsal.driver import Driver
+from server.rehearsal.driver import Driver, is_drive
 from server.rehearsal.hall_client import LINE_BYTES_MAX, hall_path
 from server.rehearsal.halt import Halt
 from server.rehearsal.keys import is_run
@@ -84,6 +84,7 @@ class Hall:
         self._open_run: OpenRun | None = None
         self._driver = Driver(settings, house.base_url, self._drive_ended)
         self._one_at_a_time = asyncio.Lock()
+        self._ends = False
         self._server: asyncio.Server | None = None
         self._verbs: dict[str, Verb] = {
             "open": self._open,
@@ -109,8 +110,10 @@ class Hall:
             return
         self._server.close()
         hall_path(self._settings.data_dir).unlink(missing_ok=True)
+        self._ends = True
         await self._driver.stop(self._settings.limits.close_within_s)
-        open_run, self._open_run = self._open_run, None
+        async with self._one_at_a_time:  # one that is just being opened or closed
+            open_run, self._open_run = self._open_run, None
         if open_run is not None:
             _LOG.warning("rehearsal %s ends with the server", open_run.run)
             try:
@@ -121,8 +124,9 @@ class Hall:
 
     async def _clear(self) -> None:
         for path in sorted(rehearsals_dir(self._settings).glob("*")):
-            if not is_run(path.name):
+            if is_drive(path.name):
                 await self._driver.forget(path)
+            if not is_run(path.name):
                 continue
             _LOG.warning("rehearsal %s ended with an earlier server; it is cleared", path.name)
             try:
@@ -176,6 +180,8 @@ class Hall:
     async def _open(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         run = _run_of(asked)
         async with self._one_at_a_time:
+            if self._ends:
+                raise HallRefused("the server ends")
             if self._open_run is not None and self._open_run.run != run:
                 raise HallRefused(f"the rehearsal {self._open_run.run} is on")
             if self._open_run is None:
@@ -239,7 +245,7 @@ class Hall:
     async def _drive(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         run = _run_of(asked)
         async with self._one_at_a_time:
-            if self._open_run is None or self._open_run.run != run:
+            if self._ends or self._open_run is None or self._open_run.run != run:
                 raise HallRefused(f"the rehearsal {run} is not open on this server")
             await self._driver.start(run)
         return self._of_run()

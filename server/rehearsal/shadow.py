@@ -32,7 +32,7 @@ class Stores:
 
 
 def rehearsals_dir(settings: Settings) -> Path:
-    """Below the data directory of the shop: everything in it may be deleted."""
+    """Below the data directory of the shop: everything of a rehearsal in it may be deleted."""
     return settings.data_dir.absolute() / DIRECTORY_NAME
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,11 +14,12 @@ from server.rehearsal import driver as drivers
 from server.rehearsal.driver import Driver
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.shadow import shadow_settings
-from tests.support.processes import below
+from tests.support.processes import below, is_running
 from tests.support.rehearsal_hall import settings_in
 from tests.support.wait import wait_until
 
 RUN = "rh-0a1b2c3d"
+OTHER = "rh-ffffffff"
 STAND_IN = "tests.support.stand_in_generator"
 
 
@@ -86,6 +88,32 @@ async def test_one_that_ends_by_itself_is_told_of_with_its_last_words(data_dir: 
         status = stage.driver.status()
         assert status is not None
         assert (status["running"], status["exit_code"]) == (False, 1)
+
+
+async def test_what_it_leaves_behind_when_it_ends_by_itself_is_ended_at_once(
+    data_dir: Path,
+) -> None:
+    async with staged(data_dir, "http://leaves.example") as stage:
+        await stage.driver.start(RUN)
+        await wait_until(lambda: stage.ended, 20, "its end is heard of")
+        child = int(stage.tail.split()[-1])
+        await wait_until(lambda: not is_running(child), 10, "its child has ended")
+
+
+async def test_a_new_one_begins_while_the_last_is_still_being_ended(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drivers, "ENDS_WITHIN_S", 0.1)
+    async with staged(data_dir) as stage:
+        await stage.driver.start(RUN)
+        await wait_until(lambda: "waits" in stage.tail, 20, "it runs")
+        stage.driver.let_end(RUN)
+        endings = [asyncio.create_task(stage.driver.stop()) for _ in range(3)]
+        await stage.driver.start(OTHER)
+        await asyncio.gather(*endings)
+        status = stage.driver.status()
+        assert status is not None
+        assert (status["run"], status["running"]) == (OTHER, True)
 
 
 async def test_when_its_run_is_over_it_has_a_moment_and_is_then_ended(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import stat
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +18,7 @@ from server.rehearsal.hall_client import HallClient, hall_path
 from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.rehearsal.presence import WINGS
 from server.rehearsal.shadow import shadow_settings, stores_of
-from tests.support.processes import is_running
+from tests.support.processes import below, is_running
 from tests.support.rehearsal_hall import HallStage, open_hall, settings_in
 from tests.support.wait import wait_until
 
@@ -97,6 +99,35 @@ async def test_what_a_dead_life_left_is_cleared_and_its_run_is_over(
     async with open_hall(settings_in(data_dir), redis_url) as stage:
         assert stage.ended == [RUN, None]
         assert not (data_dir / "rehearsal").exists()
+
+
+async def test_what_is_not_a_rehearsals_stays_where_somebody_has_put_it(
+    data_dir: Path, redis_url: str, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    for name in ("photos", f"drive-{RUN}"):
+        (disk / name).mkdir(parents=True)
+        (disk / name / "file").write_text("data of somebody")
+    (data_dir / "rehearsal").symlink_to(disk)
+    async with open_hall(settings_in(data_dir), redis_url):
+        assert names_in(disk) == ["photos"]
+        assert names_in(disk / "photos") == ["file"]
+
+
+async def test_a_run_that_is_just_being_opened_ends_with_the_hall(
+    data_dir: Path, redis_url: str
+) -> None:
+    async with open_hall(settings_in(data_dir), redis_url) as stage:
+        opening = asyncio.create_task(stage.ask("open", run=RUN))
+        later = asyncio.create_task(stage.ask("open", run=OTHER))
+        await wait_until(lambda: (data_dir / "rehearsal").exists(), 20, "it is being opened")
+        await stage.hall.stop()
+        await asyncio.wait({opening})
+        with pytest.raises(HallRefused, match="the server ends"):
+            await later
+        assert RUN in stage.ended
+        assert names_in(data_dir) == []
+        assert below(os.getpid(), RUN) == []
 
 
 async def test_a_run_that_is_on_ends_with_the_hall(data_dir: Path, redis_url: str) -> None:

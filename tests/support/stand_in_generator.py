@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 
@@ -15,6 +16,10 @@ def main() -> None:
     if "http://ends.example" in arguments:
         print("onair: nothing to drive", flush=True)
         sys.exit(1)
+    if "http://leaves.example" in arguments:  # a child that it does not look after
+        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+        print("child", child.pid, flush=True)
+        os._exit(1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("waits", flush=True)
     signal.pause()
