@@ -240,11 +240,13 @@ def _told(drill: DrillReport, tongue: Tongue) -> Iterator[str]:
     """What else there is to say of a drill, a line each."""
     if drill.note:
         yield drill.note
-    if drill.viewers_back_s >= 0:
+    lost = drill.counts.get("viewers_before", 0) - drill.counts.get("viewers_least", 0)
+    if drill.viewers_back_s >= 0 and lost > 0:
         yield tongue.text("viewers_back", seconds=tongue.number(drill.viewers_back_s))
     counts = [
         f"{tongue.name('count', word)} {tongue.number(count)}"
         for word, count in drill.counts.items()
+        if count or word == "viewers_least"
     ]
     if counts:
         yield tongue.listed(counts)

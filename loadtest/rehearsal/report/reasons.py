@@ -10,18 +10,20 @@ from typing import Final
 
 SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "go": (
-        "可以开播：{viewers} 位观众、每秒 {orders_per_s} 单，全部承诺均已证明，余量 {percent}%",
-        "GO: {viewers} viewers and {orders_per_s} orders a second are proved, "
-        "with {percent} % in hand",
+        "可以开播：服务器撑住了 {viewers} 位观众、每秒 {orders_per_s} 单，"
+        "每项目标至少还有 {percent}% 余量",
+        "GO: this server held {viewers} viewers and {orders_per_s} orders a second, "
+        "with at least {percent} % of every target in hand",
     ),
     "go_searched": (
-        "可以开播：{viewers} 位观众、每秒 {orders_per_s} 单已证明，加压到 {factor} 倍仍达标",
-        "GO: {viewers} viewers and {orders_per_s} orders a second are proved; "
-        "{factor} times the plan held as well",
+        "可以开播：服务器撑住了 {viewers} 位观众、每秒 {orders_per_s} 单，加压到 {factor} 倍仍达标",
+        "GO: this server held {viewers} viewers and {orders_per_s} orders a second, "
+        "and {factor} times the plan as well",
     ),
     "go_with_limits": (
-        "可以开播，但有限制：{viewers} 位观众、每秒 {orders_per_s} 单已证明；{why}",
-        "GO with limits: {viewers} viewers and {orders_per_s} orders a second are proved; {why}",
+        "可以开播，但有限制：服务器撑住了 {viewers} 位观众、每秒 {orders_per_s} 单；{why}",
+        "GO with limits: this server held {viewers} viewers and {orders_per_s} orders a second; "
+        "{why}",
     ),
     "no_go": ("不要开播：{why}", "NO-GO: {why}"),
     "void": ("本次彩排无效，什么也没有证明：{why}", "Void, nothing was proved: {why}"),
@@ -124,7 +126,7 @@ LIMITS: Final[dict[str, tuple[str, str]]] = {
     ),
     "limit.recovery": (
         "演练「{drill}」之后没有恢复，承诺 {promised} 秒内恢复",
-        "it did not recover from the drill “{drill}”, promised within {promised} s",
+        'it did not recover from the drill "{drill}", promised within {promised} s',
     ),
     "limit.unreachable": (
         "服务器在开售后 {at_s} 秒起不再应答（连续 {looks} 次）",
@@ -181,11 +183,11 @@ TIGHT: Final[dict[str, tuple[str, str]]] = {
     ),
     "tight.drill_refused": (
         "演练「{drill}」没有进行：{why}",
-        "the drill “{drill}” was not done: {why}",
+        'the drill "{drill}" was not done: {why}',
     ),
     "tight.drill_late": (
         "演练「{drill}」之后 {seconds} 秒才恢复，承诺 {promised} 秒",
-        "it took {seconds} s to recover from the drill “{drill}”, promised {promised} s",
+        'it took {seconds} s to recover from the drill "{drill}", promised {promised} s',
     ),
 }
 

@@ -44,14 +44,15 @@ def reasons(findings: Findings, tongue: Tongue) -> list[Cell]:
 
 
 def first_limit(findings: Findings, tongue: Tongue) -> str:
-    """In a sentence; empty if nothing gave."""
+    """In a sentence; empty if nothing gave, or a drill was only not done."""
     limit = findings.first_limit
-    if not limit:
+    if not limit or (findings.reasons and findings.reasons[0].key == "tight.drill_refused"):
         return ""
     invariant = tongue.name("invariant", limit)
     if invariant != limit:
         return tongue.text("first_broken", limit=invariant)
-    return tongue.text("first_limit", limit=tongue.name("limit", limit))
+    key = "tightest" if findings.verdict is Verdict.GO_WITH_LIMITS else "first_limit"
+    return tongue.text(key, limit=tongue.name("limit", limit))
 
 
 def tiles(findings: Findings, tongue: Tongue) -> list[Fact]:
@@ -73,7 +74,7 @@ def tiles(findings: Findings, tongue: Tongue) -> list[Fact]:
         ("nothing_acknowledged_lost", "tile_lost"),
     ):
         for invariant in findings.invariants:
-            if invariant.name == name:
+            if invariant.name == name and invariant.checked:
                 css = "good" if invariant.holds else "bad"
                 found.append(Fact(tongue.text(key), tongue.number(invariant.broken), css))
     return found

@@ -46,7 +46,8 @@ _VERDICT: Final[dict[str, tuple[str, str]]] = {
     "verdict": ("结论", "Verdict"),
     "reasons": ("原因", "Why"),
     "first_limit": ("最先到顶的是：{limit}", "What gave first: {limit}"),
-    "first_broken": ("被违反的不变量：“{limit}”", "The broken invariant: “{limit}”"),
+    "tightest": ("余量最小的是：{limit}", "What has least in hand: {limit}"),
+    "first_broken": ("被违反的不变量：“{limit}”", 'The broken invariant: "{limit}"'),
     "void_loud": (
         "以下数字不能说明服务器的能力：压测一方自己是瓶颈，或彩排没有做完。请排除原因后再彩排一次。",
         "Nothing below says what the server can do: the load generator was the bottleneck, or the "
@@ -316,7 +317,7 @@ _REST: Final[dict[str, tuple[str, str]]] = {
     "timeline_none": ("服务器没有应答过。", "The server never answered."),
     "timeline_unreachable": (
         "服务器有 {count} 次没有应答，图中留空。",
-        "The server did not answer {count} times; those are gaps in the pictures.",
+        "Looks that the server did not answer: {count}. They are gaps in the pictures.",
     ),
     "timeline_viewers": ("同时在线观众", "Viewers"),
     "timeline_orders": ("每秒抢购", "Orders a second"),
