@@ -51,11 +51,12 @@ class Tally:
     """Counters all viewers of a swarm share, and the last chunk, already understood."""
 
     __slots__ = ("arrivals", "bytes", "chunk", "chunk_events", "chunk_first", "chunk_last",
-                 "chunk_messages", "closes", "errors", "events", "messages", "skips",
+                 "chunk_messages", "closes", "errors", "events", "messages", "ping_s", "skips",
                  "sockets_open")  # fmt: skip
 
     def __init__(self) -> None:
         self.messages = self.bytes = self.events = self.sockets_open = 0
+        self.ping_s = 0  # how often the server pings, once it has said so
         self.skips = 0  # times that a viewer's next numbered event was not the next number
         self.closes: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
@@ -235,6 +236,7 @@ class Viewer(asyncio.Protocol):
     def _hear_answer(self, payload: bytes) -> None:
         answer = self._crowd.dialect.answered(payload)
         self._answers += answer.answers
+        self._tally.ping_s = answer.ping_s or self._tally.ping_s
         if answer.offset is not None:
             self.offset, self.epoch = answer.offset, sys.intern(answer.epoch)
         came = (*answer.missed, *answer.after)

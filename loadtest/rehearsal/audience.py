@@ -36,6 +36,7 @@ from loadtest.rehearsal.witnesses import RoomWitness, Story, late_ms, summed
 CANNOT_RUN: Final = 2  # exit code
 FILES_WITHIN_S: Final = 120.0  # for the director to say when the sale opens
 LEAVE_WITHIN_S: Final = 5.0
+OTHER_FILES: Final = 100  # that a process has open beside its viewers
 LOOK_S: Final = 0.1
 SECOND_S: Final = 1.0
 SQUEEZED_FROM_S: Final = 0.2  # if it starts late: from so long after its start
@@ -91,8 +92,9 @@ def chosen(count: int, witnesses: int) -> set[int]:
 class Audience:
     """One process's viewers and the files it leaves."""
 
-    def __init__(self, part: Part, over: asyncio.Event) -> None:
+    def __init__(self, part: Part, over: asyncio.Event, files_max: int) -> None:
         self._part = part
+        self._files_max = files_max
         self._over = over
         self._notes = Notes()
         self._checkup = Checkup()
@@ -151,7 +153,13 @@ class Audience:
             seats.append(seat)
         per_s = plan.generator.connect_per_s / plan.generator.audience_processes
         door = Door.of(brief.websocket_url, brief.room)
-        return Seats(door, seats, self._notes.sample, connect_per_s=per_s)
+        return Seats(
+            door,
+            seats,
+            self._notes.sample,
+            connect_per_s=per_s,
+            sockets_max=self._files_max - OTHER_FILES,
+        )
 
     # each second
 
@@ -280,12 +288,12 @@ def _now_us() -> int:
     return time.time_ns() // 1_000
 
 
-async def _attend(part: Part, slow: Slow | None) -> None:
+async def _attend(part: Part, slow: Slow | None, files_max: int) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    await Audience(part, over).play(slow)
+    await Audience(part, over, files_max).play(slow)
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -308,9 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slow = None
     if asked.slow_percent > 0:
         slow = Slow(round(asked.slow_at * 1_000_000), asked.slow_percent, asked.slow_for)
-    raise_open_files()
     try:
-        uvloop.run(_attend(part, slow))
+        uvloop.run(_attend(part, slow, raise_open_files()))
     except CannotRun as error:
         print(error, file=sys.stderr)
         return CANNOT_RUN

@@ -35,7 +35,7 @@ OPEN_WITHIN_S: Final = 15.0
 IN_FLIGHT_MAX: Final = 512
 RETRY_S: Final = 0.5  # the first pause before trying again is up to so long, then twice, ...
 RETRY_S_MAX: Final = 5.0
-PING_S: Final = 25  # until the server says how often it pings
+PING_S: Final = 25  # where the server does not say how often it pings
 SILENCE_GRACE_S: Final = 10.0  # as the SDKs: a ping may be so late
 SLOW_BUFFER_BYTES: Final = 4_096
 LOOK_S: Final = 0.005
@@ -98,7 +98,9 @@ class Seats:
         told: Callable[[Sample], None],
         *,
         connect_per_s: float,
+        sockets_max: int,
     ) -> None:
+        """At most `sockets_max` at once: the process needs open files for other things, too."""
         dialect = Centrifuge(door.room, path=door.path)
         self._door, self._told, self._dialect = door, told, dialect
         self._crowd = Crowd(door.port, dialect, MARKER, door.host)
@@ -110,13 +112,14 @@ class Seats:
         self._free = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._opening: set[asyncio.Task[None]] = set()
         self._over = False
+        self._sockets_max = sockets_max
+        self._connecting = 0  # sockets that are no connection yet
         self.seats = seats
         self.tally = Tally()
         self.joined = 0  # seats whose viewer is in the room now
         self.refused: Counter[str] = Counter()  # attempts, by why they failed
         self.losses: Counter[str] = Counter()  # connections that were open, by how they ended
         self.own_errors = 0
-        self.ping_s = PING_S
 
     async def keep(self) -> None:
         """Bring everybody in at his instant and again after each loss, until `leave`."""
@@ -181,7 +184,7 @@ class Seats:
     def drop_silent(self) -> None:
         """Give up connections on which not even a ping came for too long, as a client does."""
         now_s = time.perf_counter()
-        patience_s = self.ping_s + SILENCE_GRACE_S
+        patience_s = (self.tally.ping_s or PING_S) + SILENCE_GRACE_S
         for seat in self.seats:
             viewer = seat.viewer
             if viewer is None or seat.is_slow:
@@ -232,6 +235,15 @@ class Seats:
             self._lost(place, seat)
 
     async def _connect(self, viewer: Viewer, number: int) -> None:
+        if self.tally.sockets_open + self._connecting >= self._sockets_max:
+            raise OSError(errno.EMFILE, f"more than {self._sockets_max} sockets in one process")
+        self._connecting += 1
+        try:
+            await self._call(viewer, number)
+        finally:
+            self._connecting -= 1
+
+    async def _call(self, viewer: Viewer, number: int) -> None:
         loop, door = asyncio.get_running_loop(), self._door
         if door.host != LOOPBACK:
             await loop.create_connection(lambda: viewer, door.host, door.port, ssl=self._tls)
