@@ -323,7 +323,10 @@ def clean_testimony(events: int = 300) -> dict[str, Any]:
 
 
 def timeline(sold: int, viewers: int = 200) -> list[Second]:
-    """What the server said each second: calm, sold by degrees, books that always add up."""
+    """What the server said each second: calm, sold by degrees, books that always add up.
+
+    It counts connections: those of the viewers, and those of the buyers.
+    """
     seconds = []
     for second in range(-WARM_S, SPIKE_S + SETTLE_S + 1):
         reserved = STOCK if 0 < second < 2 else STOCK - sold if second < 13 and second > 0 else 0
@@ -333,7 +336,7 @@ def timeline(sold: int, viewers: int = 200) -> list[Second]:
             Second(
                 at_us=T0_US + second * 1_000_000,
                 phase=phase,
-                viewers=viewers,
+                viewers=viewers + BUYERS,
                 outcomes={"reserved": STOCK, "sold_out": BUYERS - STOCK} if second > 1 else {},
                 books={"items": [counters(STOCK - reserved - paid, reserved, paid)]},
                 lag_entries=0,

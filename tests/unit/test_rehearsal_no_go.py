@@ -14,6 +14,7 @@ from loadtest.rehearsal.judging import judge
 from loadtest.rehearsal.records import DrillReport, Sample
 from loadtest.rehearsal.report.names import NAMES
 from tests.support.rehearsal_runs import (
+    BUYERS,
     T0_US,
     WARM_S,
     Run,
@@ -92,7 +93,7 @@ def slow_pushes(run: Run) -> None:
 
 def miss_viewers(run: Run) -> None:
     assert run.timeline is not None
-    run.timeline = [replace(look, viewers=150) for look in run.timeline]
+    run.timeline = [replace(look, viewers=150 + BUYERS) for look in run.timeline]
 
 
 def miss_events(run: Run) -> None:
