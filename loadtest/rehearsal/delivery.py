@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from loadtest.rehearsal.findings import Delivery
 from loadtest.rehearsal.latency import quantiles
 from loadtest.rehearsal.records import Sample
+
+
+# The same gaps, by those who saw them: numbers of events, offsets, and offsets of all viewers.
+_GAPS: Final = ("missing", "offset_gaps", "skips")
 
 
 def heard(
@@ -22,7 +26,7 @@ def heard(
     return Delivery(
         witnesses=sum(counts),
         events=sum(_number(each, "events", _late(each)) for each in told),
-        gaps=sum(max(_number(each, "missing"), _number(each, "offset_gaps")) for each in told),
+        gaps=sum(max(_number(each, name) for name in _GAPS) for each in told),
         repeats=sum(_number(each, "repeated") for each in told),
         disorder=sum(_number(each, "disorder", _number(each, "orders") - 1) for each in told),
         latency=quantiles(each.took_us for each in pushes),

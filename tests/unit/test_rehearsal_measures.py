@@ -222,6 +222,10 @@ def test_what_the_witnesses_of_all_audiences_say_is_summed() -> None:
     assert delivery.latency.p50 == 5.0
 
 
+def test_a_gap_that_a_silent_viewer_saw_is_one_too() -> None:
+    assert heard([{**clean_testimony(), "skips": 4}], [], 20).gaps == 4
+
+
 def test_an_audience_that_does_not_say_how_many_it_had_had_as_many_as_planned() -> None:
     told = {name: value for name, value in clean_testimony().items() if name != "witnesses"}
     assert heard([{**told, "events": "many"}], [], 7).witnesses == 7
