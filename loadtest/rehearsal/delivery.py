@@ -9,7 +9,6 @@ from loadtest.rehearsal.findings import Delivery
 from loadtest.rehearsal.latency import quantiles
 from loadtest.rehearsal.records import Sample
 
-
 # The same gaps, by those who saw them: numbers of events, offsets, and offsets of all viewers.
 _GAPS: Final = ("missing", "offset_gaps", "skips")
 
