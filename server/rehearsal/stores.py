@@ -20,15 +20,17 @@ from redis.exceptions import RedisError
 
 from server.database.dialects import make_engine
 from server.database.migrate import migrate
+from server.database.rehearsal_tables import rehearsals
 from server.embedded_redis import EmbeddedRedis
 from server.redis_client import Client, check_server, connect
 from server.redis_socket import socket_path, stop_leftover
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.presence import all_gone
 from server.rehearsal.shadow import DATABASE_NAME, DIRECTORY_NAME, stores_of
-from server.settings import Limits, Settings
+from server.settings import Settings
 
 MARK: Final = "onair:rehearsal"  # key in a Redis that rehearsals may empty; holds the run
+NOTICE: Final = b""  # in its place: whoever has opened the run is to let go
 MARK_TABLE: Final = "onair_rehearsal"  # the same in a database
 DELETE_WITHIN_S: Final = 10.0
 _LOOK_AGAIN_S: Final = 0.05
@@ -92,7 +94,7 @@ class ShadowStores:
             return
         client = connect(self._shadow.redis_url, self._shadow.limits)
         try:
-            await client.set(MARK, b"", xx=True)
+            await client.set(MARK, NOTICE, xx=True)
         finally:
             await client.aclose()
 
@@ -106,9 +108,10 @@ class ShadowStores:
         if self._redis is not None:
             await self._redis.stop()
         elif self._shadow.redis_url is not None:
-            await _empty_redis(self._shadow.redis_url, self._shadow.limits)
+            await _empty_redis(self._shadow.redis_url, self._shadow)
         if self._shadow.database_url is not None:
-            await asyncio.to_thread(_empty_database, self._shadow.database_url)
+            run = self._shadow.rehearsal
+            await asyncio.to_thread(_empty_database, self._shadow.database_url, run)
         await delete_directory(self._shadow.data_dir)
         return gone
 
@@ -204,10 +207,11 @@ async def _take_redis(url: str, shop_url: str, shadow: Settings) -> None:
         await shop.aclose()
 
 
-async def _empty_redis(url: str, limits: Limits) -> None:
-    client = connect(url, limits)
+async def _empty_redis(url: str, shadow: Settings) -> None:
+    """Unless a later run has taken it."""
+    client = connect(url, shadow.limits)
     try:
-        if await client.exists(MARK):
+        if await client.get(MARK) in (shadow.rehearsal.encode(), NOTICE):
             await _flush(client)
     finally:
         await client.aclose()
@@ -238,9 +242,11 @@ def _take_database(url: str, run: str) -> None:
     try:
         with engine.begin() as connection:
             tables = sa.inspect(connection).get_table_names()
+            variable = "ONAIR_REHEARSAL_DATABASE_URL"
             if tables and MARK_TABLE not in tables:
-                variable = "ONAIR_REHEARSAL_DATABASE_URL"
                 raise HallRefused(f"{variable}: it has tables; give it an empty one")
+            if _is_of_a_shop(connection, tables):
+                raise HallRefused(f"{variable}: it is a shop's own")
             _drop_all(connection)
             connection.execute(sa.text(f"CREATE TABLE {MARK_TABLE} (run VARCHAR(16) NOT NULL)"))
             connection.execute(sa.text(f"INSERT INTO {MARK_TABLE} VALUES (:run)"), {"run": run})
@@ -249,14 +255,25 @@ def _take_database(url: str, run: str) -> None:
     migrate(url)
 
 
-def _empty_database(url: str) -> None:
+def _empty_database(url: str, run: str) -> None:
+    """Unless a later run has taken it."""
     engine = make_engine(url, connections_max=1, within_s=60)
     try:
         with engine.begin() as connection:
-            if MARK_TABLE in sa.inspect(connection).get_table_names():
+            tables = sa.inspect(connection).get_table_names()
+            if MARK_TABLE not in tables or _is_of_a_shop(connection, tables):
+                return
+            if connection.execute(sa.text(f"SELECT run FROM {MARK_TABLE}")).scalar() == run:
                 _drop_all(connection)
     finally:
         engine.dispose()
+
+
+def _is_of_a_shop(connection: sa.Connection, tables: list[str]) -> bool:
+    """Whether it knows of rehearsals: in a rehearsal's own database there are none."""
+    if rehearsals.name not in tables:
+        return False
+    return connection.execute(sa.select(rehearsals.c.id).limit(1)).first() is not None
 
 
 def _drop_all(connection: sa.Connection) -> None:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from server.database.dialects import make_engine
 from server.database.migrate import migrate
+from server.database.rehearsal_tables import rehearsals
 from server.redis_client import Client
 from server.rehearsal.ports import HallRefused
 from server.rehearsal.shadow import shadow_settings
@@ -24,6 +25,11 @@ pytest_plugins = ["tests.support.databases"]
 
 RUN = "rh-0a1b2c3d"
 OTHER = "rh-ffffffff"
+HISTORY = {  # of a shop: in a rehearsal's own database there is none
+    **{"id": OTHER, "number": 1, "title": "A rehearsal", "state": "done", "plan": "{}"},
+    **{"driven": False, "created_at_ms": 1, "ended_at_ms": 2, "purged_at_ms": 2},
+    **{"progress": "", "verdict": "go", "sentence": "", "why": ""},
+}
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +142,44 @@ async def test_what_an_earlier_rehearsal_left_in_a_database_is_taken_away_first(
     assert runs == [OTHER]
     await first.delete()
     await second.delete()
+
+
+async def test_a_shops_database_is_refused_even_with_the_mark_of_a_rehearsal_in_it(
+    data_dir: Path, shop_redis: RedisServer, empty_database_url: str
+) -> None:
+    migrate(empty_database_url)
+    engine = make_engine(empty_database_url, connections_max=1, within_s=10)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"CREATE TABLE {MARK_TABLE} (run VARCHAR(16) NOT NULL)"))
+        connection.execute(sa.text(f"INSERT INTO {MARK_TABLE} VALUES (:run)"), {"run": RUN})
+        connection.execute(sa.insert(rehearsals), HISTORY)
+    engine.dispose()
+    before = tables_of(empty_database_url)
+    stores = stores_in(data_dir, shop_redis, rehearsal_database_url=empty_database_url)
+    with pytest.raises(HallRefused, match="ONAIR_REHEARSAL_DATABASE_URL: it is a shop's own"):
+        await stores.open()
+    await stores.delete()
+    assert tables_of(empty_database_url) == before
+
+
+async def test_what_a_later_run_has_taken_is_not_deleted_with_an_earlier_one(
+    data_dir: Path,
+    shop_redis: RedisServer,
+    empty_database_url: str,
+    redis_url: str,
+    redis_client: Client,
+) -> None:
+    named = {"rehearsal_database_url": empty_database_url, "rehearsal_redis_url": redis_url}
+    first = stores_in(data_dir, shop_redis, **named)
+    await first.open()  # and its host dies
+    second = stores_in(data_dir, shop_redis, OTHER, **named)
+    await second.open()
+    await first.delete()
+    assert await redis_client.get(MARK) == OTHER.encode()
+    assert "sales" in tables_of(empty_database_url)
+    await second.delete()
+    assert await redis_client.dbsize() == 0
+    assert tables_of(empty_database_url) == []
 
 
 async def test_a_host_lets_go_of_its_run_when_another_one_closes_it(
