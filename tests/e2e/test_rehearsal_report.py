@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from loadtest.rehearsal.findings import Findings
 from loadtest.rehearsal.judging import judge
 from loadtest.rehearsal.report import build, sentence
+from server.api.rehearsal_reports import REPORT_POLICY
 from tests.e2e.browser_checks import check_usable
 from tests.e2e.browser_support import DESK, PHONE, Person
 from tests.support import rehearsal_reports as reports
@@ -128,6 +129,25 @@ def test_a_report_of_a_runs_own_files_opens(opened: Open, tmp_path: Path) -> Non
     expect(person.page.get_by_text(sentence(found, CHINESE))).to_be_visible()
     check_usable(person)
     person.check_clean()
+
+
+def test_it_works_under_the_policy_with_which_a_server_gives_it(browser: Browser) -> None:
+    person = Person(browser, screen=DESK)
+    person.page.route(
+        "http://report.test/",
+        lambda route: route.fulfill(
+            body=build(reports.go(), None),
+            content_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": REPORT_POLICY},
+        ),
+    )
+    person.page.goto("http://report.test/")
+    person.page.get_by_role("button", name="English").click()
+    expect(person.page.get_by_text(sentence(reports.go(), ENGLISH))).to_be_visible()
+    person.page.get_by_role("link", name="Drills").click()
+    expect(person.page.locator("#en-drills")).to_be_in_viewport()
+    person.check_clean()
+    person.leave()
 
 
 def test_a_title_that_is_a_program_is_only_a_title(opened: Open) -> None:

@@ -14,9 +14,10 @@ import pytest
 from loadtest.rehearsal.findings import Findings, Invariant, Promised, Say, Spike, Verdict
 from loadtest.rehearsal.judging import judge
 from loadtest.rehearsal.plan import LANGUAGES, Plan
-from loadtest.rehearsal.records import DrillReport
+from loadtest.rehearsal.records import DrillReport, Process
 from loadtest.rehearsal.report import build, sentence
 from loadtest.rehearsal.report.course import toml_of
+from server.settings import Limits
 from tests.support import rehearsal_reports as reports
 from tests.support import rehearsal_runs as runs
 from tests.support.html_page import Element, Page
@@ -231,6 +232,14 @@ def test_hours_of_a_timeline_are_thinned() -> None:
     text = build(replace(reports.go(), timeline=looks), None)
     assert "one row for each 5 s" in text
     assert len(text) < 500_000
+
+
+def test_the_largest_machine_and_a_long_run_fit_what_a_server_keeps() -> None:
+    processes = tuple(Process(f"web worker {number}", 0.5, 1) for number in range(64))
+    look = replace(reports.go().timeline[-1], processes=processes)
+    looks = tuple(replace(look, at_us=look.at_us + n * 1_000_000) for n in range(1_000))
+    text = build(replace(reports.go(), timeline=looks), None)
+    assert len(text.encode()) < Limits().rehearsal_report_bytes_max / 2
 
 
 def test_each_drill_says_when_it_recovered_and_how_the_books_stood() -> None:
