@@ -26,6 +26,7 @@ VIEWERS_STAY_SHARE: Final = 0.1  # of the looks of the spike may see fewer: hicc
 ORDERS_SHARE_MIN: Final = 0.95  # of the buyers of the rush, answered within the target
 TOO_LATE: Final = "error 409"  # the answer to a payment that came after its hold
 CLOCKS_US: Final = 50_000  # a payment sent so shortly before the deadline may well be too late
+LOOK_S: Final = 1.0  # between two looks at the server: what a drill did may still show in the next
 RUSH_ENDS_S: Final = 1.0  # after its end somebody may still press
 UNREACHABLE_LOOKS: Final = 3  # in a row: the server is gone, not slow once
 # Drills that people feel, and those that the ledger feels.
@@ -94,17 +95,19 @@ class Measured:
         return [drill for drill in self.evidence.drills if not drill.refused]
 
     def windows(self, kinds: frozenset[str]) -> list[tuple[int, int]]:
-        """From when until when drills of those kinds were felt, by the generator's clock."""
-        recover_s = self.plan.targets.recover_s
+        """From when until when drills of those kinds were felt, by the generator's clock.
+
+        One that recovered late was felt until then; its lateness is told in a line of its own.
+        """
         t0_us = self.evidence.t0_us
-        return [
-            (
-                t0_us + round(drill.began_s * 1_000_000),
-                t0_us + round((drill.ended_s + recover_s) * 1_000_000),
-            )
-            for drill in self.drills
-            if drill.kind in kinds
-        ]
+        found = []
+        for drill in self.drills:
+            if drill.kind in kinds:
+                promised = self.plan.targets.recover_s
+                felt_s = max(promised, drill.recovered_after_s, drill.viewers_back_s) + LOOK_S
+                begins, ends = drill.began_s, drill.ended_s + felt_s
+                found.append((t0_us + round(begins * 1e6), t0_us + round(ends * 1e6)))
+        return found
 
 
 def table(measured: Measured, delivery: Delivery) -> tuple[Promised, ...]:

@@ -205,6 +205,18 @@ def test_what_a_drill_does_to_requests_is_not_held_against_the_promises(
     assert {row.what: row.proved for row in findings.promised}["recover_s"] == 2.0
 
 
+def test_a_drill_that_recovered_late_is_told_as_that_and_breaks_no_other_promise(
+    run: Run, tmp_path: Path
+) -> None:
+    drilled(run, DrillReport("kill_worker", 3, 3, 16.0, 40, viewers_back_s=16.4))
+    assert run.timeline is not None
+    for number, look in enumerate(run.timeline):
+        if 3 < (look.at_us - T0_US) / 1e6 <= 20:
+            run.timeline[number] = replace(look, viewers=0)
+    findings = findings_of(run, tmp_path)
+    assert (findings.verdict, keys(findings)) == (Verdict.GO_WITH_LIMITS, ["tight.drill_late"])
+
+
 def test_in_a_drill_that_only_the_ledger_feels_orders_must_go_on(run: Run, tmp_path: Path) -> None:
     drilled(run, DrillReport("stop_ledger", 0, 9, 2.0, 0))
     lag(run)
