@@ -49,6 +49,9 @@ warm_s = 3
 spike_s = 6
 settle_s = 9
 hold_s = 5
+[finder]
+steps_max = 2
+step_s = 5
 [generator]
 witnesses = 10
 """
@@ -102,9 +105,9 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ended(plan: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
-    """The plan rehearsed once, on a server of its own, with the default number of everything."""
+    """The plan rehearsed once, on a server of its own, and the search for the knee after it."""
     directory = tmp_path_factory.mktemp("rehearsals") / "first"
-    found = rehearse("--plan", str(plan), "--out", str(directory))
+    found = rehearse("--plan", str(plan), "--out", str(directory), "--find")
     return Ended(found.returncode, found.stdout + found.stderr, directory)
 
 
@@ -140,6 +143,17 @@ def test_what_was_promised_came_to_the_server(ended: Ended) -> None:
     ]
     assert sum(looks[-1]["outcomes"].values()) >= 60
     assert ended.read("findings.json")["delivery"]["events"] > 0
+
+
+def test_the_search_for_the_knee_begins_with_the_plan_and_goes_up(ended: Ended) -> None:
+    steps = ended.read("findings.json")["capacity"]
+    assert [step["factor"] for step in steps] == [1, 1.5][: len(steps)]
+    assert steps[0]["orders_per_s"] == 30
+    if not steps[0]["broken"]:
+        assert steps[0]["answered_per_s"] > 0
+        assert steps[0]["delivered_per_s"] > 0
+    held = [step for step in steps if not step["broken"] and not step["void"]]
+    assert ended.read("findings.json")["knee"] == len(held) - 1
 
 
 def test_the_sentence_and_the_place_of_the_report_are_the_last_that_is_said(ended: Ended) -> None:

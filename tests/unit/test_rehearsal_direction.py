@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loadtest.rehearsal import clock
+from loadtest.rehearsal import clock, performance
 from loadtest.rehearsal.__main__ import main
 from loadtest.rehearsal.generators import shares
 from loadtest.rehearsal.http import address
@@ -105,6 +107,19 @@ def test_a_line_of_a_log_has_the_most_orders_since_the_last_one() -> None:
     assert [line.split("orders/s ")[1].split()[0] for line in log.getvalue().splitlines()] == [
         *("0", "480", "1")
     ]
+
+
+def test_the_newest_report_of_the_same_title_beside_it_is_the_previous(tmp_path: Path) -> None:
+    for name, title, ended_at_ms in (("a", "Friday", 1), ("b", "Friday", 5), ("c", "Sunday", 9)):
+        (tmp_path / name).mkdir()
+        found = {"title": title, "ended_at_ms": ended_at_ms}
+        (tmp_path / name / "findings.json").write_text(json.dumps(found))
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "findings.json").write_text("{")
+    newest = performance._newest
+    assert (newest(tmp_path / "now", "Friday") or {})["ended_at_ms"] == 5
+    assert (newest(tmp_path / "b", "Friday") or {})["ended_at_ms"] == 1
+    assert newest(tmp_path / "now", "Monday") is None
 
 
 @pytest.mark.parametrize(
