@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from server.database.engine import Database
+from server.redis_socket import socket_path
 from server.rehearsal.hall_client import HallClient, hall_path
 from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.rehearsal.presence import WINGS
@@ -157,7 +158,7 @@ async def test_a_killed_redis_of_a_run_is_started_again(stage: HallStage) -> Non
 async def test_a_stopped_ledger_worker_goes_on_after_its_time(stage: HallStage) -> None:
     await stage.ask("open", run=RUN)
     ledger = psutil.Process((await pids_of(stage))["rehearsal ledger worker 1"])
-    await stage.ask("drill", run=RUN, kind="stop_ledger", seconds=1)
+    await stage.ask("drill", run=RUN, kind="stop_ledger", seconds=3)
     await wait_until(lambda: ledger.status() == psutil.STATUS_STOPPED, 10, "it stands still")
     await wait_until(lambda: ledger.status() != psutil.STATUS_STOPPED, 10, "it goes on")
 
@@ -186,6 +187,22 @@ async def test_nonsense_is_answered_and_harms_nothing(stage: HallStage) -> None:
     with pytest.raises(HallRefused, match="no id of a rehearsal"):
         await stage.ask("open", run="../../etc")
     assert (await stage.ask("status"))["run"] is None
+
+
+async def test_in_a_directory_too_deep_for_sockets_it_works_and_leaves_nothing_elsewhere(
+    data_dir: Path, redis_url: str
+) -> None:
+    deep = data_dir / ("d" * 100)
+    deep.mkdir(mode=0o700)
+    async with open_hall(settings_in(deep), redis_url) as stage:
+        await stage.ask("open", run=RUN)
+        shadow = shadow_settings(stage.settings, RUN)
+        elsewhere = socket_path(shadow.data_dir).parent
+        assert elsewhere != shadow.data_dir
+        assert elsewhere.exists()
+        await stage.ask("close", run=RUN)
+        assert not elsewhere.exists()
+        assert names_in(deep) == []
 
 
 async def test_without_a_hall_the_answer_says_so(tmp_path: Path) -> None:
