@@ -25,6 +25,7 @@ from loadtest.rehearsal.observer import Observer
 from loadtest.rehearsal.people import People
 from loadtest.rehearsal.progress import Display
 from loadtest.rehearsal.records import Brief
+from loadtest.rehearsal.schedule import VIEWERS
 from loadtest.rehearsal.shadow import Shadow
 from loadtest.rehearsal.stage import sale_of, stage
 from loadtest.rehearsal.trouble import CutShort, Trouble
@@ -66,7 +67,8 @@ class Rehearsal:
     def run(self) -> None:
         """Raises `Trouble` before there is any load, and `CutShort` when told to stop."""
         show = self.display.show
-        observer = Observer(self.shadow, self.directory, self.sale, self.people.all, show)
+        wanted = self.people.all + VIEWERS  # Locust's own, who have no token
+        observer = Observer(self.shadow, self.directory, self.sale, wanted, show)
         self._begin()
         observer.start()
         try:

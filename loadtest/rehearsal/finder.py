@@ -81,9 +81,8 @@ class _Climb:
         t0_s = time.time() + START_S + plan.promise.arrive_s + WARM_S
         self._write(plan, tokens, t0_s)
         open_sale(shadow.shop, self.sale, shadow.run, self.sku, height.stock, PLENTY, HOLD_S)
-        observer = Observer(
-            shadow, self.directory, self.sale, height.viewers, self.rehearsal.display.show
-        )
+        wanted, show = height.viewers + height.buyers, self.rehearsal.display.show
+        observer = Observer(shadow, self.directory, self.sale, wanted, show)
         observer.phase, observer.t0_s = f"find {height.factor:g}", t0_s
         observer.start()
         try:

@@ -20,7 +20,7 @@ class Standing:
 
     phase: str
     to_t0_s: float | None = None
-    viewers: int = 0
+    viewers: int = 0  # connections, those of the buyers too
     wanted: int = 0
     orders_per_s: float = 0.0
     sold: int = 0  # units that are paid for or held
@@ -34,7 +34,7 @@ class Standing:
         clock = "" if self.to_t0_s is None else f"T{-self.to_t0_s:+.0f} s"
         parts = [
             f"{self.phase:<8} {clock:>8}",
-            f"viewers {self.viewers}/{self.wanted}",
+            f"people {self.viewers}/{self.wanted}",
             f"orders/s {self.orders_per_s:.0f}",
             f"sold {self.sold}/{self.stock}",
             f"lag {self.lag_ms} ms",

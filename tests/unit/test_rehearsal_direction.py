@@ -66,9 +66,9 @@ def test_counters_that_begin_anew_give_no_rate_below_zero() -> None:
     assert (process.cpu_share, per_s) == (0.0, 0.0)
 
 
-def test_the_line_says_phase_clock_viewers_orders_stock_lag_and_books() -> None:
+def test_the_line_says_phase_clock_people_orders_stock_lag_and_books() -> None:
     assert STANDING.line == (
-        "spike       T+2 s · viewers 590/600 · orders/s 180 · sold 120/200 · lag 15 ms · books ok"
+        "spike       T+2 s · people 590/600 · orders/s 180 · sold 120/200 · lag 15 ms · books ok"
     )
     assert "T-3 s" in replace(STANDING, to_t0_s=3.0).line
     assert "T" not in replace(STANDING, to_t0_s=None).line
