@@ -217,6 +217,14 @@ def test_the_rush_is_drawn_second_by_second_with_what_happened_in_each() -> None
     assert "sold out 0.74 s" in picture.text
 
 
+def test_units_that_are_reserved_again_are_explained() -> None:
+    spike = reports.go().spike
+    again = replace(spike, outcomes={**spike.outcomes, "reserved": 229})
+    words = "reserved anew"
+    assert words in section(page_of(replace(reports.go(), spike=again)), "en", "spike").text
+    assert words not in section(page_of_kind("go"), "en", "spike").text
+
+
 def test_a_long_run_is_cut_in_the_picture_and_told() -> None:
     one = reports.go().spike.seconds[-1]
     seconds = tuple(replace(one, second=number) for number in range(-100, 300))

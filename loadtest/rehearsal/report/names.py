@@ -97,6 +97,8 @@ _INVARIANTS: Final[Names] = {
     ),
     "per_user_limit": ("每人限购有效", "nobody has more than the limit"),
     "not_before_start": ("开售前不卖", "nothing is sold before the start"),
+    "open_from_the_start": ("到点就开售", "the sale is open from its start"),
+    "sold_out_is_true": ("真的卖完才说售罄", "sold out is said when it is so"),
     "holds_return": ("未付款的库存按时退回", "unpaid units come back in time"),
     "drills_leave_the_books": ("演练之后账目仍然对", "the books are right after each drill"),
     "no_foreign_orders": ("没有来路不明的订单", "no orders that nobody placed"),

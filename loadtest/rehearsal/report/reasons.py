@@ -72,6 +72,14 @@ BROKEN: Final[dict[str, tuple[str, str]]] = {
         "开售前就卖出的订单：{count} 张",
         "orders that were sold before the start: {count}",
     ),
+    "broken.open_from_the_start": (
+        "开售之后仍被告知没有在售的买家：{count} 位",
+        "buyers who were told after the start that the sale was not open: {count}",
+    ),
+    "broken.sold_out_is_true": (
+        "还有货却被告知售罄的买家：{count} 位",
+        "buyers who were told that it was sold out while there was stock: {count}",
+    ),
     "broken.holds_return": (
         "没有按时退回的未付款占用：{count} 笔",
         "unpaid holds that did not come back in time: {count}",
@@ -88,8 +96,8 @@ BROKEN: Final[dict[str, tuple[str, str]]] = {
 
 LIMITS: Final[dict[str, tuple[str, str]]] = {
     "limit.viewers": (
-        "同时在线只到 {proved} 人，承诺 {promised} 人",
-        "{proved} viewers were in at most, {promised} were promised",
+        "开售期间留在直播间的只有 {proved} 人，承诺 {promised} 人",
+        "{proved} viewers stayed through the rush, {promised} were promised",
     ),
     "limit.orders": (
         "按时得到回答的抢购为每秒 {proved} 单，承诺 {promised} 单",

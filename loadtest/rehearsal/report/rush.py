@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from loadtest.rehearsal.findings import Findings, Quantiles, Spike, SpikeSecond
-from loadtest.rehearsal.outcomes import BY_THE_RULES, DECISIONS, is_error
+from loadtest.rehearsal.outcomes import BY_THE_RULES, DECISIONS, RESERVED, is_error
 from loadtest.rehearsal.records import OK, UNKNOWN, Step
 from loadtest.rehearsal.report import plots
 from loadtest.rehearsal.report.blocks import (
@@ -181,6 +181,8 @@ def spike(findings: Findings, tongue: Tongue) -> Section:
         blocks: list[Block] = [Note(tongue.text("spike_none"))]
     else:
         blocks = [_moments(found, tongue)]
+        if found.outcomes.get(RESERVED, 0) > _units(findings) > 0:
+            blocks.append(Note(tongue.text("spike_again")))
         shown = _shown(found)
         if len(shown) < len(found.seconds):
             text = tongue.text("spike_cut", first=shown[0].second, last=shown[-1].second)
@@ -188,6 +190,13 @@ def spike(findings: Findings, tongue: Tongue) -> Section:
         blocks.append(Figures([_outcomes(found, shown, tongue), _waits(found, shown, tongue)]))
         blocks += _who_waited(found, tongue)
     return Section("spike", tongue.text("spike"), tongue.text("spike_lead"), blocks)
+
+
+def _units(findings: Findings) -> int:
+    """That the plan sells; 0 if it does not say."""
+    items = findings.plan.get("items")
+    listed = items if isinstance(items, list | tuple) else ()
+    return sum(item["stock"] for item in listed)
 
 
 def _moments(spike: Spike, tongue: Tongue) -> Facts:

@@ -183,6 +183,10 @@ _SPIKE: Final[dict[str, tuple[str, str]]] = {
         "By the instant at which each person meant to press, not by when the request got out: "
         "a slow server makes nobody press later.",
     ),
+    "spike_again": (
+        "没有付款的会退回、再被抢到，所以抢到的次数可以多于件数。",
+        "What is not paid comes back and is reserved anew: there can be more of those than units.",
+    ),
     "spike_none": ("没有人下单。", "Nobody pressed the button."),
     "first_sold": ("开售到首单", "Start to first sold"),
     "sold_out": ("开售到全部售罄", "Start to all sold out"),
