@@ -19,6 +19,7 @@ from loadtest.rehearsal.invariants_money import (
     paid_equals_ledger,
     redis_equals_ledger,
 )
+from loadtest.rehearsal.invariants_sale import open_from_the_start, sold_out_is_true
 from loadtest.rehearsal.outcomes import DECISIONS, REFUSALS, RESERVED, is_unsure
 from loadtest.rehearsal.records import OK
 
@@ -251,6 +252,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     unknown_answers_resolved,
     per_user_limit,
     not_before_start,
+    open_from_the_start,
+    sold_out_is_true,
     holds_return,
     drills_leave_the_books,
     no_foreign_orders,

@@ -15,7 +15,7 @@ from typing import Final
 from loadtest.rehearsal.evidence import Evidence
 from loadtest.rehearsal.findings import Delivery, Promised, Quantiles, Say
 from loadtest.rehearsal.latency import is_request, quantiles
-from loadtest.rehearsal.outcomes import is_error
+from loadtest.rehearsal.outcomes import DECISIONS, is_error
 from loadtest.rehearsal.people import People
 from loadtest.rehearsal.plan import Plan
 from loadtest.rehearsal.records import Attempt, DrillReport, Sample, Second
@@ -244,14 +244,17 @@ def _recovery(measured: Measured) -> Promised:
 
 
 def _answered(measured: Measured) -> set[str]:
-    """Those who pressed in the rush and were answered within the target, each once."""
+    """Those who pressed in the rush and were answered within the target, each once.
+
+    Being told to come back more slowly is an answer for bots only.
+    """
     until_us = measured.evidence.t0_us + _answered_within_us(measured.plan)
     in_time = {
         each.user
         for each in measured.evidence.attempts
         if each.op == "place"
         and each.intended_us >= measured.evidence.t0_us
-        and not is_error(each.outcome)
+        and (each.outcome in DECISIONS or (each.kind == "bots" and not is_error(each.outcome)))
         and 0 < each.done_us <= until_us
     }
     return in_time & pressed(measured)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from loadtest.rehearsal.evidence import Evidence, LedgerOrder
 from loadtest.rehearsal.history import Case
 from loadtest.rehearsal.invariants import check_all
+from loadtest.rehearsal.plan import Item
 from loadtest.rehearsal.records import OK, UNKNOWN, Attempt, Brief, Second
 from tests.support.rehearsal_runs import (
     HOLD_MS,
@@ -170,7 +171,7 @@ def evidence(shop: Shop, attempts: list[Attempt]) -> Evidence:
         for at_ms in range(-3_000, ENDS_MS, 1_000)
     )
     return Evidence(
-        plan=small_plan(),
+        plan=small_plan(items=(Item(SKU, "A lamp", shop.stock, PRICE_MINOR),)),
         brief=Brief("rh-1", "http://a", "ws://a", "key", "room", SALE, (SKU,), T0_MS, SKEW_MS),
         attempts=tuple(attempts),
         history_whole=True,

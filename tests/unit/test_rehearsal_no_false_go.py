@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from loadtest.rehearsal.findings import Verdict
-from tests.support.rehearsal_runs import BUYERS, SPIKE_S, T0_US, Run, healthy_run
+from tests.support.rehearsal_runs import (
+    BUYERS,
+    SPIKE_S,
+    STOCK,
+    T0_US,
+    Run,
+    books_answer,
+    counters,
+    healthy_run,
+    order_samples,
+    place,
+    user_of,
+)
 from tests.support.rehearsal_wrongs import findings_of
 
 
@@ -45,4 +57,69 @@ def test_viewers_who_fall_away_in_the_spike_were_not_held(run: Run, tmp_path: Pa
 
 def test_one_look_that_misses_viewers_is_a_hiccup(run: Run, tmp_path: Path) -> None:
     see(run, 0, range(5, 6))
+    assert findings_of(run, tmp_path).verdict is Verdict.GO
+
+
+# what the shop sells
+
+
+def answer(run: Run, outcome: str, numbers: range) -> None:
+    """These buyers are told something else, and have no order."""
+    assert run.attempts is not None
+    assert run.orders is not None
+    users = {user_of(number) for number in numbers}
+    run.attempts = [
+        replace(each, outcome=outcome, order="", amount_minor=0, answer_digest=outcome)
+        if each.user in users
+        else each
+        for each in run.attempts
+        if each.user not in users or each.op == "place"
+    ]
+    run.orders = [row for row in run.orders if row["user"] not in users]
+    sold = sum(row["state"] == "paid" for row in run.orders)
+    run.books = books_answer(counters(STOCK - sold, 0, sold), at_ms=T0_US // 1_000 + 40_000)
+
+
+def test_a_sale_that_never_opens_is_no_go_however_fast_it_says_so(run: Run, tmp_path: Path) -> None:
+    answer(run, "not_started", range(1, BUYERS + 1))
+    findings = findings_of(run, tmp_path)
+    assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "open_from_the_start")
+
+
+def test_a_sale_may_open_within_a_second(run: Run, tmp_path: Path) -> None:
+    assert run.attempts is not None
+    run.attempts.append(place(60, 900_000, "not_started", request_id="q-early"))
+    assert findings_of(run, tmp_path).verdict is Verdict.GO
+
+
+def test_who_pressed_before_the_start_may_be_told_so_again_later(run: Run, tmp_path: Path) -> None:
+    assert run.attempts is not None
+    early = place(60, -500_000, "not_started", request_id="q-early")
+    run.attempts += [early, replace(early, intended_us=T0_US, sent_us=T0_US + 2_000_000)]
+    assert findings_of(run, tmp_path).verdict is Verdict.GO
+
+
+@pytest.mark.parametrize(("first", "verdict"), [(18, Verdict.NO_GO), (19, Verdict.GO)])
+def test_sold_out_while_there_was_stock_is_a_no_go(
+    run: Run, tmp_path: Path, first: int, verdict: Verdict
+) -> None:
+    answer(run, "sold_out", range(first, STOCK + 1))  # 18 are on sale from the beginning
+    findings = findings_of(run, tmp_path)
+    assert findings.verdict is verdict
+    if verdict is Verdict.NO_GO:
+        assert findings.first_limit == "sold_out_is_true"
+
+
+def test_a_shop_that_says_too_fast_to_its_buyers_has_not_answered_them(
+    run: Run, tmp_path: Path
+) -> None:
+    answer(run, "error 429", range(STOCK + 1, BUYERS + 1))
+    run.samples["locust-1"] = order_samples(run.attempts or [])
+    findings = findings_of(run, tmp_path)
+    assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "orders")
+
+
+def test_bots_may_be_told_that_they_are_too_fast(run: Run, tmp_path: Path) -> None:
+    answer(run, "error 429", range(STOCK + 1, BUYERS + 1))
+    run.attempts = [replace(each, kind="bots") for each in run.attempts or []]
     assert findings_of(run, tmp_path).verdict is Verdict.GO
