@@ -166,10 +166,10 @@ def comparison(findings: Findings, found: Comparison | None, tongue: Tongue) -> 
         name = tongue.name("place", what)
         text = tongue.text("comparison_machine", what=name, before=before, now=now)
         blocks.append(Note(text))
-    names = ("what", "before", "now", "tolerance", "change")
+    names = ("what", "before", "now", "change", "tolerance")
     heads = [tongue.text(f"head_{name}") for name in names]
     rows = [_compared(row, tongue) for row in found.rows]
-    table = Table(heading, heads, rows, words=frozenset({4}))
+    table = Table(heading, heads, rows, words=frozenset({3}))
     return Section("comparison", heading, lead, [*blocks, table])
 
 
@@ -179,8 +179,8 @@ def _compared(row: Compared, tongue: Tongue) -> list[Cell | str]:
     return [
         tongue.text(row.what) if title == row.what else title,
         *(_figure_of(row, value, tongue) for value in (row.before, row.now)),
-        _tolerance(row.tolerance, row.unit, tongue),
         Cell(tongue.text(row.change.value), css),
+        _tolerance(row.tolerance, row.unit, tongue),
     ]
 
 
