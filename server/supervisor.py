@@ -166,7 +166,10 @@ class Supervisor:
             give_up=partial(give_up, database_url, self._settings.limits),
         )
         self._hall = Hall(self._settings, house)
-        await self._hall.start()
+        try:
+            await self._hall.start()
+        except (OSError, BadSetting):
+            log.exception("this server takes no rehearsals")
 
     async def _start_redis(self) -> str | None:
         """Start the embedded Redis and return its URL; None if the settings name another one."""
@@ -204,14 +207,22 @@ class Supervisor:
             self._listener.close()
         hurrying = asyncio.create_task(self._kill_workers_when_hurried(), name="hurry")
         await self._stop_workers(self._web_workers)
-        if self._hall is not None:
-            await self._hall.stop()
+        ending = asyncio.create_task(self._close_hall(), name="hall ends")
         await self._stop_workers(self._ledger_workers)
+        await ending
         hurrying.cancel()
         if self._redis is not None:
             await self._redis.stop()
         for descriptor in (self._life_read_fd, self._life_write_fd):
             os.close(descriptor)
+
+    async def _close_hall(self) -> None:
+        """End a rehearsal. Whatever fails in it, the shop ends in order."""
+        try:
+            if self._hall is not None:
+                await self._hall.stop()
+        except Exception:
+            log.exception("the hall did not end in order")
 
     async def _stop_workers(self, workers: list[WorkerSlot]) -> None:
         """Let workers drain, all at once, and wait until they have ended."""

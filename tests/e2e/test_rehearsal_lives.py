@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from server.rehearsal.abandoned import WHY
+from server.rehearsal.hall_client import hall_path
 from tests.e2e.conftest import StartServer
 from tests.support.processes import below, is_running
 from tests.support.rehearsal_town import (
@@ -139,6 +140,13 @@ async def test_drills_hit_the_shadow_and_the_shop_goes_on(start_server: StartSer
     await shadow.pay((await shadow.buy(guest))["order"])
     assert not buyer.is_closed
     assert (await shop.ask("GET", "/readyz")).status == 200
+
+    # In the middle of drills it can be ended as at any other time.
+    await shop.call("POST", drill, {"kind": "stop_ledger", "seconds": 60})
+    await shop.call("POST", drill, {"kind": "restart_redis", "seconds": 1})
+    await shop.call("DELETE", f"/api/v1/rehearsals/{run}/data")
+    assert not (shop.server.data_dir / "rehearsal").exists()
+    await shop.pay((await shop.buy(buyer))["order"])
     await shop.leave()
     await shadow.leave()
 
@@ -161,3 +169,21 @@ async def test_one_rehearsal_at_a_time_and_the_next_one_finds_everything_empty(
     with pytest.raises(AssertionError, match="closed with 3500"):
         await client.connect(shadow.token_of(OTHER))
     await client.close()
+
+
+async def test_a_shop_whose_directory_takes_no_socket_sells_but_does_not_rehearse(
+    start_server: StartServer,
+) -> None:
+    shop = await started(start_server)
+    assert await asyncio.to_thread(shop.server.stop) == 0
+    hall_path(shop.server.data_dir).mkdir()
+    await asyncio.to_thread(shop.server.start)
+    await shop.furnish()
+    buyer = await shop.enter("ann")
+    await shop.pay((await shop.buy(buyer))["order"])
+    asked = {"title": "An evening", "plan": PLAN, "drive": False}
+    refused = await shop.ask("POST", "/api/v1/rehearsals", asked)
+    assert refused.status == 503
+    assert "no hall" in refused.json["error"]["message"]
+    assert (await shop.call("GET", "/api/v1/rehearsals"))["rehearsals"][0]["state"] == "failed"
+    await shop.leave()
