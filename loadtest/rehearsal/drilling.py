@@ -38,6 +38,8 @@ class Drilling:
         self._t0_s = float("inf")
         self._waiting = sorted(shadow.plan.drills, key=lambda drill: drill.at_s)
         self._threads: list[threading.Thread] = []
+        self._performing: list[Drill] = []
+        self._told: list[Drill] = []
         self._lock = threading.Lock()
 
     def through(self, url: str) -> str:
@@ -65,12 +67,17 @@ class Drilling:
     ) -> None:
         self._open.close()
         for drill in self._waiting:
-            self._tell(_undone(drill, "the rehearsal was over before"))
+            self._tell(drill, _undone(drill, "the rehearsal was over before"))
+        for drill in [*self._performing]:
+            ended_s = drill.at_s + drill.seconds
+            note = "it was not over when the rehearsal was"
+            self._tell(drill, DrillReport(drill.kind, drill.at_s, ended_s, -1.0, 0, note))
 
     def begin_due(self) -> bool:
         """Begin those whose time has come. False: there is more to wait for than drills."""
         while self._waiting and time.time() >= self._t0_s + self._waiting[0].at_s - PREPARE_S:
             drill = self._waiting.pop(0)
+            self._performing.append(drill)
             thread = threading.Thread(target=self._perform, args=[drill], daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -84,13 +91,17 @@ class Drilling:
         assert self._brief is not None
         context = DrillContext(self._shadow, self._brief, self._directory, self._gateway)
         try:
-            self._tell(perform(drill, context))
+            self._tell(drill, perform(drill, context))
         except Exception as error:
-            self._tell(_undone(drill, f"{type(error).__name__}: {error}"))
+            self._tell(drill, _undone(drill, f"{type(error).__name__}: {error}"))
             raise
 
-    def _tell(self, report: DrillReport) -> None:
+    def _tell(self, drill: Drill, report: DrillReport) -> None:
+        """One line for each drill, the first."""
         with self._lock:
+            if any(drill is told for told in self._told):
+                return
+            self._told.append(drill)
             records.append_line(self._directory / REPORTS, report)
 
 

@@ -27,7 +27,7 @@ from loadtest.rehearsal.watching import watching
 
 PREPARE_S: Final = 2.0  # a drill that is to begin on time is performed from so long before
 FIRST_USER: Final = 900_001  # of those who take part in drills; the crowd's numbers begin at 1
-STEADY_WITHIN_S: Final = 20.0  # before a drill
+STEADY_WITHIN_S: Final = 30.0  # before a drill
 RECOVER_WITHIN_S_MIN: Final = 30.0  # for a drill to be recovered from, at least
 VIEWERS_BACK: Final = 0.95  # of those before: some are on their way at any instant
 NOTICED_S: Final = 0.5  # after it began, whoever has lost a connection knows

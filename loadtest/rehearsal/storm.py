@@ -39,10 +39,12 @@ REAL, AGAIN, SECOND, FORGED, STALE, UNKNOWN = (
 )
 PER_ORDER: Final = (REAL, AGAIN, AGAIN, SECOND, FORGED, STALE, UNKNOWN)
 # What the server may answer: a status, or an outcome. Which payment comes first nobody knows.
+PAID: Final = frozenset(("accepted", "surplus"))
+FALSE: Final = (FORGED, STALE, UNKNOWN)
 RIGHT: Final[Mapping[str, frozenset[str]]] = {
-    REAL: frozenset(("accepted", "surplus")),
-    AGAIN: frozenset(("accepted", "surplus")),
-    SECOND: frozenset(("accepted", "surplus")),
+    REAL: PAID,
+    AGAIN: PAID,
+    SECOND: PAID,
     FORGED: frozenset(("401",)),
     STALE: frozenset(("401",)),
     UNKNOWN: frozenset(("404",)),
@@ -115,11 +117,13 @@ class Storm:
     def blow(self) -> dict[str, int]:
         """Send webhooks for the seconds of the storm, and count what came of them."""
         orders = len(self._orders)
-        counts = Counter({"orders": orders, "messages": self._messages, "failed": 0})
+        counts = Counter(orders=orders, messages=self._messages, failed=0, believed=0)
         for kind, outcome in self._send(plan_of(orders, self._messages, seed=orders)):
-            if outcome not in RIGHT[kind]:
+            if kind in FALSE and outcome in PAID:
+                counts["believed"] += 1
+            elif outcome not in RIGHT[kind]:
                 counts["failed"] += 1
-            elif kind in (FORGED, STALE, UNKNOWN):
+            elif kind in FALSE:
                 counts["turned_away"] += 1
             else:
                 counts[outcome] += 1

@@ -111,7 +111,8 @@ def test_in_a_storm_of_webhooks_each_order_is_paid_once_and_nothing_false_is_bel
     counts = report.counts
     assert counts["paid_once"] == counts["orders"] > 0
     assert counts["turned_away"] > 0
-    assert counts["failed"] == 0, report
+    assert counts["believed"] == 0
+    assert counts["accepted"] >= counts["orders"]
 
 
 def test_a_drill_that_the_server_does_not_allow_is_refused_and_strikes_nothing(

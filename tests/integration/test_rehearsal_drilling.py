@@ -86,6 +86,19 @@ def test_each_drill_begins_once_and_one_that_cannot_be_done_says_why(tmp_path: P
     assert all("cannot be reached" in line.refused for line in found)
 
 
+def test_a_drill_that_does_not_end_in_time_counts_as_not_recovered_from(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes a request and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        shadow = shadow_of(Drill("stop_ledger", 0), base_url=url)
+        with Drilling(shadow, tmp_path) as drilling:
+            drilling.begin(brief_of(shadow))
+            drilling.begin_due()
+    (line,) = lines(tmp_path)
+    assert (line.kind, line.refused, line.recovered_after_s) == ("stop_ledger", "", -1)
+    wait_until_sync(drilling.is_over, 60, "its thread has ended")
+    assert lines(tmp_path) == [line]
+
+
 def test_the_proxy_ends_with_the_drills(tmp_path: Path) -> None:
     with Drilling(shadow_of(CUT), tmp_path) as drilling:
         port = urllib.parse.urlsplit(drilling.through(NOWHERE)).port
