@@ -38,7 +38,7 @@ class Drilling:
         self._t0_s = float("inf")
         self._waiting = sorted(shadow.plan.drills, key=lambda drill: drill.at_s)
         self._threads: list[threading.Thread] = []
-        self._performing: list[Drill] = []
+        self._begun: list[Drill] = []
         self._told: list[Drill] = []
         self._lock = threading.Lock()
 
@@ -68,7 +68,7 @@ class Drilling:
         self._open.close()
         for drill in self._waiting:
             self._tell(drill, _undone(drill, "the rehearsal was over before"))
-        for drill in [*self._performing]:
+        for drill in [*self._begun]:
             ended_s = drill.at_s + drill.seconds
             note = "it was not over when the rehearsal was"
             self._tell(drill, DrillReport(drill.kind, drill.at_s, ended_s, -1.0, 0, note))
@@ -77,7 +77,7 @@ class Drilling:
         """Begin those whose time has come. False: there is more to wait for than drills."""
         while self._waiting and time.time() >= self._t0_s + self._waiting[0].at_s - PREPARE_S:
             drill = self._waiting.pop(0)
-            self._performing.append(drill)
+            self._begun.append(drill)
             thread = threading.Thread(target=self._perform, args=[drill], daemon=True)
             self._threads.append(thread)
             thread.start()
