@@ -14,6 +14,7 @@ import asyncio
 import gc
 import json
 import random
+import resource
 import signal
 import sys
 import time
@@ -316,8 +317,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     slow = None
     if asked.slow_percent > 0:
         slow = Slow(round(asked.slow_at * 1_000_000), asked.slow_percent, asked.slow_for)
+    files_max = raise_open_files()
+    if files_max == resource.RLIM_INFINITY:
+        files_max = part.count + 2 * OTHER_FILES
     try:
-        uvloop.run(_attend(part, slow, raise_open_files()))
+        uvloop.run(_attend(part, slow, files_max))
     except CannotRun as error:
         print(error, file=sys.stderr)
         return CANNOT_RUN

@@ -39,6 +39,7 @@ PING_S: Final = 25  # where the server does not say how often it pings
 SILENCE_GRACE_S: Final = 10.0  # as the SDKs: a ping may be so late
 SLOW_BUFFER_BYTES: Final = 4_096
 LOOK_S: Final = 0.005
+PACE_BURST_S: Final = 0.1  # of arrivals that may be made up for at once
 LOOPBACK: Final = "127.0.0.1"
 LEFT: Final = "left"
 SILENT: Final = "silent"
@@ -122,18 +123,29 @@ class Seats:
         self.own_errors = 0
 
     async def keep(self) -> None:
-        """Bring everybody in at his instant and again after each loss, until `leave`."""
-        free_from_s = 0.0
+        """Bring everybody in at his instant and again after each loss, until `leave`.
+
+        First comings are paced; whoever waits for the pace, or for a server that is slow to answer
+        those before him, is not late by the generator's fault.
+        """
+        paced_s = 0.0
         while not self._over:
             if not self._due or self._due[0][0] > _now_us():
                 await asyncio.sleep(LOOK_S)
                 continue
-            await self._free.acquire()
-            if (early_s := free_from_s - time.perf_counter()) > 0:
-                await asyncio.sleep(early_s)
-            free_from_s = max(free_from_s, time.perf_counter() - 0.1) + self._every_s
-            _, place = heapq.heappop(self._due)
-            task = asyncio.create_task(self._open(place, self.seats[place]))
+            due_us, place = heapq.heappop(self._due)
+            if self._free.locked():
+                await self._free.acquire()
+                due_us = _now_us()
+            else:
+                await self._free.acquire()
+            seat = self.seats[place]
+            if not seat.came_before:
+                if (early_s := paced_s - time.perf_counter()) > 0:
+                    await asyncio.sleep(early_s)
+                    due_us = _now_us()
+                paced_s = max(paced_s, time.perf_counter() - PACE_BURST_S) + self._every_s
+            task = asyncio.create_task(self._open(place, seat, max(0, _now_us() - due_us)))
             self._opening.add(task)
             task.add_done_callback(self._opened)
 
@@ -202,9 +214,8 @@ class Seats:
             self.own_errors += 1  # a mistake of ours
             self.refused[f"{type(error).__name__}: {error}"] += 1
 
-    async def _open(self, place: int, seat: Seat) -> None:
+    async def _open(self, place: int, seat: Seat, late_us: int) -> None:
         """One attempt. What goes wrong is a sample, and the next attempt is due."""
-        begun_us = _now_us()
         came = replace(self._dialect, token=seat.token, since=seat.since)
         wire = replace(self._wire, opening=frames.client_frame(came.opening))
         viewer = Viewer(self._crowd, self.tally, wire, seat.witness)
@@ -220,13 +231,13 @@ class Seats:
                 self.own_errors += 1
             viewer.abort(why)
             self.refused[why] += 1
-            self._tell(seat, begun_us, _outcome(why))
+            self._tell(seat, late_us, _outcome(why))
             self._come_back(place, seat, why)
             return
         except asyncio.CancelledError:
             viewer.abort(LEFT)
             raise
-        self._tell(seat, begun_us, OK)
+        self._tell(seat, late_us, OK)
         seat.viewer, seat.came_before, seat.pause_s = viewer, True, RETRY_S
         seat.heard, seat.heard_at_s = -1, time.perf_counter()
         self.joined += 1
@@ -275,9 +286,8 @@ class Seats:
         seat.pause_s = min(RETRY_S_MAX, seat.pause_s * 2)
         heapq.heappush(self._due, (seat.next_us, place))
 
-    def _tell(self, seat: Seat, begun_us: int, outcome: str) -> None:
+    def _tell(self, seat: Seat, late_us: int, outcome: str) -> None:
         name = "reconnect" if seat.came_before else "connect"
-        late_us = max(0, begun_us - seat.next_us)
         took_us = max(0, _now_us() - seat.next_us)
         self._told(Sample("connect", name, seat.next_us, late_us, took_us, outcome, seat.user))
 

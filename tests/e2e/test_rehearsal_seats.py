@@ -188,3 +188,28 @@ async def test_an_event_that_a_viewer_does_not_get_is_a_skip_though_it_is_no_wit
             await line.send(event(8))
         await wait_until(lambda: seats.tally.events == 8, WITHIN_S, "all heard it")
         assert (seats.tally.skips, seats.behind()) == (1, 0)
+
+
+async def test_who_waits_for_a_slow_server_is_not_late_by_the_generators_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seats_module, "IN_FLIGHT_MAX", 1)
+    answer = asyncio.Event()
+
+    async def room(connection: ServerConnection) -> None:
+        await connection.recv()
+        await answer.wait()
+        await connection.send(opened(5))
+        await connection.wait_closed()
+
+    async with playing(2, room) as audience:
+        due_us = [seat.next_us for seat in audience.seats.seats]
+        waits_us = 1_000_000
+        await wait_until(
+            lambda: time.time_ns() // 1_000 > max(due_us) + waits_us, WITHIN_S, "it takes a second"
+        )
+        answer.set()
+        await wait_until(lambda: audience.seats.joined == 2, WITHIN_S, "both are in")
+        second = audience.told[1]
+        assert second.took_us > waits_us
+        assert second.late_us < second.took_us - waits_us
