@@ -18,14 +18,18 @@ def heard(
 ) -> Delivery:
     """The sum of what the witnesses of each audience say, and the latency of all pushes.
 
-    `witnesses` of an audience that does not say how many it had.
+    `witnesses` of an audience that does not say how many it had. Those who never got in are none.
     """
     told = list(testimonies)
-    counts = [_number(each, "witnesses", witnesses) for each in told]
+    counts = [
+        max(0, _number(each, "witnesses", witnesses) - _number(each, "never_joined"))
+        for each in told
+    ]
     return Delivery(
         witnesses=sum(counts),
         events=sum(_number(each, "events", _late(each)) for each in told),
-        gaps=sum(max(_number(each, name) for name in _GAPS) for each in told),
+        gaps=sum(max(_number(each, name) for name in _GAPS) for each in told)
+        + sum(_number(each, "unheard") for each in told),
         repeats=sum(_number(each, "repeated") for each in told),
         disorder=sum(_number(each, "disorder", _number(each, "orders") - 1) for each in told),
         latency=quantiles(each.took_us for each in pushes),

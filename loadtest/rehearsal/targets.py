@@ -218,7 +218,8 @@ def _orders(measured: Measured) -> Promised:
 
 def _delivered(delivery: Delivery) -> Promised:
     wrong = delivery.gaps + delivery.repeats + delivery.disorder
-    return Promised("delivery_gaps", 0, wrong, "", not wrong if delivery.witnesses else None)
+    is_known = delivery.witnesses > 0 and (delivery.events > 0 or wrong > 0)
+    return Promised("delivery_gaps", 0, wrong, "", not wrong if is_known else None)
 
 
 def _within(what: str, target_ms: int, samples: Sequence[Sample]) -> Promised:

@@ -8,7 +8,8 @@ In this order:
 3. Files are missing or torn, or the run was cut short: void.
 4. A promise was broken while every generator was well: NO-GO. The first limit is what broke first.
 5. A generator was the bottleneck, in the spike or when a promise broke: void.
-6. Fewer pressed the button than the plan says: void, for nothing else explains it.
+6. Fewer pressed the button than the plan says, or there is nothing by which a promise could be
+   judged: void. (Where a drill took the time that would have shown it: GO with limits.)
 7. All promises hold. With less than `HEADROOM` in hand, a server process at its limit, a drill
    that recovered late or was refused: GO with limits. Else GO.
 """
@@ -90,9 +91,9 @@ def rule(facts: Facts) -> Ruling:
         doubts = [Say("void.doubtful", {"why": breach.say}) for breach in breaches[:1]]
         shared = _same_machine(facts.evidence)
         return Ruling(Verdict.VOID, (*faults, *doubts, *shared), GENERATOR)
-    fewer = _asked_less(facts)
-    if fewer:
-        return Ruling(Verdict.VOID, tuple(fewer), GENERATOR)
+    unproved = [*_asked_less(facts), *_unmeasured(facts)]
+    if unproved:
+        return Ruling(Verdict.VOID, tuple(unproved), GENERATOR)
     return _held(facts)
 
 
@@ -106,10 +107,10 @@ def _no_go(facts: Facts, breaches: Sequence[Breach], faults: Sequence[Say] = ())
 def _held(facts: Facts) -> Ruling:
     """Everything was right; how much was in hand?"""
     tight = [*_tight_rows(facts.rows), *_tight_processes(facts), *_tight_capacity(facts.evidence)]
-    reasons = [say for _, say in tight] + _drills(facts)
+    reasons = [say for _, say in tight] + _drills(facts) + _lost_to_drills(facts)
     if not reasons:
         return Ruling(Verdict.GO)
-    first = tight[0][0] if tight else "recovery"
+    first = tight[0][0] if tight else "recovery" if _drills(facts) else ""
     return Ruling(Verdict.GO_WITH_LIMITS, tuple(reasons), first)
 
 
@@ -222,6 +223,26 @@ def _asked_less(facts: Facts) -> list[Say]:
     if asked >= promised * ASKED_SHARE_MIN:
         return []
     return [Say("void.asked_less", {"asked": asked, "promised": promised})]
+
+
+def _unmeasured(facts: Facts) -> list[Say]:
+    """Promises of which nothing is known, though no drill took the time."""
+    if facts.measured is None or facts.measured.drills:
+        return []
+    return [Say("void.not_measured", {"what": what}) for what in _unknown(facts)]
+
+
+def _lost_to_drills(facts: Facts) -> list[Say]:
+    if facts.measured is None or not facts.measured.drills:
+        return []
+    return [Say("tight.not_measured", {"what": what}) for what in _unknown(facts)]
+
+
+def _unknown(facts: Facts) -> list[Say]:
+    """That a rush with a drill in it is not judged by its answers is meant."""
+    meant = facts.measured is not None and facts.measured.drills and "orders_per_s"
+    unknown = [row.what for row in facts.rows if row.holds is None and row.what != meant]
+    return [Say(f"promise.{what}") for what in unknown]
 
 
 def _tight_rows(rows: Iterable[Promised]) -> list[tuple[str, Say]]:

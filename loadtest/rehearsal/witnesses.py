@@ -16,6 +16,7 @@ from loadtest.samples import Spread
 
 Pushed = Callable[[str, int, int, str], None]  # event's name, stored and heard (us), user
 
+ON_ITS_WAY_MAX: Final = 2  # events that a witness need not have heard yet when all leave
 REMEMBERED_MAX: Final = 10_000  # missing offsets that may still come late
 
 
@@ -141,7 +142,20 @@ def summed(witnesses: Iterable[RoomWitness]) -> dict[str, Any]:
         "unresumed": count("unresumed"),
         "recovered": count("recovered"),
         "never_joined": sum(each.offset is None for each in told),
+        "unheard": _unheard(told),
     }
+
+
+def _unheard(witnesses: Sequence[RoomWitness]) -> int:
+    """Events that others have heard after the last one of a witness who hears nothing any more.
+
+    No later number shows them as a gap. What may be on its way does not count.
+    """
+    newest: dict[str, int] = {}
+    for each in witnesses:
+        newest[each.epoch] = max(newest.get(each.epoch, 0), each.offset or 0)
+    behind = [newest[each.epoch] - each.offset for each in witnesses if each.offset is not None]
+    return sum(count for count in behind if count > ON_ITS_WAY_MAX)
 
 
 def late_ms(witnesses: Iterable[RoomWitness]) -> Spread:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from loadtest.rehearsal.findings import Verdict
+from loadtest.rehearsal.findings import Say, Verdict
+from loadtest.rehearsal.records import DrillReport
 from tests.support.rehearsal_runs import (
     BUYERS,
     SPIKE_S,
@@ -21,7 +23,7 @@ from tests.support.rehearsal_runs import (
     place,
     user_of,
 )
-from tests.support.rehearsal_wrongs import findings_of
+from tests.support.rehearsal_wrongs import drilled, findings_of
 
 
 @pytest.fixture
@@ -123,3 +125,56 @@ def test_bots_may_be_told_that_they_are_too_fast(run: Run, tmp_path: Path) -> No
     answer(run, "error 429", range(STOCK + 1, BUYERS + 1))
     run.attempts = [replace(each, kind="bots") for each in run.attempts or []]
     assert findings_of(run, tmp_path).verdict is Verdict.GO
+
+
+# what was not measured
+
+
+def no_pushes(run: Run) -> None:
+    samples = run.samples["audience-1"]
+    run.samples["audience-1"] = [each for each in samples if each.kind != "push"]
+
+
+def no_connects(run: Run) -> None:
+    samples = run.samples["audience-1"]
+    run.samples["audience-1"] = [each for each in samples if each.kind != "connect"]
+
+
+def no_witness(run: Run) -> None:
+    run.testimonies["audience-1"] |= {"witnesses": 20, "never_joined": 20, "events": 0}
+
+
+def deaf_witnesses(run: Run) -> None:
+    run.testimonies["audience-1"] |= {"events": 0}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (no_pushes, "delivery_p99_ms"),
+        (no_connects, "connect_p99_ms"),
+        (no_witness, "delivery_gaps"),
+        (deaf_witnesses, "delivery_gaps"),
+    ],
+)
+def test_a_promise_of_which_nothing_was_measured_is_not_kept(
+    run: Run, tmp_path: Path, change: Callable[[Run], None], what: str
+) -> None:
+    change(run)
+    findings = findings_of(run, tmp_path)
+    assert findings.verdict is Verdict.VOID
+    assert findings.reasons == (Say("void.not_measured", {"what": Say(f"promise.{what}")}),)
+
+
+def test_a_drill_that_takes_the_whole_rush_limits_what_is_proved(run: Run, tmp_path: Path) -> None:
+    drilled(run, DrillReport("kill_worker", 0, 5, 1, 0))
+    findings = findings_of(run, tmp_path)
+    assert findings.verdict is Verdict.GO_WITH_LIMITS
+    assert Say("tight.not_measured", {"what": Say("promise.order_p99_ms")}) in findings.reasons
+
+
+def test_what_others_heard_after_a_witness_fell_silent_is_a_gap(run: Run, tmp_path: Path) -> None:
+    run.testimonies["audience-1"]["unheard"] = 7
+    findings = findings_of(run, tmp_path)
+    assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "delivery_gaps")
+    assert findings.delivery.gaps == 7

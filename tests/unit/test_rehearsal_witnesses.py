@@ -113,3 +113,22 @@ def test_a_witness_that_never_got_in_is_counted() -> None:
     alone = RoomWitness("u1", Story(), lambda *_: None)
     told = summed([alone])
     assert (told["witnesses"], told["never_joined"], told["events"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("last", "unheard"), [(13, 0), (15, 0), (16, 3)])
+def test_what_others_hear_after_a_witness_has_fallen_silent_is_unheard(
+    last: int, unheard: int
+) -> None:
+    heard = Heard()
+    heard.one.saw(events(11, last), NOW_US)
+    heard.other.saw(events(11, 13), NOW_US)  # and nothing more; two may be on their way
+    assert faults(heard.other) == (0, 0, 0)
+    assert summed([heard.one, heard.other])["unheard"] == unheard
+
+
+def test_who_never_got_in_or_is_in_another_history_is_not_behind() -> None:
+    heard = Heard()
+    heard.one.saw(events(11, 40), NOW_US)
+    heard.other.joined(Answered(1, 2, "f"), NOW_US)
+    never = RoomWitness("u3", Story(), heard._pushed)
+    assert summed([heard.one, heard.other, never])["unheard"] == 0

@@ -78,7 +78,7 @@ def test_no_key_is_told_twice() -> None:
     assert sum(len(part) for part in PARTS) == len(texts.TEXTS)
     said_parts = (
         *(reasons.SENTENCES, reasons.BROKEN, reasons.LIMITS, reasons.TIGHT),
-        *(reasons.VOID, reasons.ADVICE, names.NAMES["drill"]),
+        *(reasons.VOID, reasons.ADVICE, names.NAMES["drill"], names.NAMES["promise"]),
     )
     assert sum(len(part) for part in said_parts) == len(SAID)
 

@@ -193,6 +193,10 @@ TIGHT: Final[dict[str, tuple[str, str]]] = {
         "演练「{drill}」没有进行：{why}",
         'the drill "{drill}" was not done: {why}',
     ),
+    "tight.not_measured": (
+        "演练占用了全部时间，没有测到：{what}",
+        "the drills took all the time in which this could be measured: {what}",
+    ),
     "tight.drill_late": (
         "演练「{drill}」之后 {seconds} 秒才恢复，承诺 {promised} 秒",
         'it took {seconds} s to recover from the drill "{drill}", promised {promised} s',
@@ -226,6 +230,14 @@ VOID: Final[dict[str, tuple[str, str]]] = {
     ),
     "void.cut_short": ("彩排没有做完：{why}", "the rehearsal was cut short: {why}"),
     "void.never_began": ("没有到开售就结束了", "it ended before the sale began"),
+    "void.generator_lost": (
+        "压测进程 {who} 没有交回全部记录",
+        "the load generator {who} did not hand over all that it recorded",
+    ),
+    "void.not_measured": (
+        "有一项承诺没有测到：{what}",
+        "a promise could not be judged, for nothing of it was measured: {what}",
+    ),
     "void.asked_less": (
         "计划 {promised} 位买家，只有 {asked} 位按下了购买",
         "only {asked} of the {promised} planned buyers pressed the button",

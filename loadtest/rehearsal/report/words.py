@@ -24,6 +24,7 @@ SAID: Final[dict[str, tuple[str, str]]] = {
     **VOID,
     **ADVICE,
     **{f"drill.{kind}": names for kind, names in NAMES["drill"].items()},
+    **{f"promise.{what}": names for what, names in NAMES["promise"].items()},
 }
 _PROCESS: Final = re.compile(r"(rehearsal )?(web worker|ledger worker|redis|supervisor)( \d+)?")
 _PROCESSES_ZH: Final = {
