@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import Depends, Path
 
 from server.api.coupons import check_whole_shop
@@ -26,6 +27,14 @@ COMMON: Final[dict[str, Any]] = {
     "tags": ["rehearsals"],
     "dependencies": [Depends(only_in_the_shop)],
 }
+
+
+def check_depth(value: object, field: str) -> None:
+    """400 naming the field if it can be read, but not be written again."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise Refused(400, "is nested too deeply", field) from error
 
 
 async def find_run(id: str, caller: Caller, services: Services, *, purged_too: bool = False) -> Run:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from server.api.errors import Refused, documented
 from server.api.guard import KEY_OR_MERCHANT, CallerHere, ReportRoute, described, read_body
-from server.api.rehearsal_access import COMMON, RunIdInPath, find_run
+from server.api.rehearsal_access import COMMON, RunIdInPath, check_depth, find_run
 from server.api.rehearsal_models import FindingsRequest, RehearsalBody
 from server.api.services import Services, ServicesHere
 from server.database.rehearsal_words import Run
@@ -40,6 +40,7 @@ async def put_report(
     """
     run = await find_run(id, caller, services)
     sentence = body.sentence.model_dump() | {"texts": body.sentences}
+    check_depth(sentence, "sentence")
     actor = caller.identity.user_id
     raw = await request.body()
     return RehearsalBody.of(

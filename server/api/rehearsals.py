@@ -22,7 +22,7 @@ from server.api.guard import (
     described,
 )
 from server.api.paging import ByVersion, rows
-from server.api.rehearsal_access import COMMON, RunIdInPath, find_open, find_run
+from server.api.rehearsal_access import COMMON, RunIdInPath, check_depth, find_open, find_run
 from server.api.rehearsal_drafts import plan_of
 from server.api.rehearsal_models import (
     USERS_MAX,
@@ -176,11 +176,13 @@ async def tell_progress(
     most = services.settings.limits.rehearsal_progress_bytes_max
     if len(await request.body()) > most:
         raise Refused(413, f"the progress has more than {most} bytes", "body")
+    told = body.model_dump()
+    check_depth(told, "body")
     run = await find_run(id, caller, services)
     if body.phase == "failed":  # what it told before stays to be seen
         await services.rehearsals.failed(run, body.why or "the generator does not say why")
         return ProgressAnswer(stop=True)
-    return ProgressAnswer(stop=await services.rehearsals.heard(run, body.model_dump()))
+    return ProgressAnswer(stop=await services.rehearsals.heard(run, told))
 
 
 @run_routes.get(

@@ -226,6 +226,17 @@ async def test_progress_has_a_bound(generator: AsgiClient) -> None:
     assert (await generator.call("GET", HERE)).json["state"] == "open"
 
 
+async def test_what_is_nested_too_deeply_is_refused_by_field(generator: AsgiClient) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    progress = PROGRESS | {"books": deep}
+    check_error(await generator.call("PUT", f"{HERE}/progress", progress), 400, "body")
+    findings = FINDINGS | {"sentence": {"key": "go", "values": deep}}
+    check_error(await generator.call("PUT", f"{HERE}/report", findings), 400, "sentence")
+    assert (await generator.call("GET", HERE)).json["reports"] == []
+
+
 async def test_who_stops_it_stops_the_generator_and_is_remembered(
     generator: AsgiClient, bearer: Bearer
 ) -> None:
