@@ -39,13 +39,16 @@ fi
 
 make --no-print-directory check
 
-# Suites wait more than they compute, so three lanes of them run side by side, each one suite after
+# Suites wait more than they compute, so four lanes of them run side by side, each one suite after
 # the other. Shares of tests/e2e are by how long they take; a new file falls into e2e-rest, so none
 # is forgotten. When a lane takes much longer than the others, move a file.
 e2e_pages=(tests/e2e/test_browser_{look,merchant,merchant_look}.py)
 e2e_rooms=(tests/e2e/test_browser{,_line,_pictures,_safety,_sales,_sales_host,_sales_look}.py)
-e2e_named=("${e2e_pages[@]}" "${e2e_rooms[@]}")
+e2e_rehearsals=(tests/e2e/test_{rehears,browser_rehears}*.py)
+e2e_named=("${e2e_pages[@]}" "${e2e_rooms[@]}" "${e2e_rehearsals[@]}")
 sale_faults=(tests/fault/test_sale_faults.py tests/fault/test_sale_storms.py)
+rehearsal_faults=(tests/fault/test_rehears*.py)
+fault_named=("${sale_faults[@]}" "${rehearsal_faults[@]}")
 
 first_lane() {
   suite e2e-pages "${e2e_pages[@]}"
@@ -53,11 +56,14 @@ first_lane() {
 }
 second_lane() {
   suite e2e-rooms "${e2e_rooms[@]}"
-  suite fault tests/fault "${sale_faults[@]/#/--ignore=}"
+  suite fault tests/fault "${fault_named[@]/#/--ignore=}"
 }
 third_lane() {
   suite e2e-rest tests/e2e "${e2e_named[@]/#/--ignore=}"
   suite fault-of-sales "${sale_faults[@]}" --seeds 2
+}
+fourth_lane() {
+  suite rehearsals "${e2e_rehearsals[@]}" "${rehearsal_faults[@]}"
 }
 
 logs=$(mktemp -d)
@@ -80,7 +86,7 @@ suite() { # suite NAME PYTEST-ARGUMENT...: run it, keep what it says, tell how i
 
 echo "== tests/e2e, tests/integration and tests/fault, side by side: minutes without a word"
 set -m
-for lane in first_lane second_lane third_lane; do
+for lane in first_lane second_lane third_lane fourth_lane; do
   { trap "exit 130" INT; $lane; } &
   lanes="$lanes $!"
 done
@@ -88,7 +94,7 @@ set +m
 for lane in $lanes; do wait "$lane" || true; done
 lanes=''
 red=''
-for name in e2e-pages e2e-rooms e2e-rest integration fault fault-of-sales; do
+for name in e2e-pages e2e-rooms e2e-rest rehearsals integration fault fault-of-sales; do
   echo "== tests: $name"
   cat "$logs/$name.log" || true
   [ "$(cat "$logs/$name.ended" 2>/dev/null)" = passed ] || red="$red $name"
