@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import shutil
 import subprocess
 from importlib import metadata
@@ -16,7 +17,7 @@ LIBRARIES = ("uvicorn", "uvloop", "starlette", "fastapi", "websockets", "orjson"
 def fingerprint() -> dict[str, Any]:
     """Everything needed to say where and from what a run's figures came."""
     return {
-        "cpu": cpu_model(Path("/proc/cpuinfo").read_text()),
+        "cpu": cpu_model(_cpuinfo()),
         "cores": os.cpu_count(),
         "kernel": platform.release(),
         "python": platform.python_version(),
@@ -72,7 +73,12 @@ def _commit() -> str:
 
 
 def _open_files_max() -> int:
-    for line in Path("/proc/self/limits").read_text().splitlines():
-        if line.startswith("Max open files"):
-            return int(line.split()[3])
-    return 0
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _cpuinfo() -> str:
+    """What Linux says of its processors; elsewhere nothing."""
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
