@@ -153,6 +153,7 @@ class Company:
             if worker_id not in self._done:
                 _LOG.error("worker %s did not finish", worker_id)
                 self._files[worker_id].take([], [], Pulse(now_us(), 0.0, 0.0, 0, errors=1))
+                self._files[worker_id].lost()
 
     def stopped(self) -> None:
         """The end, also an early one: what was measured is kept."""

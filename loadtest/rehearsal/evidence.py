@@ -24,6 +24,7 @@ from loadtest.rehearsal.records import (
     Sample,
     Second,
     Step,
+    parsed,
     record_of,
     sample_of,
 )
@@ -39,6 +40,7 @@ _BUILTINS: Final[dict[str, tuple[type, ...]]] = {
     "tuple": (tuple,),
     "bool": (bool,),
 }
+_INNER: Final[dict[str, type]] = {"dict[str, int]": int, "tuple[str, ...]": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +127,21 @@ def read(directory: Path) -> Evidence:
     reader = _Reader(directory)
     plan = reader.whole("plan.json", _plan)
     attempts, history_whole = reader.lines("orders-*.jsonl", Attempt)
+    environment = reader.whole("environment.json", _mapping) or {}
+    lost = reader.lost(environment)
     drilled = plan is not None and bool(plan.drills)
     return Evidence(
         plan=plan,
         brief=reader.whole("brief.json", lambda value: _single(Brief, value)),
         attempts=tuple(attempts),
-        history_whole=history_whole,
+        history_whole=history_whole and not any(who.startswith("locust") for who in lost),
         samples=reader.samples(),
         pulses=reader.by_who("health-*.jsonl", Pulse),
         testimonies=reader.testimonies(),
         timeline=tuple(reader.lines("timeline.jsonl", Second)[0]),
         orders=reader.orders("ledger-orders.csv"),
         books=reader.whole("books.json", _mapping),
-        environment=reader.whole("environment.json", _mapping) or {},
+        environment=environment,
         drills=tuple(reader.lines("drills.jsonl", DrillReport, needed=drilled)[0]),
         steps=tuple(reader.lines("steps.jsonl", Step, needed=False)[0]),
         referee=reader.whole("referee.json", lambda value: _single(Referee, value), needed=False),
@@ -157,7 +161,7 @@ class _Reader:
     ) -> Value | None:
         path = self._directory / name
         try:
-            return parse(json.loads(path.read_text(encoding="utf-8")))
+            return parse(parsed(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             if needed:
                 self._missing(name)
@@ -193,6 +197,19 @@ class _Reader:
             return None
         is_whole = self._rows(path, lambda row: rows.append(LedgerOrder.of(row)))
         return tuple(rows) if is_whole else None
+
+    def lost(self, environment: Mapping[str, Any]) -> set[str]:
+        """Generators that did not hand over all that they recorded; each is a gap.
+
+        Those that ended otherwise than they should, and those that Locust's master heard no more
+        of.
+        """
+        exits = environment.get("exits")
+        ended = exits.items() if isinstance(exits, Mapping) else ()
+        found = {str(who) for who, code in ended if code != 0}
+        found |= {_who(path) for path in self._files("lost-*.json", needed=False)}
+        self.gaps += [Say("void.generator_lost", {"who": who}) for who in sorted(found)]
+        return found
 
     def testimonies(self) -> dict[str, Mapping[str, Any]]:
         found: dict[str, Mapping[str, Any]] = {}
@@ -241,7 +258,7 @@ class _Reader:
 
     def _torn(self, name: str, why: object) -> None:
         """Once for each file: the first thing that is wrong with it."""
-        if not any(gap.values["file"] == name for gap in self.gaps):
+        if not any(gap.values.get("file") == name for gap in self.gaps):
             self.gaps.append(Say("void.file_torn", {"file": name, "why": str(why)[:200]}))
 
 
@@ -266,9 +283,18 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 def _typed(record: Record) -> Record:
     """The record, if its values are of the kinds that its fields name. Raises `ValueError`."""
     for each in fields(record):  # type: ignore[arg-type]
-        kinds = _BUILTINS.get(str(each.type).partition("[")[0])
-        if kinds is not None and not isinstance(getattr(record, each.name), kinds):
-            raise ValueError(f"{each.name} is not of the kind {each.type}")
+        value, kind = getattr(record, each.name), str(each.type)
+        kinds = _BUILTINS.get(kind.partition("[")[0])
+        inner = _INNER.get(kind)
+        if kinds is not None and not isinstance(value, kinds):
+            raise ValueError(f"{each.name} is not of the kind {kind}")
+        if inner is not None:
+            parts = value.values() if isinstance(value, dict) else value
+            if not all(isinstance(part, inner) for part in parts):
+                raise ValueError(f"{each.name} is not of the kind {kind}")
+        if kind == "tuple[Process, ...]":
+            for process in value:
+                _typed(process)
     return record
 
 

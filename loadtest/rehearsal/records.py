@@ -9,6 +9,7 @@
 | `orders-WHO.jsonl` | buyers | `Attempt` a line: every purchase as its buyer saw it |
 | `witness-WHO.json` | audience | `Testimony` of `loadtest.samples`, summed |
 | `health-WHO.jsonl` | every generator | `Pulse` a line, each second: how the generator fares |
+| `lost-WHO.json` | Locust's master | that worker WHO did not hand over all it recorded |
 | `timeline.jsonl` | director | `Second` a line: what the server said of itself, once a second |
 | `drills.jsonl` | director | `DrillReport` a line |
 | `steps.jsonl` | finder | `Step` a line |
@@ -206,10 +207,19 @@ def read_lines(directory: Path, pattern: str, kind: type[Record]) -> Iterator[Re
                 yield record_of(kind, line)
 
 
+def parsed(text: str) -> Any:
+    """JSON as it is defined: what is no number is an error. Raises `ValueError`."""
+    return json.loads(text, parse_constant=_not_a_number)
+
+
+def _not_a_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
 def record_of(kind: type[Record], line: str) -> Record:
     """One line of a `.jsonl` file. Raises `ValueError` if it is not a whole record of its kind."""
     try:
-        return kind(**_tuples(kind, json.loads(line)))
+        return kind(**_tuples(kind, parsed(line)))
     except TypeError as error:
         raise ValueError(str(error)) from None
 

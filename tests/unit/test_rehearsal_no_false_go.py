@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from loadtest.rehearsal.findings import Say, Verdict
-from loadtest.rehearsal.records import DrillReport
+from loadtest.rehearsal.judging import judge
+from loadtest.rehearsal.records import DrillReport, write_json
 from tests.support.rehearsal_runs import (
     BUYERS,
     SPIKE_S,
@@ -23,7 +24,7 @@ from tests.support.rehearsal_runs import (
     place,
     user_of,
 )
-from tests.support.rehearsal_wrongs import drilled, findings_of
+from tests.support.rehearsal_wrongs import drilled, findings_of, keys
 
 
 @pytest.fixture
@@ -178,3 +179,26 @@ def test_what_others_heard_after_a_witness_fell_silent_is_a_gap(run: Run, tmp_pa
     findings = findings_of(run, tmp_path)
     assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "delivery_gaps")
     assert findings.delivery.gaps == 7
+
+
+# generators that are not there any more
+
+
+@pytest.mark.parametrize("who", ["locust-2", "audience-1"])
+def test_a_generator_that_ended_badly_makes_a_run_void(run: Run, tmp_path: Path, who: str) -> None:
+    assert run.environment is not None
+    run.environment["exits"] = {"locust-1": 0, "audience-1": 0, who: -9}
+    findings = findings_of(run, tmp_path)
+    assert findings.verdict is Verdict.VOID
+    assert findings.reasons == (Say("void.generator_lost", {"who": who}),)
+
+
+def test_orders_of_a_lost_locust_worker_are_not_the_shops_fault(run: Run, tmp_path: Path) -> None:
+    """Its buyers' orders are in the ledger, and what they asked for is in no file."""
+    assert run.attempts is not None
+    run.attempts = [each for each in run.attempts if each.user != user_of(3)]
+    findings = findings_of(run, tmp_path)
+    assert findings.first_limit == "paid_equals_ledger"
+    write_json(tmp_path / "run" / "lost-locust-2.json", {"at_us": T0_US})
+    found = judge(tmp_path / "run")
+    assert (found.verdict, keys(found)) == (Verdict.VOID, ["void.generator_lost"])

@@ -352,7 +352,10 @@ def test_a_torn_file_makes_a_run_void_and_is_named(run: Run, tmp_path: Path, nam
     assert [each.values["file"] for each in torn] == [name]
 
 
-@pytest.mark.parametrize("content", [b"", b"null", b"[]", b"5", b'"x"', b"\xff\xfe", b"{}"])
+CONTENTS = (b"", b"null", b"[]", b"5", b'"x"', b"\xff\xfe", b"{}", b'{"at_us": NaN}')
+
+
+@pytest.mark.parametrize("content", CONTENTS)
 def test_no_content_of_any_file_makes_judging_fail(
     run: Run, tmp_path: Path, content: bytes
 ) -> None:

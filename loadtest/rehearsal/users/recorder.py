@@ -22,6 +22,7 @@ from loadtest.rehearsal.records import (
     Sample,
     append_line,
     append_lines,
+    write_json,
     write_samples,
 )
 from loadtest.rehearsal.users.clock import now_us
@@ -48,6 +49,7 @@ class Files:
         self._samples = directory / f"samples-{who}.csv"
         self._orders = directory / f"orders-{who}.jsonl"
         self._health = directory / f"health-{who}.jsonl"
+        self._lost = directory / f"lost-{who}.json"
 
     def take(self, samples: list[Sample], attempts: list[Attempt], pulse: Pulse | None) -> None:
         if samples:
@@ -56,6 +58,10 @@ class Files:
             append_lines(self._orders, attempts)
         if pulse is not None:
             append_line(self._health, pulse)
+
+    def lost(self) -> None:
+        """Say that not everything was handed on: what is there is not all there was."""
+        write_json(self._lost, {"at_us": now_us()})
 
 
 class Recorder:
