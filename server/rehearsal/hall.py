@@ -28,7 +28,7 @@ from server.rehearsal.driver import Driver, is_drive
 from server.rehearsal.hall_client import LINE_BYTES_MAX, hall_path
 from server.rehearsal.halt import Halt
 from server.rehearsal.keys import is_run
-from server.rehearsal.ports import HallRefused
+from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.rehearsal.presence import Presence
 from server.rehearsal.shadow import missing_stores, rehearsals_dir, shadow_settings
 from server.rehearsal.stores import ShadowStores
@@ -116,10 +116,7 @@ class Hall:
             open_run, self._open_run = self._open_run, None
         if open_run is not None:
             _LOG.warning("rehearsal %s ends with the server", open_run.run)
-            try:
-                await self._dismiss(open_run)
-            except Exception:
-                _LOG.exception("the next start clears what is left of rehearsal %s", open_run.run)
+            await self._dismiss(open_run)
             await self._abandon(open_run.run)
 
     async def _clear(self) -> None:
@@ -171,6 +168,8 @@ class Hall:
             return {"done": await self._verbs[asked["verb"]](asked)}
         except HallRefused as refused:
             return {"refused": str(refused)}
+        except HallUnavailable as unavailable:
+            return {"failed": str(unavailable)}
         except Exception as error:
             _LOG.exception("the hall failed")
             return {"failed": f"{type(error).__name__}: {error}"}
@@ -337,9 +336,12 @@ class Hall:
                 await open_run.presence.end()
 
     async def _dismiss(self, open_run: OpenRun) -> None:
-        """Let go, and delete everything, whoever may still be there."""
-        await self._let_go(open_run)
-        await open_run.stores.delete()
+        """Let go, and delete everything that can be reached, whoever may still be there."""
+        try:
+            await self._let_go(open_run)
+            await open_run.stores.delete()
+        except Exception:
+            _LOG.exception("the next start clears what is left of rehearsal %s", open_run.run)
 
 
 def _now_ms() -> int:

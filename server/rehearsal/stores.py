@@ -22,9 +22,9 @@ from server.database.dialects import make_engine
 from server.database.migrate import migrate
 from server.database.rehearsal_tables import rehearsals
 from server.embedded_redis import EmbeddedRedis
-from server.redis_client import Client, check_server, connect
+from server.redis_client import Client, UnusableRedis, check_server, connect
 from server.redis_socket import socket_path, stop_leftover
-from server.rehearsal.ports import HallRefused
+from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.rehearsal.presence import all_gone
 from server.rehearsal.shadow import DATABASE_NAME, DIRECTORY_NAME, stores_of
 from server.settings import Settings
@@ -53,7 +53,8 @@ class ShadowStores:
     async def open(self) -> None:
         """Take the stores and make the tables.
 
-        `HallRefused` if a store is not for rehearsals; else raises what its start raises.
+        `HallRefused` if a store is not for rehearsals, `HallUnavailable` if it cannot be used; an
+        embedded one raises what its start raises.
         """
         shadow = self._shadow
         shadow.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,11 +66,17 @@ class ShadowStores:
             )
             await self._redis.start()
         else:
-            await _take_redis(shadow.redis_url, self._shop_redis_url, shadow)
+            try:
+                await _take_redis(shadow.redis_url, self._shop_redis_url, shadow)
+            except (UnusableRedis, RedisError) as error:
+                raise HallUnavailable(f"ONAIR_REHEARSAL_REDIS_URL: {error}") from error
         if shadow.database_url is None:
             await asyncio.to_thread(migrate, self.urls.database_url)
         else:
-            await asyncio.to_thread(_take_database, shadow.database_url, shadow.rehearsal)
+            try:
+                await asyncio.to_thread(_take_database, shadow.database_url, shadow.rehearsal)
+            except sa.exc.DBAPIError as error:
+                raise HallUnavailable(f"ONAIR_REHEARSAL_DATABASE_URL: {error.orig}") from error
 
     async def wings_gone(self, within_s: float) -> bool:
         """Wait until nobody uses the stores any more; False when the time is up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from server.database.dialects import make_engine
 from server.database.migrate import migrate
 from server.database.rehearsal_tables import rehearsals
 from server.redis_client import Client
-from server.rehearsal.ports import HallRefused
+from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.rehearsal.shadow import shadow_settings
 from server.rehearsal.stores import MARK, MARK_TABLE, ShadowStores
-from tests.support.processes import is_running
+from tests.support.processes import below, is_running
 from tests.support.redis_server import RedisServer, plain_redis
 from tests.support.rehearsal_hall import open_hall, settings_in
 
@@ -180,6 +181,24 @@ async def test_what_a_later_run_has_taken_is_not_deleted_with_an_earlier_one(
     await second.delete()
     assert await redis_client.dbsize() == 0
     assert tables_of(empty_database_url) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("rehearsal_redis_url", "redis://:secret@127.0.0.1:1"),
+        ("rehearsal_database_url", "postgresql://shop:secret@127.0.0.1:1/rehearsals"),
+    ],
+)
+async def test_a_store_out_of_reach_is_named_and_nothing_of_the_run_goes_on(
+    data_dir: Path, shop_redis: RedisServer, name: str, url: str
+) -> None:
+    settings = settings_in(data_dir, **{name: url})
+    async with open_hall(settings, shop_redis.url) as stage:
+        with pytest.raises(HallUnavailable, match=f"^ONAIR_{name.upper()}: ") as refused:
+            await stage.ask("open", run=RUN)
+        assert "secret" not in str(refused.value)
+        assert below(os.getpid(), RUN) == []
 
 
 async def test_a_host_lets_go_of_its_run_when_another_one_closes_it(
