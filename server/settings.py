@@ -158,6 +158,7 @@ class Limits:
     # rehearsals
     rehearsal_open_within_s: int = 60
     rehearsal_spare_percent: int = 10
+    rehearsal_disk_free_bytes_min: int = 268_435_456
     rehearsal_tokens_max: int = 5_000
     rehearsal_progress_bytes_max: int = 16_384
     rehearsal_silent_s: int = 300

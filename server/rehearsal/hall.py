@@ -24,6 +24,7 @@ import orjson
 from redis.exceptions import RedisError
 
 from server.endings import end_tasks
+from server.rehearsal.disk import shortage, until_short
 from server.rehearsal.driver import Driver, is_drive
 from server.rehearsal.hall_client import LINE_BYTES_MAX, hall_path
 from server.rehearsal.halt import Halt
@@ -72,6 +73,7 @@ class OpenRun:
     ledger: WorkerSlot
     presence: Presence | None = None
     watch: asyncio.Task[None] | None = None
+    disk_watch: asyncio.Task[None] | None = None
     halt: Halt | None = None  # of the ledger worker, the newest
 
 
@@ -85,6 +87,7 @@ class Hall:
         self._driver = Driver(settings, house.base_url, self._drive_ended)
         self._one_at_a_time = asyncio.Lock()
         self._ends = False
+        self._disk_free_bytes_min = settings.limits.rehearsal_disk_free_bytes_min
         self._server: asyncio.Server | None = None
         self._verbs: dict[str, Verb] = {
             "open": self._open,
@@ -186,7 +189,11 @@ class Hall:
             if self._open_run is None:
                 if missing := missing_stores(self._settings):
                     raise HallRefused(f"set {' and '.join(missing)}: rehearsals need own stores")
+                if why := shortage(self._settings.data_dir, self._disk_free_bytes_min):
+                    raise HallRefused(why)
                 self._open_run = await self._admit(run)
+                looking = self._watch_disk(self._open_run)
+                self._open_run.disk_watch = asyncio.create_task(looking, name="disk watch")
         return self._of_run()
 
     async def _admit(self, run: str) -> OpenRun:
@@ -323,12 +330,20 @@ class Hall:
             await self._let_go(open_run)
             self._driver.let_end(open_run.run)
 
+    async def _watch_disk(self, open_run: OpenRun) -> None:
+        """End the run before the shop has no room to write any more."""
+        why = await until_short(self._settings.data_dir, self._disk_free_bytes_min)
+        _LOG.error("rehearsal %s is ended: %s", open_run.run, why)
+        open_run.disk_watch = None
+        await self._drive_ended(open_run.run, why)
+        await self._abandon(open_run.run)  # the wings leave
+        await self._close({"run": open_run.run})
+
     async def _let_go(self, open_run: OpenRun) -> None:
         """Nothing of it is needed any more: the ledger worker need not drain."""
         if open_run.halt is not None:
             open_run.halt.end()
-        if open_run.watch is not None:
-            await end_tasks([open_run.watch])
+        await end_tasks(task for task in (open_run.watch, open_run.disk_watch) if task is not None)
         open_run.ledger.kill()
         await open_run.ledger.stop(self._settings.limits.close_within_s)
         if open_run.presence is not None:

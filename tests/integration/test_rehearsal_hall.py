@@ -15,10 +15,12 @@ from redis.asyncio import Redis
 
 from server.database.engine import Database
 from server.redis_socket import socket_path
+from server.rehearsal import disk
 from server.rehearsal.hall_client import HallClient, hall_path
 from server.rehearsal.ports import HallRefused, HallUnavailable
 from server.rehearsal.presence import WINGS
 from server.rehearsal.shadow import shadow_settings, stores_of
+from server.settings import Limits
 from tests.support.processes import below, is_running
 from tests.support.rehearsal_hall import HallStage, open_hall, settings_in
 from tests.support.wait import wait_until
@@ -203,6 +205,26 @@ async def test_in_a_directory_too_deep_for_sockets_it_works_and_leaves_nothing_e
         await stage.ask("close", run=RUN)
         assert not elsewhere.exists()
         assert names_in(deep) == []
+
+
+async def test_without_room_on_the_disk_none_is_opened(data_dir: Path, redis_url: str) -> None:
+    limits = Limits(rehearsal_disk_free_bytes_min=2**62)
+    async with open_hall(settings_in(data_dir, limits=limits), redis_url) as stage:
+        with pytest.raises(HallRefused, match=f"{2**62} are needed"):
+            await stage.ask("open", run=RUN)
+        assert names_in(data_dir) == ["hall.sock"]
+
+
+async def test_a_run_that_leaves_the_shop_too_little_disk_is_ended_and_its_data_goes(
+    stage: HallStage, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.ask("open", run=RUN)
+    pids = await pids_of(stage)
+    monkeypatch.setattr(disk, "SHORT_PERCENT", 2**40)
+    await wait_until(lambda: names_in(data_dir) == ["hall.sock"], 30, "its data is gone")
+    assert not any(map(is_running, pids.values()))
+    assert RUN in stage.ended
+    assert (await stage.ask("status"))["run"] is None
 
 
 async def test_without_a_hall_the_answer_says_so(tmp_path: Path) -> None:
