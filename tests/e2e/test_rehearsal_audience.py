@@ -23,7 +23,7 @@ MANY = {  # everybody comes from one address here
 async def test_one_process_holds_all_its_viewers_and_each_hears_every_event(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_server(**MANY)
+    server = start_server(command="serve", **MANY)
     room = await server.new_room()
     playing = Playing(server, tmp_path, room, viewers=VIEWERS)
     playing.start()
@@ -56,7 +56,7 @@ async def test_one_process_holds_all_its_viewers_and_each_hears_every_event(
 async def test_viewers_of_a_killed_worker_come_back_and_miss_nothing(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_server(ONAIR_WORKERS="2", **MANY)
+    server = start_server(command="serve", ONAIR_WORKERS="2", **MANY)
     room = await server.new_room()
     playing = Playing(server, tmp_path, room, viewers=VIEWERS)
     playing.start()
@@ -86,7 +86,7 @@ async def test_viewers_of_a_killed_worker_come_back_and_miss_nothing(
 async def test_a_server_that_comes_late_and_one_that_dies_are_waited_for_and_told(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_server(**MANY)
+    server = start_server(command="serve", **MANY)
     room = await server.new_room()
     playing = Playing(server, tmp_path, room, viewers=VIEWERS)
     server.stop()
@@ -120,7 +120,7 @@ async def test_a_server_that_comes_late_and_one_that_dies_are_waited_for_and_tol
 async def test_slow_readers_stop_reading_when_a_drill_asks_and_miss_nothing(
     start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = start_server(**MANY)
+    server = start_server(command="serve", **MANY)
     room = await server.new_room()
     playing = Playing(server, tmp_path, room, viewers=VIEWERS)
     playing.start()

@@ -26,7 +26,10 @@ async def test_every_socket_of_a_large_audience_in_one_process_hears_every_event
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < viewers + OTHER_FILES:
         pytest.fail(f"a process may not have {viewers + OTHER_FILES} open files here")
     server = LiveServer(
-        tmp_path / "server", ONAIR_ACCEPTS_PER_ADDRESS_PER_S="3000", ONAIR_CHAT_PER_S="10000"
+        tmp_path / "server",
+        command="serve",
+        ONAIR_ACCEPTS_PER_ADDRESS_PER_S="3000",
+        ONAIR_CHAT_PER_S="10000",
     )
     server.start()
     playing = Playing(server, tmp_path, await server.new_room(), viewers=viewers, arrive_s=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -82,12 +83,11 @@ class Playing:
         """Wait for a figure of this moment, or of what the witnesses heard."""
 
         def is_there() -> bool:
-            assert self.program.process.poll() is None, self.program.errors
             live = self.live()
             heard = live.get("heard", {})
             return bool(heard.get(name, live.get(name, -1)) >= least)
 
-        await wait_until(is_there, WITHIN_S, f"{description}; it shows {self.live()}")
+        await self._wait(is_there, description)
 
     async def until_all_heard(self, comments: int) -> None:
         """Wait until the witnesses heard each of so many events, and nobody is behind them."""
@@ -96,7 +96,18 @@ class Playing:
             live = self.live()
             return bool(live["heard"]["events"] >= WITNESSES * comments and live["behind"] == 0)
 
-        await wait_until(is_heard, WITHIN_S, f"everybody heard all; it shows {self.live()}")
+        await self._wait(is_heard, "everybody heard all")
+
+    async def _wait(self, predicate: Callable[[], bool], description: str) -> None:
+        def is_there() -> bool:
+            assert self.program.process.poll() is None, self.program.errors
+            return predicate()
+
+        try:
+            await wait_until(is_there, WITHIN_S, description)
+        except AssertionError as error:
+            shown = {name: value for name, value in self.live().items() if name != "seconds"}
+            raise AssertionError(f"{error}; it shows {shown}") from None
 
     def stop(self) -> dict[str, Any]:
         """Ask it to go home; what its witnesses say in the end."""
