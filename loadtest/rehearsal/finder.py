@@ -41,6 +41,7 @@ HOLD_S: Final = 3_600  # nobody pays here
 PLENTY: Final = 1_000_000  # of units that one person may buy
 DRAIN_WITHIN_S: Final = 60.0
 LOOK_S: Final = 0.1
+HOSTS: Final = 1  # who is counted among the viewers of a plan and does not come here
 
 
 def search(rehearsal: Rehearsal) -> None:
@@ -106,7 +107,7 @@ class _Climb:
         quiet = {"comments_per_s": 0.0, "likes_per_s": 0.0, "shares_per_s": 0.0}
         return replace(
             plan,
-            promise=replace(plan.promise, viewers=viewers, arrive_s=arrive_s, **quiet),
+            promise=replace(plan.promise, viewers=viewers + HOSTS, arrive_s=arrive_s, **quiet),
             phases=replace(
                 plan.phases, warm_s=WARM_S, spike_s=plan.finder.step_s, settle_s=SETTLE_S
             ),

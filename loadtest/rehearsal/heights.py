@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtest.buyers import Answers
-from loadtest.rehearsal.plan import Plan
+from loadtest.rehearsal.plan import VIEWERS_MAX, Plan
 from loadtest.rehearsal.records import Process, Pulse, Second, Step
 from loadtest.samples import Spread, percentile
 
@@ -37,7 +37,7 @@ class Height:
         orders = round(per_s * plan.finder.step_s)
         return cls(
             factor=round(factor, 3),
-            viewers=max(1, round(plan.promise.viewers * factor)),
+            viewers=max(1, min(VIEWERS_MAX - 1, round(plan.promise.viewers * factor))),
             orders_per_s=per_s,
             orders=orders,
             stock=max(1, round(orders / max(1.0, plan.promise.buyers_per_unit))),
@@ -129,6 +129,8 @@ class Seen:
             found.append(f"orders went out {behind:.0f} ms late")
         if shares and percentile(sorted(shares), 0.95) > CPU_SHARE_MAX:
             found.append("the audience's core was full")
+        if self.height.comments_per_s > 0 and not self.delivery.count:
+            found.append("no witness heard anything")
         return found
 
 

@@ -16,9 +16,10 @@ from loadtest.rehearsal.evidence import Evidence, read
 from loadtest.rehearsal.findings import Advice, Findings, Promised, Say, Verdict
 from loadtest.rehearsal.history import Case
 from loadtest.rehearsal.invariants import check_all
+from loadtest.rehearsal.measured import Measured
 from loadtest.rehearsal.plan import LANGUAGES, Plan
 from loadtest.rehearsal.report.words import full
-from loadtest.rehearsal.targets import Measured, breaches, table
+from loadtest.rehearsal.targets import breaches, table
 from loadtest.rehearsal.verdict import Facts, Ruling, rule, used_share
 
 DEFAULT_SPIKE_S: Final = 20  # where there is no plan to say it

@@ -1,7 +1,6 @@
 """The plan's promises beside what was proved, and each that was broken with the instant. Pure.
 
-What a drill does to requests while it lasts, and for the time in which it may recover, is the
-drill's: it has a line of its own and no part in these figures.
+See `measured` for what drills do to it.
 """
 
 from __future__ import annotations
@@ -9,16 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
-from loadtest.rehearsal.evidence import Evidence
 from loadtest.rehearsal.findings import Delivery, Promised, Quantiles, Say
-from loadtest.rehearsal.latency import is_request, quantiles
+from loadtest.rehearsal.latency import quantiles
+from loadtest.rehearsal.measured import BOTS, FELT_BY_REQUESTS, Measured, watching
 from loadtest.rehearsal.outcomes import DECISIONS, is_error
-from loadtest.rehearsal.people import People
 from loadtest.rehearsal.plan import Plan
-from loadtest.rehearsal.records import Attempt, DrillReport, Sample, Second
+from loadtest.rehearsal.records import Attempt, Sample, Second
 from loadtest.samples import percentile
 
 VIEWERS_SHARE_MIN: Final = 0.98  # of the promised ones: some are on their way back at any instant
@@ -26,12 +23,8 @@ VIEWERS_STAY_SHARE: Final = 0.1  # of the looks of the spike may see fewer: hicc
 ORDERS_SHARE_MIN: Final = 0.95  # of the buyers of the rush, answered within the target
 TOO_LATE: Final = "error 409"  # the answer to a payment that came after its hold
 CLOCKS_US: Final = 50_000  # a payment sent so shortly before the deadline may well be too late
-LOOK_S: Final = 1.0  # between two looks at the server: what a drill did may still show in the next
 RUSH_ENDS_S: Final = 1.0  # after its end somebody may still press
 UNREACHABLE_LOOKS: Final = 3  # in a row: the server is gone, not slow once
-# Drills that people feel, and those that the ledger feels.
-FELT_BY_REQUESTS: Final = frozenset(("kill_worker", "restart_redis", "cut_network"))
-FELT_BY_LEDGER: Final = FELT_BY_REQUESTS | {"stop_ledger"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,73 +34,6 @@ class Breach:
     limit: str
     at_us: int
     say: Say
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A run's samples and looks without the time of its drills."""
-
-    evidence: Evidence
-    plan: Plan
-
-    @cached_property
-    def samples(self) -> list[Sample]:
-        windows = self.windows(FELT_BY_REQUESTS)
-        return [
-            sample
-            for samples in self.evidence.samples.values()
-            for sample in samples
-            if not any(
-                sample.intended_us <= ends and sample.intended_us + sample.took_us >= begins
-                for begins, ends in windows
-            )
-        ]
-
-    @cached_property
-    def looks(self) -> list[Second]:
-        """Of the timeline, outside of every drill that the server's state shows."""
-        windows = self.windows(FELT_BY_LEDGER)
-        return [
-            look
-            for look in self.evidence.timeline
-            if not any(begins <= look.at_us <= ends for begins, ends in windows)
-        ]
-
-    @cached_property
-    def orders(self) -> list[Sample]:
-        return [each for each in self.samples if each.name == "order.place"]
-
-    @cached_property
-    def pushes(self) -> list[Sample]:
-        return [each for each in self.samples if each.kind == "push"]
-
-    @cached_property
-    def connects(self) -> list[Sample]:
-        return [each for each in self.samples if each.kind == "connect"]
-
-    @cached_property
-    def requests(self) -> list[Sample]:
-        return [each for each in self.samples if is_request(each)]
-
-    @property
-    def drills(self) -> list[DrillReport]:
-        """Those that were done."""
-        return [drill for drill in self.evidence.drills if not drill.refused]
-
-    def windows(self, kinds: frozenset[str]) -> list[tuple[int, int]]:
-        """From when until when drills of those kinds were felt, by the generator's clock.
-
-        One that recovered late was felt until then; its lateness is told in a line of its own.
-        """
-        t0_us = self.evidence.t0_us
-        found = []
-        for drill in self.drills:
-            if drill.kind in kinds:
-                promised = self.plan.targets.recover_s
-                felt_s = max(promised, drill.recovered_after_s, drill.viewers_back_s) + LOOK_S
-                begins, ends = drill.began_s, drill.ended_s + felt_s
-                found.append((t0_us + round(begins * 1e6), t0_us + round(ends * 1e6)))
-        return found
 
 
 def table(measured: Measured, delivery: Delivery) -> tuple[Promised, ...]:
@@ -171,23 +97,6 @@ def pressed(measured: Measured) -> set[str]:
 
 
 # the rows
-
-
-def watching(measured: Measured) -> list[tuple[int, int]]:
-    """How many watched at each look of the spike without a drill: (instant, viewers).
-
-    The server counts connections. Buyers sign in and do not watch: they are taken off.
-    """
-    plan, t0_us = measured.plan, measured.evidence.t0_us
-    buyers, drills = People.of(plan).buyers, measured.windows(FELT_BY_REQUESTS)
-    spike = range(t0_us, t0_us + plan.phases.spike_s * 1_000_000)
-    return [
-        (look.at_us, max(0, look.viewers - buyers))
-        for look in measured.evidence.timeline
-        if look.at_us in spike
-        and not look.unreachable
-        and not any(begins <= look.at_us <= ends for begins, ends in drills)
-    ]
 
 
 def _viewers(measured: Measured) -> Promised:
@@ -255,7 +164,7 @@ def _answered(measured: Measured) -> set[str]:
         for each in measured.evidence.attempts
         if each.op == "place"
         and each.intended_us >= measured.evidence.t0_us
-        and (each.outcome in DECISIONS or (each.kind == "bots" and not is_error(each.outcome)))
+        and (each.outcome in DECISIONS or (each.kind == BOTS and not is_error(each.outcome)))
         and 0 < each.done_us <= until_us
     }
     return in_time & pressed(measured)

@@ -24,7 +24,9 @@ from loadtest.rehearsal.capacity import Busy, busiest, cores_of, knee, saturated
 from loadtest.rehearsal.evidence import Evidence
 from loadtest.rehearsal.findings import GeneratorHealth, Invariant, Promised, Say, Verdict
 from loadtest.rehearsal.health_check import BEFORE_T0_S, sick_seconds
-from loadtest.rehearsal.targets import Breach, Measured, pressed
+from loadtest.rehearsal.measured import Measured
+from loadtest.rehearsal.people import People
+from loadtest.rehearsal.targets import Breach, pressed
 
 HEADROOM: Final = 0.25  # of a target that must be in hand for a GO
 GENERATOR: Final = "generator"
@@ -34,6 +36,7 @@ SICK_SECONDS_MIN: Final = 2
 SICK_BEFORE_S: Final = 5.0
 SICK_AFTER_S: Final = 2.0
 DONE_PHASES: Final = frozenset(("settle", "referee", "collect", "done"))
+LOST_SHARE_MAX: Final = 0.02  # of all people may lose their connection once, without a drill
 FULL_SHARE: Final = 0.9  # of all cores together: no process could have had more
 # Rows of which less is better, and whose unused part is headroom.
 _WITH_HEADROOM: Final = (
@@ -108,6 +111,7 @@ def _held(facts: Facts) -> Ruling:
     """Everything was right; how much was in hand?"""
     tight = [*_tight_rows(facts.rows), *_tight_processes(facts), *_tight_capacity(facts.evidence)]
     reasons = [say for _, say in tight] + _drills(facts) + _lost_to_drills(facts)
+    reasons += _lost_lines(facts)
     if not reasons:
         return Ruling(Verdict.GO)
     first = tight[0][0] if tight else "recovery" if _drills(facts) else ""
@@ -150,7 +154,7 @@ def _ended_early(evidence: Evidence) -> list[Say]:
 def _unsettled(evidence: Evidence) -> list[Breach]:
     """The books could not be closed: the ledger did not catch up, or the store was gone."""
     books = evidence.books
-    if books is None or books.get("agree") is not None:
+    if books is None or (books.get("agree") is not None and books.get("lag") == 0):
         return []
     at_us = evidence.timeline[-1].at_us if evidence.timeline else evidence.t0_us
     if books.get("redis") is None:
@@ -236,6 +240,17 @@ def _lost_to_drills(facts: Facts) -> list[Say]:
     if facts.measured is None or not facts.measured.drills:
         return []
     return [Say("tight.not_measured", {"what": what}) for what in _unknown(facts)]
+
+
+def _lost_lines(facts: Facts) -> list[Say]:
+    """People who were thrown out and came back: no target shows it."""
+    if facts.measured is None:
+        return []
+    people = People.of(facts.measured.plan).all
+    count = facts.measured.lost_lines
+    if count <= people * LOST_SHARE_MAX:
+        return []
+    return [Say("tight.lost_lines", {"count": count, "people": people})]
 
 
 def _unknown(facts: Facts) -> list[Say]:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from loadtest.buyers import Answers
+from loadtest.rehearsal.finder import _Climb
 from loadtest.rehearsal.heights import BUYERS_MAX, Height, Seen, busiest, describe, heights
+from loadtest.rehearsal.people import People
 from loadtest.rehearsal.plan import Plan
 from loadtest.rehearsal.records import Process, Pulse, Second
 from loadtest.samples import Spread
@@ -90,3 +95,24 @@ def test_a_process_is_shown_as_in_its_busiest_second() -> None:
         replace(LOOK, processes=(Process("web worker 1", share, 1),)) for share in (0.2, 0.9, 0.4)
     ]
     assert busiest(looks) == (Process("web worker 1", 0.9, 1),)
+
+
+def test_a_step_in_which_no_witness_heard_anything_proves_no_delivery() -> None:
+    deaf = replace(SEEN, delivery=Spread(0, 0.0, 0.0, 0.0, 0.0), delivered=0)
+    assert deaf.step(PLAN).void == ("no witness heard anything",)
+    quiet = replace(deaf, height=replace(HEIGHT, comments_per_s=0.0))
+    assert quiet.step(PLAN).void == ()
+
+
+def test_as_many_watch_a_step_as_it_asks_for_also_where_they_are_few() -> None:
+    plan = replace(PLAN, promise=replace(PLAN.promise, viewers=30))
+    height = Height.of(plan, 1)
+    run: Any = SimpleNamespace(shadow=SimpleNamespace(plan=plan))
+    assert People.of(_Climb(run, height, "sale", Path())._plan()).audience == height.viewers == 30
+
+
+def test_no_step_asks_for_more_viewers_than_a_plan_may() -> None:
+    plan = replace(PLAN, promise=replace(PLAN.promise, viewers=150_000))
+    run: Any = SimpleNamespace(shadow=SimpleNamespace(plan=plan))
+    step = _Climb(run, Height.of(plan, 2), "sale", Path())._plan()
+    assert Plan.from_json(step.to_json()) == step

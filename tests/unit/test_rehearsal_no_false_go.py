@@ -10,7 +10,8 @@ import pytest
 
 from loadtest.rehearsal.findings import Say, Verdict
 from loadtest.rehearsal.judging import judge
-from loadtest.rehearsal.records import DrillReport, write_json
+from loadtest.rehearsal.people import People
+from loadtest.rehearsal.records import OK, DrillReport, Sample, write_json
 from tests.support.rehearsal_runs import (
     BUYERS,
     SPIKE_S,
@@ -124,7 +125,10 @@ def test_a_shop_that_says_too_fast_to_its_buyers_has_not_answered_them(
 
 def test_bots_may_be_told_that_they_are_too_fast(run: Run, tmp_path: Path) -> None:
     answer(run, "error 429", range(STOCK + 1, BUYERS + 1))
-    run.attempts = [replace(each, kind="bots") for each in run.attempts or []]
+    run.attempts = [
+        replace(each, kind="bots") if each.outcome == "error 429" else each
+        for each in run.attempts or []
+    ]
     assert findings_of(run, tmp_path).verdict is Verdict.GO
 
 
@@ -202,3 +206,67 @@ def test_orders_of_a_lost_locust_worker_are_not_the_shops_fault(run: Run, tmp_pa
     write_json(tmp_path / "run" / "lost-locust-2.json", {"at_us": T0_US})
     found = judge(tmp_path / "run")
     assert (found.verdict, keys(found)) == (Verdict.VOID, ["void.generator_lost"])
+
+
+# figures that hide others
+
+
+def bots_press(run: Run, times: int = 40) -> None:
+    """Ten bots press often; each time they are told at once that they are too fast."""
+    assert run.attempts is not None
+    pressed = [
+        place(number, n * 60_000, "error 429", request_id=f"b-{number}-{n}", kind="bots")
+        for number in range(100, 110)
+        for n in range(times)
+    ]
+    run.attempts += pressed
+    run.samples["locust-1"] += order_samples(pressed)
+
+
+def test_the_answers_to_bots_do_not_hide_slow_ones_to_people(run: Run, tmp_path: Path) -> None:
+    bots_press(run)
+    slowed = [
+        replace(each, took_us=2_000_000) if each.outcome == "reserved" and number < 2 else each
+        for number, each in enumerate(run.samples["locust-1"])
+    ]
+    run.samples["locust-1"] = slowed
+    assert findings_of(run, tmp_path).first_limit == "order_latency"
+
+
+def test_the_answers_to_bots_do_not_make_failures_rare(run: Run, tmp_path: Path) -> None:
+    bots_press(run, 400)
+    samples = run.samples["locust-1"]
+    samples[0] = replace(samples[0], outcome="error 503")
+    assert findings_of(run, tmp_path).first_limit == "errors"
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(5, Verdict.GO), (6, Verdict.GO_WITH_LIMITS)])
+def test_people_who_were_thrown_out_and_came_back_limit_a_go(
+    run: Run, tmp_path: Path, count: int, verdict: Verdict
+) -> None:
+    assert run.plan is not None
+    assert People.of(run.plan).all == 260
+    run.samples["audience-1"] += [
+        Sample("connect", "reconnect", T0_US + 5_000_000, 0, 20_000, OK) for _ in range(count)
+    ]
+    findings = findings_of(run, tmp_path)
+    assert findings.verdict is verdict
+    assert keys(findings) == ["tight.lost_lines"] * (verdict is not Verdict.GO)
+
+
+def test_reconnecting_after_a_drill_is_the_drills(run: Run, tmp_path: Path) -> None:
+    drilled(run, DrillReport("slow_readers", 4, 6, 2.0, 0))
+    run.samples["audience-1"] += [
+        Sample("connect", "reconnect", T0_US + 5_000_000, 0, 20_000, OK) for _ in range(50)
+    ]
+    assert findings_of(run, tmp_path).verdict is Verdict.GO
+
+
+@pytest.mark.parametrize("lag", [3, None])
+def test_books_that_agree_while_something_is_on_its_way_are_not_closed(
+    run: Run, tmp_path: Path, lag: int | None
+) -> None:
+    assert run.books is not None
+    run.books["lag"] = lag
+    findings = findings_of(run, tmp_path)
+    assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "ledger_lag")

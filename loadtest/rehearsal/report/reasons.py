@@ -193,6 +193,10 @@ TIGHT: Final[dict[str, tuple[str, str]]] = {
         "演练「{drill}」没有进行：{why}",
         'the drill "{drill}" was not done: {why}',
     ),
+    "tight.lost_lines": (
+        "{people} 人的连接断开重连了 {count} 次，当时没有演练",
+        "connections of {people} people were lost {count} times without a drill, and came back",
+    ),
     "tight.not_measured": (
         "演练占用了全部时间，没有测到：{what}",
         "the drills took all the time in which this could be measured: {what}",
