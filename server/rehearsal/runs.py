@@ -174,9 +174,12 @@ class Rehearsals:
         The history, the verdict and the reports stay. Repeated it gives the first answer again.
         """
         if run.purged_at_ms is None:
+            interrupts = run.driven and not run.state.is_over and actor != run.id
+            if interrupts:  # its generator will purge too, and may be the quicker one
+                await self.stop(run, actor)
             now_ms = self._now_ms()
             await self._records.move(run.id, RunEvent.PURGE, now_ms, shut_at_ms=now_ms)
-            if run.driven and not run.state.is_over and actor != run.id:
+            if interrupts:
                 await self._ask_patiently("stop_drive", run)
             act = self._act(actor, "purge", **await self._close(run))
             await self._records.purged(run.id, act.at_ms, act)

@@ -20,7 +20,7 @@ from server.settings import Settings
 from tests.support.api_stage import NOW_MS
 from tests.support.asgi_client import AsgiClient, check_error
 from tests.support.rehearsal_hall import HallStage
-from tests.support.rehearsal_rows import PLAN
+from tests.support.rehearsal_rows import PLAN, opened_run
 from tests.support.rehearsal_stage import Clock, StageWing, rehearsing_services
 from tests.support.shop import Shop
 from tests.support.wait import wait_until
@@ -249,6 +249,15 @@ async def test_a_generator_of_the_server_that_ends_without_a_report_has_failed(
     assert [act["kind"] for act in found["acts"]] == ["open", "fail"]
     assert (await purge(key, run["id"], wing)).status == 200
     assert (await hall.ask("status"))["run"] is None
+
+
+async def test_who_purges_one_in_the_middle_is_remembered_whoever_is_quicker(
+    bearer: Bearer, services: Services, hall: HallStage, wing: StageWing
+) -> None:
+    run = await opened_run(services.database, "rh-0a1b2c3d", NOW_MS, driven=True)
+    assert (await purge(bearer("*", user="boss"), run.id, wing)).status == 200
+    acts = [(act.kind, act.actor) for act in await services.rehearsals.acts(run.id)]
+    assert ("stop", "boss") in acts
 
 
 class BrokenWing:
