@@ -7,13 +7,14 @@
 | `tokens.json` | director | `[[user, token], ...]`: the first are buyers, the others viewers |
 | `samples-WHO.csv` | every generator | `Sample` a row: each request and each watched push |
 | `orders-WHO.jsonl` | buyers | `Attempt` a line: every purchase as its buyer saw it |
-| `witness-WHO.json` | audience | `Testimony` of `loadtest.samples`, summed |
+| `witness-WHO.json` | audience | who got in, why others did not, and `witnesses.summed` |
+| `WHO.live.json` | audience | how it is now, and its last seconds; anew each second |
 | `health-WHO.jsonl` | every generator | `Pulse` a line, each second: how the generator fares |
 | `lost-WHO.json` | Locust's master | that worker WHO did not hand over all it recorded |
 | `timeline.jsonl` | director | `Second` a line: what the server said of itself, once a second |
 | `drills.jsonl` | director | `DrillReport` a line |
 | `steps.jsonl` | finder | `Step` a line |
-| `referee.json` | referee | `Referee` |
+| `referee.json` | referee | `Referee`; its rounds with their raw samples in `referee/` |
 | `ledger-orders.csv` | director | the shadow sale's orders, as the API's `orders.csv` |
 | `books.json` | director | the last books of the shadow sale, as the API gives them |
 | `environment.json` | director | server, generator, clock |
