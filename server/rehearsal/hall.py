@@ -155,9 +155,9 @@ class Hall:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._answer(await reader.readline())
-            writer.write(orjson.dumps(answer) + b"\n")
-            await writer.drain()
+            if line := await reader.readline():
+                writer.write(orjson.dumps(await self._answer(line)) + b"\n")
+                await writer.drain()
         except (OSError, ValueError) as error:  # gone, or a line without end
             _LOG.debug("the hall was asked in vain: %s", error)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import stat
 import time
@@ -205,6 +206,16 @@ async def test_in_a_directory_too_deep_for_sockets_it_works_and_leaves_nothing_e
         await stage.ask("close", run=RUN)
         assert not elsewhere.exists()
         assert names_in(deep) == []
+
+
+async def test_one_who_goes_away_without_a_word_is_no_failure(
+    stage: HallStage, data_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_unix_connection(hall_path(data_dir))
+    writer.write_eof()
+    assert await reader.read() == b""
+    writer.close()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_without_room_on_the_disk_none_is_opened(data_dir: Path, redis_url: str) -> None:
