@@ -30,6 +30,7 @@ from loadtest.rehearsal.targets import Breach, pressed
 
 HEADROOM: Final = 0.25  # of a target that must be in hand for a GO
 GENERATOR: Final = "generator"
+UNREACHABLE: Final = "unreachable"
 ASKED_SHARE_MIN: Final = 0.9  # of the plan's buyers that must have pressed in the rush
 # A broken promise is the generator's doing if it was unwell for so many of the seconds around it.
 SICK_SECONDS_MIN: Final = 2
@@ -81,8 +82,8 @@ def rule(facts: Facts) -> Ruling:
         reasons = [_broken(each) for each in broken]
         reasons += [breach.say for breach in breaches] + faults + list(facts.evidence.gaps)
         return Ruling(Verdict.NO_GO, tuple(reasons), broken[0].name)
-    if _is_gone(facts):
-        return _no_go(facts, breaches)
+    if _is_gone(facts):  # all that failed around then failed because of it
+        return _no_go(facts, sorted(breaches, key=lambda breach: breach.limit != UNREACHABLE))
     void = [*_told_to_stop(facts.evidence), *facts.evidence.gaps, *_ended_early(facts.evidence)]
     if void:
         return Ruling(Verdict.VOID, (*void, *faults), GENERATOR if faults else "")
@@ -131,7 +132,7 @@ def _is_gone(facts: Facts) -> bool:
     """Whether the server did not answer any more at the end."""
     looks = facts.evidence.timeline
     is_silent = bool(looks) and looks[-1].unreachable
-    return is_silent and any(breach.limit == "unreachable" for breach in facts.breaches)
+    return is_silent and any(breach.limit == UNREACHABLE for breach in facts.breaches)
 
 
 def _told_to_stop(evidence: Evidence) -> list[Say]:

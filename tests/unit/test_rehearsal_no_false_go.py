@@ -11,7 +11,7 @@ import pytest
 from loadtest.rehearsal.findings import Say, Verdict
 from loadtest.rehearsal.judging import judge
 from loadtest.rehearsal.people import People
-from loadtest.rehearsal.records import OK, DrillReport, Sample, write_json
+from loadtest.rehearsal.records import OK, UNKNOWN, DrillReport, Sample, write_json
 from tests.support.rehearsal_runs import (
     BUYERS,
     SPIKE_S,
@@ -270,3 +270,22 @@ def test_books_that_agree_while_something_is_on_its_way_are_not_closed(
     run.books["lag"] = lag
     findings = findings_of(run, tmp_path)
     assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "ledger_lag")
+
+
+# the first limit
+
+
+def test_a_server_that_goes_away_is_the_first_limit_not_what_failed_because_of_it(
+    run: Run, tmp_path: Path
+) -> None:
+    assert run.timeline is not None
+    run.timeline = [
+        replace(look, unreachable=True, viewers=0) if look.at_us > T0_US + 2_000_000 else look
+        for look in run.timeline
+    ]
+    run.samples["locust-1"] += [
+        Sample("rpc", "like.add", T0_US + 1_500_000, 0, 20_000, UNKNOWN) for _ in range(9)
+    ]
+    findings = findings_of(run, tmp_path)
+    assert (findings.verdict, findings.first_limit) == (Verdict.NO_GO, "unreachable")
+    assert "limit.errors" in keys(findings)
