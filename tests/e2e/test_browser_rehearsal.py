@@ -88,7 +88,7 @@ def shortened(route: Route) -> None:
 
 def look_at_the_shadow_room(page: Any) -> None:
     expect(page.locator("html")).to_have_attribute("data-connection", "connected")
-    expect(page.locator("body")).to_contain_text("彩排")
+    expect(page.locator(".rehearsal-note")).to_be_visible()
     page.close()
 
 

@@ -36,11 +36,14 @@ def test_a_guest_of_a_rehearsal_is_nobody_in_the_shop(visit: Visit, shop: Shop, 
     guest.wait_connected()
     expect(guest.page.locator("html")).to_have_attribute("data-rehearsal", run)
     expect(guest.page.locator("#title")).to_have_text("A stage garden")
+    expect(guest.page.get_by_role("note").first).to_contain_text("Rehearsal, nothing here is real")
+    guest.keep_picture("viewer-390-rehearsal")
     guest.take_name("小雨", "彩排开始了吗？")
 
     viewer = visit(f"/r/{ROOM}")
     viewer.wait_connected()
     expect(viewer.page.locator("#title")).to_have_text("The real garden")
+    expect(viewer.page.locator(".rehearsal-note")).to_have_count(0)
     viewer.expect_comments()
 
     guest.page.reload()  # in the rehearsal they are somebody still
