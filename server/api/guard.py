@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
 from rooms.model import EVERY_ROOM, Identity, Role, RoomId, UserId
 from server.api.errors import Refused, unavailable
@@ -245,6 +246,8 @@ async def read_body(request: Request, bytes_max: int, kind: str = "application/j
     except TimeoutError:
         why = f"the body did not arrive within {BODY_WITHIN_S} s"
         raise Refused(408, why, headers={"Connection": "close"}) from None
+    except ClientDisconnect:  # nobody hears this; in the log it would look like a fault of ours
+        raise Refused(400, "the connection ended within the body") from None
     return bytes(body)
 
 

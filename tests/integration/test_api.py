@@ -11,7 +11,7 @@ import pytest
 from server.api import Services, build_api
 from server.tokens import Tokens
 from tests.support.api_parts import API_KEY, MemoryRealtime
-from tests.support.asgi_client import NEVER, AsgiClient, check_error
+from tests.support.asgi_client import GONE, NEVER, AsgiClient, check_error
 
 pytest_plugins = ["tests.support.databases", "tests.support.api_fixtures"]
 
@@ -278,3 +278,12 @@ async def test_a_slow_body_is_given_up(key: AsgiClient, monkeypatch: pytest.Monk
         "POST", "/api/v1/rooms", chunks=[b"{", NEVER], headers={"content-type": "application/json"}
     )
     check_error(answer, 408, None, "did not arrive")
+
+
+async def test_a_client_that_goes_away_within_a_body_is_no_fault_of_the_server(
+    key: AsgiClient,
+) -> None:
+    answer = await key.call(
+        "POST", "/api/v1/rooms", chunks=[b"{", GONE], headers={"content-type": "application/json"}
+    )
+    check_error(answer, 400, None, "ended within the body")

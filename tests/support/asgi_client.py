@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from starlette.types import ASGIApp, Message
 
 NEVER = b"this chunk never arrives"
+GONE = b"instead of this chunk the client goes away"
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ async def _exchange(
         chunk = chunks.pop(0)
         if chunk is NEVER:
             await asyncio.Event().wait()
+        if chunk is GONE:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": chunk, "more_body": bool(chunks)}
 
     async def send(message: Message) -> None:
