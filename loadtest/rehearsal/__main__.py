@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BadPlan, Trouble) as error:
         print(f"onair: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
-    except CutShort as error:
+    except (CutShort, OSError) as error:  # such as a full disk
         print(f"onair: {error}; nothing was proved", file=sys.stderr)
         return STOPPED_CODE
 

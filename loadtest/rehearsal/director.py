@@ -212,6 +212,8 @@ class Rehearsal:
             who = self.stopped() or ("the desk" if observer.stop_wanted.is_set() else "")
             if who:
                 raise CutShort(f"stopped by {who}")
+            if observer.failed:
+                raise CutShort(f"what was seen cannot be kept: {observer.failed}")
             for child in load:
                 if child.code:
                     said = child.tail.splitlines()

@@ -68,6 +68,7 @@ class Observer:
         self.stop_wanted = threading.Event()
         self.environment: Mapping[str, Any] = {}
         self.newest: Second | None = None
+        self.failed = ""  # why what is seen cannot be kept: nothing can be proved any more
         self._shadow = shadow
         self._path = directory / TIMELINE
         self._sale = sale
@@ -87,6 +88,12 @@ class Observer:
             self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        except OSError as error:
+            self.failed = str(error)
+
+    def _watch(self) -> None:
         due_s = time.monotonic()
         while not self._ended.is_set():
             standing = self._look()

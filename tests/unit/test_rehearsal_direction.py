@@ -6,16 +6,19 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from loadtest.rehearsal import __main__ as command
 from loadtest.rehearsal import clock, performance
 from loadtest.rehearsal.__main__ import main
 from loadtest.rehearsal.generators import shares
-from loadtest.rehearsal.http import address
-from loadtest.rehearsal.observer import Meter
+from loadtest.rehearsal.http import Api, address
+from loadtest.rehearsal.observer import Meter, Observer
 from loadtest.rehearsal.progress import Display, Standing
+from tests.support.wait import wait_until_sync
 
 STANDING = Standing("spike", -2.0, 590, 600, 180.4, 120, 200, 15, "ok")
 
@@ -166,3 +169,25 @@ def test_a_shipped_plan_can_be_printed_to_begin_ones_own(
 ) -> None:
     assert main(["--plan", "big-day", "--show"]) == 0
     assert capsys.readouterr().out.startswith("# A big day")
+
+
+def test_an_observer_that_cannot_keep_what_it_sees_says_so(tmp_path: Path) -> None:
+    (tmp_path / "timeline.jsonl").mkdir()  # nothing can be written there, as on a full disk
+    nobody = Api("http://127.0.0.1:1", "key")
+    shadow: Any = SimpleNamespace(look=lambda: nobody.call("GET", "/"))
+    observer = Observer(shadow, tmp_path, "sale", 1, lambda _: None)
+    observer.start()
+    wait_until_sync(lambda: observer.failed, 10, "the observer to give up")
+    observer.stop()
+    assert "timeline.jsonl" in observer.failed
+
+
+def test_a_run_whose_files_cannot_be_kept_ends_with_a_line_and_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rehearse(_: object) -> int:
+        raise OSError(28, "No space left on device", "environment.json")
+
+    monkeypatch.setattr(command, "_rehearse", rehearse)
+    assert command.main([]) == 2
+    assert capsys.readouterr().err.startswith("onair: [Errno 28] No space left on device")
