@@ -110,7 +110,9 @@ async def test_after_a_loss_it_comes_back_to_where_it_was_and_late_news_are_not_
         {"channel": "room:r", "recover": True, "offset": 8, "epoch": "e"},
     ]
     assert [words for words in said if words[0] == "event"] == [["event", 1]]
-    assert [words for words in said if words[0] == "reconnect"] == [["reconnect", "ok"]] * 2
+    first, second = (words[1] for words in said if words[0] == "reconnect")
+    assert first in {"ok", "unknown"}  # cut off in the moment of its answer, it may not know
+    assert second == "ok"
     assert said[-1] == ["sockets", 0]
 
 
