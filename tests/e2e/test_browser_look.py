@@ -189,9 +189,7 @@ def test_the_stage_plays_what_the_browser_can_play_and_else_stays_dressed(
     person.wait_connected()
     video, curtain = person.page.locator("#video"), person.page.locator("#curtain")
     expect(curtain).to_be_visible()
-    video.evaluate(
-        "video => { video.loop = true; }"
-    )  # a second long, it would end before the click
+    video.evaluate("video => { video.loop = true; }")  # it is a second long
     shop.change_room(room, stream_url=clip_url)
     expect(video).to_be_visible()
     expect(curtain).to_be_hidden()
