@@ -82,6 +82,10 @@ LADDERS_ZH: dict[str, str] = {
     "Of one network and alike browsers, within the window.": (
         "时间窗内同一网络且浏览器相同的到访数。"
     ),
+    "Of those, when the inviter uses such a browser there.": (
+        "其中，邀请人自己也在该网络用同样浏览器时的上限。"
+    ),
+    "Guests count for nothing, however long they stay.": "游客停留再久也不计入。",
     "Arrivals this close are seen together.": "相距不超过该时长的到访会被一并考察。",
     "From 1.": "从 1 开始。",
     "Units of its stock that nobody has a right to yet.": "尚未被任何人获得的数量。",
