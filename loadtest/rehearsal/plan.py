@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 VIEWERS_MAX: Final = 200_000
 ITEMS_MAX: Final = 50
 UNITS_MAX: Final = 1_000_000
+BUYERS_MAX: Final = 500_000
 DRILLS_MAX: Final = 20
 TEXT_CHARS_MAX: Final = 200
 WEIGHTS_MAX: Final = 1_000_000
@@ -275,6 +276,9 @@ def _check(plan: Plan) -> None:
         raise BadPlan(f"language: one of {', '.join(LANGUAGES)}")
     _check_items(plan.items)
     _check_drills(plan.drills)
+    if plan.buyer_count > BUYERS_MAX:
+        many = f"{plan.buyer_count:,} buyers in all, at most {BUYERS_MAX:,}"
+        raise BadPlan(f"promise.buyers_per_unit: {many}")
     weights = asdict(plan.buyers).values()
     if min(weights) < 0 or not 0 < sum(weights) <= WEIGHTS_MAX:
         raise BadPlan("buyers: weights of 0 and more, and not all of them 0")

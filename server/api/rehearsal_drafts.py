@@ -6,7 +6,7 @@ import math
 from typing import Any, Final
 
 from flash_sale.model import Item
-from server.api.rehearsal_plan import PlanBody
+from server.api.rehearsal_plan import BUYERS_MAX, PlanBody, PlanPromise
 from server.database.audience_records import Audience
 from server.database.sale_words import SaleRecord
 
@@ -19,8 +19,12 @@ def plan_of(record: SaleRecord, title: str, audience: Audience) -> PlanBody:
     """A plan that the API takes. Where nobody has come yet, the amounts are those of any plan."""
     items = [_item(place, item) for place, item in enumerate(record.terms.items, 1)]
     plan: dict[str, Any] = {"title": title, "items": items}
-    if audience.at_once:
-        plan["promise"] = _promise(audience)
+    promise = _promise(audience) if audience.at_once else {}
+    units = sum(item["stock"] for item in items)
+    if units * PlanPromise().buyers_per_unit > BUYERS_MAX:
+        promise["buyers_per_unit"] = BUYERS_MAX / units
+    if promise:
+        plan["promise"] = promise
     return PlanBody.model_validate(plan)
 
 

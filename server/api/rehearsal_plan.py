@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from server.api.fields import Strict
 
 TEXT_CHARS_MAX = 200
+BUYERS_MAX = 500_000
 Text = Annotated[str, Field(min_length=1, max_length=TEXT_CHARS_MAX)]
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 DrillKind = Literal[
@@ -113,4 +114,12 @@ class PlanBody(Strict):
     def _each_sku_once(self) -> Self:
         if len({item.sku for item in self.items}) < len(self.items):
             raise ValueError("items: each sku once")
+        return self
+
+    @model_validator(mode="after")
+    def _not_too_many_buyers(self) -> Self:
+        buyers = round(sum(item.stock for item in self.items) * self.promise.buyers_per_unit)
+        if buyers > BUYERS_MAX:
+            many = f"{buyers:,} buyers in all, at most {BUYERS_MAX:,}"
+            raise ValueError(f"promise.buyers_per_unit: {many}")
         return self

@@ -18,6 +18,7 @@ from loadtest.rehearsal.plan import BadPlan, Plan
 
 MUG: dict[str, Any] = {"sku": "mug", "title": "Mug", "stock": 10, "price_minor": 100}
 PLAN: dict[str, Any] = {"title": "Friday", "items": [MUG]}
+FEW_BUYERS = {"buyers_per_unit": 0.3}  # so that there may be as many units as in any plan
 DRILL: dict[str, Any] = {"kind": "stop_ledger", "at_s": 3}
 
 
@@ -70,7 +71,8 @@ def test_a_value_beyond_its_bounds_is_refused_by_the_name_of_its_field(
 @pytest.mark.parametrize("path", plans._BOUNDS)
 def test_a_value_at_either_of_its_bounds_is_taken(path: str) -> None:
     for value in plans._BOUNDS[path]:
-        Plan.from_json(with_value(path, value))
+        plan = with_value(path, value)
+        Plan.from_json(plan if path != "items.stock" else plan | {"promise": FEW_BUYERS})
 
 
 @pytest.mark.parametrize(

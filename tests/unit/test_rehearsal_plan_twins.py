@@ -19,6 +19,7 @@ PLAN: dict[str, Any] = {
     "items": [{"sku": "tea", "title": "Tea", "stock": 10, "price_minor": 8900}],
     "drills": [{"kind": "stop_ledger", "at_s": 5}],
     **{name: {} for name in generator._TABLES},
+    "promise": {"buyers_per_unit": 0.3},  # with as many units as there may be, not too many buyers
 }
 BOUNDS = [
     (name, value, inside)
@@ -146,3 +147,12 @@ def _default(field: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else value
+
+
+@pytest.mark.parametrize(("stock", "fits"), [(1_000_000, True), (1_000_001, False)])
+def test_both_take_the_same_number_of_buyers(stock: int, fits: bool) -> None:
+    halves = [PLAN["items"][0] | {"sku": f"s-{n}", "stock": stock // 2} for n in range(2)]
+    halves[0] = halves[0] | {"stock": stock - stock // 2}
+    plan = PLAN | {"items": halves, "promise": {"buyers_per_unit": 0.5000005 if not fits else 0.5}}
+    assert (refused_by_generator(plan) is None) is fits
+    assert (refused_by_api(plan) is None) is fits
