@@ -47,10 +47,8 @@ e2e_rooms=(tests/e2e/test_browser{,_line,_pictures,_safety,_sales,_sales_host,_s
 e2e_rehearsals=(tests/e2e/test_{rehears,browser_rehears}*.py)
 e2e_named=("${e2e_pages[@]}" "${e2e_rooms[@]}" "${e2e_rehearsals[@]}")
 sale_faults=(tests/fault/test_sale_faults.py tests/fault/test_sale_storms.py)
-rehearsal_faults=(tests/fault/test_rehearsal_drills.py)
-# Whole rehearsals and larger audiences: `make test-fault` runs them.
-larger=(tests/fault/test_rehearsal_{of_drills,audience_size}.py)
-fault_named=("${sale_faults[@]}" "${rehearsal_faults[@]}" "${larger[@]}")
+rehearsal_faults=(tests/fault/test_rehears*.py)
+fault_named=("${sale_faults[@]}" "${rehearsal_faults[@]}")
 
 first_lane() {
   suite e2e-pages "${e2e_pages[@]}"
@@ -62,7 +60,7 @@ second_lane() {
 }
 third_lane() {
   suite e2e-rest tests/e2e "${e2e_named[@]/#/--ignore=}"
-  suite fault-of-sales "${sale_faults[@]}"
+  suite fault-of-sales "${sale_faults[@]}" --seeds 2
 }
 fourth_lane() {
   suite rehearsals "${e2e_rehearsals[@]}" "${rehearsal_faults[@]}"
