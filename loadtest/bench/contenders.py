@@ -69,9 +69,16 @@ def running(cores: Cores, *names: str) -> Iterator[list[Contender]]:
         yield [stack.enter_context(STARTERS[name](cores)) for name in names]
 
 
+# Connects are measured, not paced, where a scenario does not say otherwise.
+UNPACED: Mapping[str, str] = {"ONAIR_ACCEPTS_PER_S": "100000"}
+
+
 @contextmanager
-def _onair(cores: Cores) -> Iterator[Contender]:
-    """This project's server: `onair serve` with its embedded Redis and a fresh data directory."""
+def onair(cores: Cores, changed: Mapping[str, str] = UNPACED) -> Iterator[Contender]:
+    """This project's server: `onair serve` with its embedded Redis and a fresh data directory.
+
+    All its settings are at their defaults but those of `changed`.
+    """
     api_key, port = secrets.token_hex(24), _free_port()
     home = Path(tempfile.mkdtemp(prefix="onair-bench-"))
     environment = {
@@ -81,7 +88,7 @@ def _onair(cores: Cores) -> Iterator[Contender]:
         "ONAIR_TOKEN_SECRET": secrets.token_hex(32),
         "ONAIR_API_KEY": api_key,
         "ONAIR_LOG_LEVEL": "warning",
-        "ONAIR_ACCEPTS_PER_S": "100000",  # connects are measured here, not paced
+        **changed,
     }
     command = [str(Path(sys.executable).with_name("onair")), "serve"]
     try:
@@ -131,7 +138,7 @@ def _broadcast(cores: Cores) -> Iterator[Contender]:
 
 
 Starter = Callable[[Cores], AbstractContextManager[Contender]]
-STARTERS: dict[str, Starter] = {"onair": _onair, "naive": _naive, "broadcast": _broadcast}
+STARTERS: dict[str, Starter] = {"onair": onair, "naive": _naive, "broadcast": _broadcast}
 
 
 @contextmanager
