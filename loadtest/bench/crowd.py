@@ -82,9 +82,9 @@ async def _round(plan: Plan, contender: Contender) -> CrowdRound:
     calm = Swarm(replace(crowd, connect_per_s=plan.crowd_joins_per_s))
     rush = Swarm(replace(crowd, connect_per_s=UNPACED_PER_S))
     await calm.join(plan.warm_viewers)
-    rss_empty = await _settled_rss(plan, contender)
+    rss_empty = await settled_rss(plan, contender)
     await calm.join(plan.crowd_viewers)
-    rss_first = await _settled_rss(plan, contender)
+    rss_first = await settled_rss(plan, contender)
 
     joined = 2 * plan.crowd_viewers
     checkup = Checkup()
@@ -98,9 +98,9 @@ async def _round(plan: Plan, contender: Contender) -> CrowdRound:
     )
     void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX, lag_ms_max=JOINING_LAG_MS_MAX)
 
-    rss_before_last = await _settled_rss(plan, contender)
+    rss_before_last = await settled_rss(plan, contender)
     await calm.join(plan.crowd_viewers)
-    rss_last = await _settled_rss(plan, contender)
+    rss_last = await settled_rss(plan, contender)
     expected = plan.warm_viewers + 2 * plan.crowd_viewers + joined
     inside = calm.tally.sockets_open + rush.tally.sockets_open
     if inside != expected:
@@ -124,7 +124,7 @@ async def _round(plan: Plan, contender: Contender) -> CrowdRound:
     )
 
 
-async def _settled_rss(plan: Plan, contender: Contender) -> int:
+async def settled_rss(plan: Plan, contender: Contender) -> int:
     """Resident bytes of the web worker once three looks in a row agree, or time is up."""
     deadline = time.perf_counter() + plan.settle_within_s
     looks = [rss_bytes(contender.web)]

@@ -117,7 +117,7 @@ async def _round(
         count = round(per_s * plan.orders_seconds)
         answers = await party.buy(sale, SKU, count, per_s)
         used = cpu_time(contender.web) - used
-        books = await _drained(shop, sale)
+        books = await drained(shop, sale)
         drained_s = time.perf_counter() - began
     finally:
         await party.leave()
@@ -133,7 +133,7 @@ async def _round(
     )
 
 
-async def _drained(shop: Shop, sale: str) -> dict[str, Any]:
+async def drained(shop: Shop, sale: str) -> dict[str, Any]:
     """The books once the ledger has everything, or as they are when the time is up."""
     books: dict[str, Any] = {}
     deadline = time.perf_counter() + DRAIN_WITHIN_S
