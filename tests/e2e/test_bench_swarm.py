@@ -85,6 +85,7 @@ async def test_both_kinds_of_ping_are_answered_and_a_close_is_recorded() -> None
 
 async def test_frames_split_anywhere_are_counted_once() -> None:
     event = Frame(Opcode.TEXT, b'{"t":"bench-event","n":1,"sent_us":1}').serialize(mask=False)
+    has_gone = asyncio.Event()
 
     async def room(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -98,6 +99,8 @@ async def test_frames_split_anywhere_are_counted_once() -> None:
         await writer.drain()
         await reader.read()
         writer.close()
+        await writer.wait_closed()
+        has_gone.set()
 
     server = await asyncio.start_server(room, "127.0.0.1", 0)
     async with server:
@@ -106,6 +109,8 @@ async def test_frames_split_anywhere_are_counted_once() -> None:
         assert await until(lambda: swarm.tally.events == 7, WITHIN_S)
         assert list(swarm.witnesses[0].numbers) == [1] * 7
         await swarm.leave()
+        async with asyncio.timeout(WITHIN_S):
+            await has_gone.wait()
 
 
 @pytest.mark.parametrize(
