@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 import urllib.parse
@@ -101,9 +100,16 @@ def test_a_drill_that_does_not_end_in_time_counts_as_not_recovered_from(tmp_path
 
 
 def test_the_proxy_ends_with_the_drills(tmp_path: Path) -> None:
-    with Drilling(shadow_of(CUT), tmp_path) as drilling:
-        port = urllib.parse.urlsplit(drilling.through(NOWHERE)).port
-        with contextlib.suppress(ConnectionResetError):  # it was there, and has nowhere to go on to
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        target.settimeout(5)
+        url = f"http://127.0.0.1:{target.getsockname()[1]}"
+        with Drilling(shadow_of(CUT, base_url=url), tmp_path) as drilling:
+            port = urllib.parse.urlsplit(drilling.through(url)).port
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+                client.sendall(b"hello")
+                server_side, _ = target.accept()
+                with server_side:
+                    server_side.settimeout(5)
+                    assert server_side.recv(5) == b"hello"
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
