@@ -10,9 +10,17 @@ import pytest
 
 from server.database.engine import sqlite_url
 from server.database.migrate import migrate
+from tests.support.redis_failover_fixtures import (
+    cluster,
+    cluster_of_the_run,
+    sentinels,
+    sentinels_of_the_run,
+)
 from tests.support.redis_server import RedisServer
 from tests.support.sale_stage import TABLE
 from tests.support.worker_app import StartWorker, WorkerApp
+
+__all__ = ["cluster", "cluster_of_the_run", "sentinels", "sentinels_of_the_run"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
