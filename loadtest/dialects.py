@@ -1,17 +1,21 @@
 """What a viewer says to join, and how events look in what it hears: pure text, no sockets.
 
 `Centrifuge` is the protocol of the server under test (JSON, version 2). `Plain` is the protocol
-of servers that speak first and then send one JSON event per frame.
+of servers that speak first and then send one JSON event per frame, `Silent` that of servers that
+do not greet, `Nats` that of nats-server.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
 
 PONG = b"{}"
+# No answer to every line; without `headers` nats-server sends plain MSG lines only.
+NATS_CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"protocol":1,"lang":"bench"}\r\n'
 OFFSET = b'"offset":'  # behind the data of a numbered event; never inside a JSON text
 
 
@@ -57,8 +61,16 @@ class Dialect(Protocol):
         """The first message of a viewer; empty if the server speaks first."""
 
     @property
+    def is_binary(self) -> bool:
+        """True if the viewer's messages are binary ones."""
+
+    @property
+    def pong(self) -> bytes:
+        """The answer to an application's ping."""
+
+    @property
     def answers_expected(self) -> int:
-        """How many answers make the viewer a viewer."""
+        """How many answers make the viewer a viewer; 0: the upgrade does."""
 
     def answered(self, message: bytes) -> Answered:
         """Count opening answers in a message. Raises `Refused`."""
@@ -91,6 +103,8 @@ class Centrifuge:
     token: str = ""
     path: str = "/connection/websocket"
     since: tuple[int, str] | None = None
+    is_binary: bool = field(default=False, init=False)
+    pong: bytes = field(default=PONG, init=False)
 
     @property
     def answers_expected(self) -> int:
@@ -177,6 +191,8 @@ class Plain:
 
     path: str = "/"
     opening: bytes = field(default=b"", init=False)
+    is_binary: bool = field(default=False, init=False)
+    pong: bytes = field(default=PONG, init=False)
     answers_expected: int = field(default=1, init=False)
 
     def answered(self, message: bytes) -> Answered:
@@ -196,3 +212,71 @@ class Plain:
 
     def arrivals(self, message: bytes) -> list[Arrival]:
         return [Arrival(0, orjson.loads(message))]
+
+
+@dataclass(frozen=True, slots=True)
+class Silent(Plain):
+    """The server does not greet: who is upgraded is in, and every frame is one event."""
+
+    answers_expected: int = field(default=0, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Nats:
+    """NATS in WebSocket frames: the viewer subscribes to one subject and asks for a pong.
+
+    A message holds whole protocol lines, as nats-server writes them for anybody but a browser;
+    half a line is an error here.
+    """
+
+    subject: str
+    path: str = "/"
+    is_binary: bool = field(default=True, init=False)
+    pong: bytes = field(default=b"PONG\r\n", init=False)
+    answers_expected: int = field(default=1, init=False)
+
+    @property
+    def opening(self) -> bytes:
+        return b"%sSUB %s 1\r\nPING\r\n" % (NATS_CONNECT, self.subject.encode())
+
+    def answered(self, message: bytes) -> Answered:
+        lines = list(_nats_lines(message))
+        after = (Arrival(0, orjson.loads(body)) for verb, body in lines if verb == b"MSG")
+        return Answered(sum(verb == b"PONG" for verb, _body in lines), after=tuple(after))
+
+    def wants_pong(self, message: bytes) -> bool:
+        return message.startswith(b"PING\r\n") or b"\r\nPING\r\n" in message
+
+    def offsets(self, message: bytes) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+    def is_put_out(self, message: bytes) -> bool:
+        return False
+
+    def again(self, offset: int, epoch: str) -> bytes:
+        return b""
+
+    def arrivals(self, message: bytes) -> list[Arrival]:
+        found = _nats_lines(message)
+        return [Arrival(0, orjson.loads(body)) for verb, body in found if verb == b"MSG"]
+
+
+def _nats_lines(message: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Each protocol line's verb and what a MSG brought. Raises `Refused` on -ERR."""
+    at = 0
+    while at < len(message):
+        end = message.find(b"\r\n", at)
+        if end < 0:
+            raise ValueError("half a NATS line")
+        verb, _, rest = message[at:end].partition(b" ")
+        at = end + 2
+        if verb == b"-ERR":
+            raise Refused(rest.decode(errors="replace"))
+        if verb != b"MSG":
+            yield verb, b""
+            continue
+        size = int(rest.rpartition(b" ")[2])
+        if message[at + size : at + size + 2] != b"\r\n":
+            raise ValueError("half a NATS message")
+        yield verb, message[at : at + size]
+        at += size + 2

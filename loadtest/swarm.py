@@ -18,7 +18,7 @@ from typing import Protocol, cast
 
 from loadtest import frames
 from loadtest.callers import caller_from, source_of
-from loadtest.dialects import PONG, Answered, Arrival, Dialect, Refused
+from loadtest.dialects import Answered, Arrival, Dialect, Refused
 from loadtest.samples import Witness
 from loadtest.waiting import until
 
@@ -186,6 +186,8 @@ class Viewer(asyncio.Protocol):
             data = data[taken:]
             if self._opening:
                 self.say(self._opening)
+            if not self._crowd.dialect.answers_expected:
+                self._enter()
         self._tally.bytes += len(data)
         fresh = self._settled
         before = self.offset
@@ -247,10 +249,13 @@ class Viewer(asyncio.Protocol):
         if self.witness is not None:
             self.witness.joined(answer, _now_us())
         if self._answers >= self._crowd.dialect.answers_expected:
-            self._joining = False
-            if self.opened is not None and not self.opened.done():
-                self.opened.set_result(None)
-            self.opened = None
+            self._enter()
+
+    def _enter(self) -> None:
+        self._joining = False
+        if self.opened is not None and not self.opened.done():
+            self.opened.set_result(None)
+        self.opened = None
 
     def _join_again(self) -> None:
         """The server put the viewer out of the room and asks it to come back."""
@@ -290,11 +295,12 @@ class Wire:
 
     @classmethod
     def of(cls, crowd: Crowd) -> Wire:
-        opening = crowd.dialect.opening
+        dialect = crowd.dialect
+        opcode = frames.BINARY if dialect.is_binary else frames.TEXT
         return cls(
-            frames.upgrade_request(f"{crowd.host}:{crowd.port}", crowd.dialect.path),
-            frames.client_frame(opening) if opening else b"",
-            frames.client_frame(PONG),
+            frames.upgrade_request(f"{crowd.host}:{crowd.port}", dialect.path),
+            frames.client_frame(dialect.opening, opcode) if dialect.opening else b"",
+            frames.client_frame(dialect.pong, opcode),
         )
 
 
