@@ -26,7 +26,7 @@ class Verdict(StrEnum):
     BANNED = "banned"
     TOO_FAST = "too_fast"  # number: milliseconds to wait
     SUPERSEDED = "superseded"  # a newer change of the same field is in place
-    SENT = "sent"  # a pulse: announced, not stored
+    SENT = "sent"  # a pulse: announced, not stored; buyers: noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,14 @@ class NewPulse:
     payload: bytes
 
 
-Append = NewEvent | NewComment | CommentLike | NewPulse
+@dataclass(frozen=True, slots=True)
+class NewBuyers:
+    """People who have just bought in the room: above the budget their comments come first."""
+
+    users: tuple[UserId, ...]
+
+
+Append = NewEvent | NewComment | CommentLike | NewPulse | NewBuyers
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +182,9 @@ class RoomLog(Protocol):
         """Decide, store and announce a batch in one step.
 
         `seq` grows by 1 per room and worker; a repeated `seq` gets its first answer again.
+        Of comments above the room's budget those are shown whose authors bought lately or were
+        overlooked for long, then those whose authors were not shown for longest; offsets follow
+        the order of `entries`.
         """
 
     async def load(self, room_id: RoomId, seed: Seed) -> Loaded:

@@ -1,15 +1,19 @@
 -- append: decide, store and announce one worker's batch of a room, in order.
--- KEYS  1 meta {epoch, top, likes, now_ms, chat_tokens, chat_at_ms}  2 stream  3 fields  4 mutes
---       5 bans  6 pace  7 receipt of this worker  8 comment_likes, then one key per comment with a cid
---       and per comment like, in order of the entries
+-- KEYS  1 meta {epoch, top, likes, now_ms, chat_tokens, chat_at_ms, buyers_at_ms}  2 stream  3 fields
+--       4 mutes  5 bans  6 pace  7 receipt of this worker  8 comment_likes  9 buyers: user, by last order
+--       10 turns: user -> shown_at_ms overlooked_at_ms, then one key per comment with a cid and per
+--       comment like, in order of the entries
 -- ARGV  1 channel  2 seq > 0  3 epoch for a new room  4 stream length max  5 receipt and cid ttl_s
---       6 comment likes ttl_s  7 chat per second  8 chat burst  9 likes to add, then 12 per entry:
---       kind event|comment|like|pulse, lane, name, subject, author, payload, field, value, version,
+--       6 comment likes ttl_s  7 chat per second  8 chat burst  9 likes to add
+--       10 percent of the burst kept for buyers  11 for how long after a comment of theirs, ms
+--       12 overlooked_ms  13 buyer rank_s  14 buyers max, then 12 per entry:
+--       kind event|comment|like|pulse|buyers, lane, name, subject, author, payload, field, value, version,
 --       stamp 0|1 or interval_ms, burst, cid fingerprint or ''
 -- Returns epoch, top, now_ms, likes, then one "word:argument" per entry; each word is a value of
 -- rooms.log.Verdict. A repeated seq returns the first answer and changes nothing.
--- Offsets grow by exactly 1. All checks precede the first write: Redis does not roll back.
-local FIELDS = 12
+-- Who may speak is decided first, then who is shown, then offsets are given in order of the entries:
+-- they grow by exactly 1. All checks precede the first write: Redis does not roll back.
+local FIELDS, HEADER = 12, 14
 local SEPARATOR = '\31'
 local seq = tonumber(ARGV[2])
 local receipt = redis.call('GET', KEYS[7])
@@ -22,7 +26,8 @@ if receipt then
   if earlier[1] > seq then return redis.error_reply('STALESEQ a later batch of this worker was stored') end
 end
 
-local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms')
+local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms',
+  'buyers_at_ms')
 local epoch = meta[1] or ARGV[3]
 local top = tonumber(meta[2] or '0')
 local likes = tonumber(meta[3] or '0')
@@ -33,9 +38,15 @@ local chat_rate, chat_burst = tonumber(ARGV[7]), tonumber(ARGV[8])
 local chat_at = tonumber(meta[6] or '0')
 local tokens = math.min(chat_burst, tonumber(meta[5] or ARGV[8]) + (now - chat_at) * chat_rate / 1000)
 
+local buyers_at = tonumber(meta[7] or '0')
+local kept_most = math.floor(chat_burst * tonumber(ARGV[10]) / 100)
+
 local outcomes, lines, stored, pulses = {}, {}, {}, {}
 local pace, cids, fields, field_versions, liked = {}, {}, {}, {}, {}
-local next_key = 9
+local contenders, turns = {}, {}
+local next_key = 11
+local anybody_banned = redis.call('EXISTS', KEYS[5]) == 1
+local anybody_muted = redis.call('EXISTS', KEYS[4]) == 1
 
 local function whole(number) return string.format('%.0f', number) end
 
@@ -53,8 +64,8 @@ local function stamped(payload)
 end
 
 local function refused(author, interval, burst)
-  if redis.call('HEXISTS', KEYS[5], author) == 1 then return 'banned:' end
-  local muted_until = tonumber(redis.call('HGET', KEYS[4], author) or '0')
+  if anybody_banned and redis.call('HEXISTS', KEYS[5], author) == 1 then return 'banned:' end
+  local muted_until = anybody_muted and tonumber(redis.call('HGET', KEYS[4], author) or '0') or 0
   if muted_until > now then return 'muted:' .. whole(muted_until) end
   if interval > 0 then
     local due = math.max(pace[author] or tonumber(redis.call('HGET', KEYS[6], author) or '0'), now)
@@ -65,8 +76,10 @@ local function refused(author, interval, burst)
   return nil
 end
 
-local function comment(at)
-  local name, subject, author, payload = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+-- The deciders answer with a word, or with false for what is stored if it is shown.
+
+local function comment(at, index)
+  local subject, author = ARGV[at + 3], ARGV[at + 4]
   local interval, fingerprint = tonumber(ARGV[at + 9]), ARGV[at + 11]
   local cid_key
   if fingerprint ~= '' then
@@ -81,11 +94,8 @@ local function comment(at)
   local why = refused(author, interval, tonumber(ARGV[at + 10]))
   if why then return why end
   if cid_key then cids[cid_key] = fingerprint .. SEPARATOR .. subject end
-  if interval > 0 then
-    if tokens < 1 then return 'sampled:' end
-    tokens = tokens - 1
-  end
-  return store(ARGV[at + 1], name, subject, author, stamped(payload), '', '')
+  if interval > 0 then contenders[#contenders + 1] = {index = index, author = author} end
+  return false
 end
 
 local function event(at)
@@ -96,16 +106,14 @@ local function event(at)
     fields[field] = value
     field_versions[field] = changed
   end
-  local payload = ARGV[at + 5]
-  if ARGV[at + 9] == '1' then payload = stamped(payload) end
-  return store(ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], payload, field, value)
+  return false
 end
 
 local function like(at)
   local key = KEYS[next_key]
   next_key = next_key + 1
   local subject, author = ARGV[at + 3], ARGV[at + 4]
-  if redis.call('HEXISTS', KEYS[5], author) == 1 then return 'banned:' end
+  if anybody_banned and redis.call('HEXISTS', KEYS[5], author) == 1 then return 'banned:' end
   local entry = liked[key] or {subject = subject, count = redis.call('SCARD', key), new = {}}
   liked[key] = entry
   if not entry.new[author] and redis.call('SISMEMBER', key, author) == 0 then
@@ -120,9 +128,77 @@ local function pulse(at)
   return 'sent:'
 end
 
-local decide = {event = event, comment = comment, like = like, pulse = pulse}
-for at = 10, #ARGV, FIELDS do
-  outcomes[#outcomes + 1] = decide[ARGV[at]](at)
+local new_buyers = {}
+local function buyers(at)
+  for user in string.gmatch(ARGV[at + 5], '[^' .. SEPARATOR .. ']+') do
+    new_buyers[#new_buyers + 1] = whole(now)
+    new_buyers[#new_buyers + 1] = user
+  end
+  return 'sent:'
+end
+
+local function turn_of(author)
+  local turn = turns[author]
+  if not turn then
+    local shown, overlooked = string.match(redis.call('HGET', KEYS[10], author) or '0 0', '^(%d+) (%d+)$')
+    local bought = redis.call('ZSCORE', KEYS[9], author)
+    turn = {shown = tonumber(shown), overlooked = tonumber(overlooked), comments = 0,
+      buyer = bought and now - tonumber(bought) < tonumber(ARGV[13]) * 1000}
+    turns[author] = turn
+  end
+  return turn
+end
+
+local function before(one, other)
+  if one.first ~= other.first then return one.first end
+  if one.nth ~= other.nth then return one.nth < other.nth end
+  if one.shown ~= other.shown then return one.shown < other.shown end
+  return one.index < other.index
+end
+
+-- Buyers and the long overlooked first, then everybody else; among equals who was not shown for longest.
+-- While buyers talk, the others leave a part of the budget to them.
+local function choose()
+  for _, one in ipairs(contenders) do
+    local turn = turn_of(one.author)
+    local waited = turn.overlooked > 0 and now - turn.overlooked >= tonumber(ARGV[12])
+    one.turn, one.shown, one.nth = turn, turn.shown, turn.comments
+    one.first = turn.buyer or (waited and turn.comments == 0) or false
+    turn.comments = turn.comments + 1
+    if turn.buyer then buyers_at = now end
+  end
+  local kept = buyers_at > 0 and now - buyers_at < tonumber(ARGV[11]) and kept_most or 0
+  table.sort(contenders, before)
+  for _, one in ipairs(contenders) do
+    if tokens - (one.first and 0 or kept) >= 1 then
+      tokens = tokens - 1
+      one.turn.shown, one.turn.overlooked = now, 0
+    else
+      outcomes[one.index] = 'sampled:'
+      if one.turn.overlooked == 0 then one.turn.overlooked = now end
+    end
+  end
+end
+
+local decide = {event = event, comment = comment, like = like, pulse = pulse, buyers = buyers}
+for at = HEADER + 1, #ARGV, FIELDS do
+  local index = #outcomes + 1
+  outcomes[index] = decide[ARGV[at]](at, index)
+end
+if tokens - #contenders >= kept_most then -- enough for everybody, whoever they are
+  tokens = tokens - #contenders
+  for _, one in ipairs(contenders) do turns[one.author] = {shown = now, overlooked = 0} end
+elseif #contenders > 0 then
+  choose()
+end
+for index, outcome in ipairs(outcomes) do
+  if not outcome then
+    local at = HEADER + 1 + (index - 1) * FIELDS
+    local payload = ARGV[at + 5]
+    if ARGV[at] == 'comment' or ARGV[at + 9] == '1' then payload = stamped(payload) end
+    outcomes[index] = store(ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], payload,
+      ARGV[at + 6], ARGV[at + 7])
+  end
 end
 
 -- From here on nothing may fail.
@@ -130,12 +206,22 @@ for _, entry in ipairs(stored) do redis.call('XADD', KEYS[2], entry[1], 'e', ent
 if #stored > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '=', ARGV[4]) end
 likes = likes + tonumber(ARGV[9])
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'top', whole(top), 'likes', whole(likes), 'now_ms', whole(now),
-  'chat_tokens', tostring(tokens), 'chat_at_ms', whole(now))
+  'chat_tokens', tostring(tokens), 'chat_at_ms', whole(now), 'buyers_at_ms', whole(buyers_at))
 for field, value in pairs(fields) do
   redis.call('HSET', KEYS[3], field, value, 'version:' .. field, whole(field_versions[field]))
 end
 for author, due in pairs(pace) do redis.call('HSET', KEYS[6], author, whole(due)) end
 if next(pace) then redis.call('EXPIRE', KEYS[6], 3600) end
+for author, turn in pairs(turns) do
+  redis.call('HSET', KEYS[10], author, whole(turn.shown) .. ' ' .. whole(turn.overlooked))
+end
+if next(turns) then redis.call('EXPIRE', KEYS[10], 3600) end
+if #new_buyers > 0 then
+  redis.call('ZADD', KEYS[9], 'GT', unpack(new_buyers))
+  redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', whole(now - tonumber(ARGV[13]) * 1000))
+  redis.call('ZREMRANGEBYRANK', KEYS[9], 0, -1 - tonumber(ARGV[14]))
+  redis.call('EXPIRE', KEYS[9], ARGV[13])
+end
 for key, value in pairs(cids) do redis.call('SET', key, value, 'EX', ARGV[5]) end
 local counts = {}
 for key, entry in pairs(liked) do

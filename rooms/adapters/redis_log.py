@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rooms.adapters.script import RedisClient, Script
-from rooms.adapters.wire import parse_entry
+from rooms.adapters.wire import SEPARATOR, parse_entry
 from rooms.errors import RoomLogUnavailable
 from rooms.log import (
     Append,
@@ -25,6 +25,7 @@ from rooms.log import (
     CommentLike,
     Entry,
     Loaded,
+    NewBuyers,
     NewComment,
     NewEvent,
     NewPulse,
@@ -40,11 +41,20 @@ _OUTAGES = (RedisConnectionError, RedisTimeoutError, OSError)
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """Bounds of one room's log. `part_lapses_ms`: when a silent worker no longer counts."""
+    """Bounds of one room's log. `part_lapses_ms`: when a silent worker no longer counts.
+
+    Of the chat budget, `chat_buyers_percent` of the burst is left to buyers for `chat_buyers_ms`
+    after a comment of theirs. Who waits for `chat_overlooked_ms` to be shown comes as first.
+    """
 
     events_max: int = 1_000
     chat_per_s: int = 40
     chat_burst: int = 80
+    chat_buyers_percent: int = 25
+    chat_buyers_ms: int = 2_000
+    chat_overlooked_ms: int = 10_000
+    buyer_rank_s: int = 3_600
+    buyers_max: int = 100_000
     cid_ttl_s: int = 600
     comment_likes_ttl_s: int = 604_800
     part_lapses_ms: int = 10_000
@@ -79,7 +89,8 @@ class RedisRoomLog:
             room_key(room_id, part)
             for part in ("meta", "stream", "fields", "mutes", "bans", "pace")
         ]
-        keys += [room_key(room_id, f"receipt:{self._worker}"), room_key(room_id, "comment_likes")]
+        keys.append(room_key(room_id, f"receipt:{self._worker}"))
+        keys += [room_key(room_id, part) for part in ("comment_likes", "buyers", "turns")]
         args: list[str | bytes | int] = [
             channel_of(room_id),
             seq,
@@ -90,6 +101,11 @@ class RedisRoomLog:
             self._limits.chat_per_s,
             self._limits.chat_burst,
             likes,
+            self._limits.chat_buyers_percent,
+            self._limits.chat_buyers_ms,
+            self._limits.chat_overlooked_ms,
+            self._limits.buyer_rank_s,
+            self._limits.buyers_max,
         ]
         for entry in entries:
             args += _arguments(entry)
@@ -242,6 +258,9 @@ def _arguments(entry: Append) -> list[str | bytes | int]:
             return ["like", 2, "", entry.comment_id, entry.author, "", "", "", 0, 0, 0, ""]
         case NewPulse():
             return ["pulse", 2, entry.name, "", "", entry.payload, "", "", 0, 0, 0, ""]
+        case NewBuyers():
+            users = SEPARATOR.decode().join(entry.users)
+            return ["buyers", 2, "", "", "", users, "", "", 0, 0, 0, ""]
 
 
 def _outcome(word: bytes) -> Outcome:

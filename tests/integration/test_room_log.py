@@ -21,6 +21,7 @@ from rooms.log import (
     Attendance,
     Batch,
     CommentLike,
+    NewBuyers,
     NewComment,
     NewEvent,
     NewPulse,
@@ -119,7 +120,9 @@ async def everything(twins: Twins) -> None:
     await twins.append(ROOM, 2, like, like, replace(like, author=CAT), worker="two")
     await twins.append(ROOM, 5, CommentLike(CommentId("c1"), ANN), likes=50)
     await twins.sanction(ROOM, Seed(6, {}, {ANN: 2**53 - 1}, [BEN]))
-    await twins.append(ROOM, 6, comment("c7"), comment("b3", BEN), comment("a1", CAT))
+    await twins.append(
+        ROOM, 6, NewBuyers((ANN, CAT)), comment("c7"), comment("b3", BEN), comment("a1", CAT)
+    )
     await twins.report(ROOM, Attendance(2, 1, b'{"a":{}}'))
     await twins.report(ROOM, Attendance(300, 250), worker="two")
     await twins.members(ROOM)
@@ -248,7 +251,7 @@ async def test_the_part_of_a_silent_worker_lapses(redis_client):
 
 def test_the_words_of_the_script_are_the_verdicts():
     lua = files("rooms.adapters").joinpath("append.lua").read_text()
-    words = set(re.findall(r"(?:return|and|or) '([a-z_]+):'", lua))
+    words = set(re.findall(r"(?:return|and|or|=) '([a-z_]+):'", lua))
     assert words == set(Verdict)
 
 
@@ -263,12 +266,14 @@ async def test_every_key_expires_or_is_on_the_list_of_permanent_ones(twins, redi
     }
     assert expiring == {
         "attendance",
+        "buyers",
         "cid",
         "comment_likes",
         "likers",
         "members",
         "pace",
         "receipt",
+        "turns",
     }
 
 

@@ -13,12 +13,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rooms.adapters.redis_log import LogLimits
-from rooms.log import Attendance, CommentLike, NewComment, NewEvent, NewPulse, Seed
+from rooms.log import Attendance, CommentLike, NewBuyers, NewComment, NewEvent, NewPulse, Seed
 from rooms.model import CommentId, Lane, RoomId, UserId
 from server.redis_client import connect
 from tests.support.room_twins import Twins
 
-LIMITS = LogLimits(events_max=6, chat_per_s=1, chat_burst=3)
+# a part for buyers, and waits as long as nothing, a moment and for ever
+LIMITS = LogLimits(
+    events_max=6,
+    chat_per_s=1,
+    chat_burst=4,
+    chat_buyers_percent=50,
+    chat_buyers_ms=3,
+    chat_overlooked_ms=2,
+)
 FOR_EVER_MS = 2**53 - 1
 
 users = st.sampled_from(["ann", "ben", "cat", "蔡"]).map(UserId)
@@ -42,9 +50,10 @@ entries = st.lists(
         comments,
         st.builds(CommentLike, comment_ids, users),
         st.builds(NewPulse, st.sampled_from(["viewers", "orders"]), payloads),
+        st.builds(NewBuyers, st.lists(users, max_size=2).map(tuple)),
     ),
     max_size=6,
-)
+) | st.lists(comments, min_size=4, max_size=12)
 seeds = st.builds(
     Seed,
     versions,

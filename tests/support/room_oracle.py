@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rooms.adapters.redis_log import LogLimits, channel_of
 from rooms.errors import RoomLogUnavailable
@@ -21,6 +21,7 @@ from rooms.log import (
     CommentLike,
     Entry,
     Loaded,
+    NewBuyers,
     NewComment,
     NewEvent,
     NewPulse,
@@ -30,6 +31,7 @@ from rooms.log import (
     Vitals,
 )
 from rooms.model import CommentId, Lane, RoomId, UserId
+from tests.support.room_shares import overlooked_of
 
 _SEPARATOR = b"\x1f"
 
@@ -51,6 +53,10 @@ class StoredRoom:
     bans: set[UserId] = field(default_factory=set)
     sanctions: int = -1
     due_ms: dict[UserId, int] = field(default_factory=dict)
+    shown_ms: dict[UserId, int] = field(default_factory=dict)
+    overlooked_ms: dict[UserId, int] = field(default_factory=dict)  # sampled since last shown
+    bought_ms: dict[UserId, int] = field(default_factory=dict)
+    buyers_spoke_ms: int = 0
     cids: dict[tuple[UserId, str], tuple[str, CommentId]] = field(default_factory=dict)
     likers: dict[CommentId, set[UserId]] = field(default_factory=dict)
     receipts: dict[str, tuple[int, Appended]] = field(default_factory=dict)
@@ -104,7 +110,7 @@ class OracleLog:
         if known_seq > seq:
             raise RoomLogUnavailable("a later batch of this worker was stored")
         deciding = _Deciding(room, self._limits, max(self._store.clock_ms(), room.now_ms))
-        outcomes = [deciding.decide(entry) for entry in entries]
+        outcomes = deciding.decide_all(entries)
         batch = deciding.done(likes)
         answer = Appended(outcomes, room.likes, room.now_ms, room.epoch, room.top)
         room.receipts[self._worker] = (seq, answer)
@@ -175,6 +181,7 @@ class _Deciding:
         self._stored: list[Entry] = []
         self._pulses: dict[str, bytes] = {}
         self._comment_likes: dict[CommentId, int] = {}
+        self._bought: dict[UserId, int] = {}
         room.tokens = self._tokens_now()
 
     def _tokens_now(self) -> float:
@@ -184,7 +191,22 @@ class _Deciding:
         passed_ms = self._now_ms - room.tokens_at_ms
         return min(burst, room.tokens + passed_ms * self._limits.chat_per_s / 1000)
 
-    def decide(self, entry: Append) -> Outcome:
+    def decide_all(self, entries: Sequence[Append]) -> list[Outcome]:
+        """Who may speak; of them who is shown; then the offsets, in order."""
+        decided = [self._decide(entry) for entry in entries]
+        asking = [
+            (index, entry)
+            for index, entry in enumerate(entries)
+            if decided[index] is None and isinstance(entry, NewComment) and entry.interval_ms
+        ]
+        overlooked = overlooked_of(self._room, self._limits, self._now_ms, asking)
+        return [
+            Outcome(Verdict.SAMPLED) if index in overlooked else outcome or self._store(entry)
+            for index, (entry, outcome) in enumerate(zip(entries, decided, strict=True))
+        ]
+
+    def _decide(self, entry: Append) -> Outcome | None:
+        """The answer, or None for what is stored if it is shown."""
         match entry:
             case NewEvent():
                 return self._event(entry)
@@ -194,13 +216,16 @@ class _Deciding:
                 return self._like(entry)
             case NewPulse():
                 self._pulses[entry.name] = entry.payload
-                return Outcome(Verdict.SENT)
+            case NewBuyers():
+                self._bought |= dict.fromkeys(entry.users, self._now_ms)
+        return Outcome(Verdict.SENT)
 
     def done(self, likes: int) -> Batch:
         """Write what is left, and say what is announced."""
         room = self._room
         room.entries = room.entries[-self._limits.events_max :]
         room.likes += likes
+        room.bought_ms |= self._bought
         room.now_ms = room.tokens_at_ms = self._now_ms
         assert room.tokens is not None
         room.tokens = float(f"{room.tokens:.14g}")  # how Lua writes a number
@@ -213,22 +238,16 @@ class _Deciding:
             pulses=self._pulses,
         )
 
-    def _event(self, event: NewEvent) -> Outcome:
+    def _event(self, event: NewEvent) -> Outcome | None:
         room = self._room
         if event.field:
             if event.version < room.field_versions.get(event.field, 0):
                 return Outcome(Verdict.SUPERSEDED)
             room.fields[event.field] = event.value
             room.field_versions[event.field] = event.version
-        payload = self._stamped(event.payload) if event.stamp else event.payload
-        return self._store(
-            Entry(
-                0, event.lane, event.name, payload, event.subject, event.author,
-                event.field, event.value,
-            )
-        )  # fmt: skip
+        return None
 
-    def _comment(self, comment: NewComment) -> Outcome:
+    def _comment(self, comment: NewComment) -> Outcome | None:
         cids, key = self._room.cids, (comment.author, comment.cid)
         if comment.cid and key in cids:
             fingerprint, earlier_id = cids[key]
@@ -240,15 +259,7 @@ class _Deciding:
             return refusal
         if comment.cid:
             cids[key] = (comment.fingerprint, comment.comment_id)
-        if comment.interval_ms:
-            assert self._room.tokens is not None
-            if self._room.tokens < 1:
-                return Outcome(Verdict.SAMPLED)
-            self._room.tokens -= 1
-        payload = self._stamped(comment.payload)
-        return self._store(
-            Entry(0, Lane.CHAT, "comment", payload, comment.comment_id, comment.author)
-        )
+        return None
 
     def _refusal(self, comment: NewComment) -> Outcome | None:
         room = self._room
@@ -274,10 +285,20 @@ class _Deciding:
             self._comment_likes[like.comment_id] = len(people)
         return Outcome(Verdict.LIKED, len(people))
 
-    def _store(self, entry: Entry) -> Outcome:
+    def _store(self, entry: Append) -> Outcome:
         room = self._room
         room.top += 1
-        stored = replace(entry, offset=room.top)
+        if isinstance(entry, NewComment):
+            payload = self._stamped(entry.payload)
+            author = entry.author
+            stored = Entry(room.top, Lane.CHAT, "comment", payload, entry.comment_id, author)
+        else:
+            assert isinstance(entry, NewEvent)
+            payload = self._stamped(entry.payload) if entry.stamp else entry.payload
+            stored = Entry(
+                room.top, entry.lane, entry.name, payload, entry.subject, entry.author,
+                entry.field, entry.value,
+            )  # fmt: skip
         room.entries.append(stored)
         self._stored.append(stored)
         return Outcome(Verdict.STORED, room.top)
