@@ -9,7 +9,15 @@ from pathlib import Path
 from loadtest.rehearsal.audience import SLOW_NOTE
 from loadtest.rehearsal.records import Pulse, read_lines, write_json
 from tests.e2e.conftest import StartServer
-from tests.support.rehearsal_audience import FIRST, WITHIN_S, WITNESSES, Playing, say, speaker
+from tests.support.rehearsal_audience import (
+    FIRST,
+    WITHIN_S,
+    WITNESSES,
+    Playing,
+    everybody_inside,
+    say,
+    speaker,
+)
 from tests.support.wait import wait_until
 
 VIEWERS = 400
@@ -24,17 +32,12 @@ async def test_one_process_holds_all_its_viewers_and_each_hears_every_event(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server(command="serve", **MANY)
-    room = await server.new_room()
-    playing = Playing(server, tmp_path, room, viewers=VIEWERS)
-    playing.start()
-    try:
-        await playing.until("viewers", VIEWERS, "everybody is in the room")
+    async with everybody_inside(server, tmp_path, VIEWERS) as playing:
+        room = playing.room
         async with await speaker(server, room) as host:
             await say(host, room, 0, 40)
         await playing.until_all_heard(40)
         told = playing.stop()
-    finally:
-        playing.end()
     playing.check_nothing_was_missed(told)
     assert (told["viewers"], told["came"], told["witnesses"]) == (VIEWERS, VIEWERS, WITNESSES)
     assert told["events"] == told["late_ms"]["count"] == WITNESSES * 40
@@ -57,11 +60,8 @@ async def test_viewers_of_a_killed_worker_come_back_and_miss_nothing(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server(command="serve", ONAIR_WORKERS="2", **MANY)
-    room = await server.new_room()
-    playing = Playing(server, tmp_path, room, viewers=VIEWERS)
-    playing.start()
-    try:
-        await playing.until("viewers", VIEWERS, "everybody is in the room")
+    async with everybody_inside(server, tmp_path, VIEWERS) as playing:
+        room = playing.room
         async with await speaker(server, room) as host:
             await say(host, room, 0, 10)
             spared = server.worker_of(host.port)
@@ -73,8 +73,6 @@ async def test_viewers_of_a_killed_worker_come_back_and_miss_nothing(
             await say(host, room, 40, 10)
         await playing.until_all_heard(50)
         told = playing.stop()
-    finally:
-        playing.end()
     playing.check_nothing_was_missed(told)
     assert told["events"] == WITNESSES * 50
     assert (
@@ -121,11 +119,8 @@ async def test_slow_readers_stop_reading_when_a_drill_asks_and_miss_nothing(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server(command="serve", **MANY)
-    room = await server.new_room()
-    playing = Playing(server, tmp_path, room, viewers=VIEWERS)
-    playing.start()
-    try:
-        await playing.until("viewers", VIEWERS, "everybody is in the room")
+    async with everybody_inside(server, tmp_path, VIEWERS) as playing:
+        room = playing.room
         note = {"at_us": time.time_ns() // 1_000, "percent": 10, "seconds": 5}
         write_json(playing.directory / SLOW_NOTE, note)
         await playing.until(
@@ -136,7 +131,5 @@ async def test_slow_readers_stop_reading_when_a_drill_asks_and_miss_nothing(
         await wait_until(lambda: playing.live()["slow"] == 0, WITHIN_S, "all read again")
         await playing.until_all_heard(30)
         told = playing.stop()
-    finally:
-        playing.end()
     playing.check_nothing_was_missed(told)
     assert told["events"] == WITNESSES * 30  # a witness is never slow

@@ -20,41 +20,14 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.support.live_server import API_KEY, READY_WITHIN_S, STOPPED_WITHIN_S, TOKEN_SECRET
 from tests.support.processes import Program, below
+from tests.support.rehearsal_evening import evening
 from tests.support.wait import wait_until_sync
 
 VERDICT_WITHIN_S = 240
 VIEWERS_MAX = 90  # of the 130 that the plan promises
 STOPPED_LOOKS = 4  # at the server, once a second, while the generator stands still
 TRIES = 3  # of a rehearsal in which this machine starved the generator by itself
-PLAN = """
-title = "An evening that fails"
-language = "en"
-[promise]
-viewers = 130
-arrive_s = 2
-comments_per_s = 2
-likes_per_s = 5
-shares_per_s = 0.5
-rush_s = 2
-[[items]]
-sku = "mug"
-title = "Mug"
-stock = 20
-price_minor = 5900
-[targets]
-order_p99_ms = 30000
-delivery_p99_ms = 30000
-connect_p99_ms = 30000
-ledger_lag_s = 60
-errors_percent = 1
-[phases]
-warm_s = 2
-spike_s = 5
-settle_s = 6
-hold_s = 5
-[generator]
-witnesses = 10
-"""
+PLAN = evening("An evening that fails", viewers=130, arrive_s=2, warm_s=2, spike_s=5, settle_s=6)
 
 
 @dataclass(frozen=True)

@@ -17,44 +17,20 @@ import pytest
 from tests.e2e.conftest import StartServer
 from tests.support.live_server import API_KEY
 from tests.support.processes import REPOSITORY, Program, is_running
+from tests.support.rehearsal_evening import evening
 from tests.support.wait import wait_until_sync
 
 VERDICT_WITHIN_S = 240
 STOPPED_WITHIN_S = 90
-# What a machine that runs other tests too can hold: what is tested is that the books balance.
-PLAN = """
-title = "A test's evening"
-language = "en"
-[promise]
-viewers = 60
-arrive_s = 3
-comments_per_s = 2
-likes_per_s = 5
-shares_per_s = 0.5
-pins_per_minute = 30
-rush_s = 2
-[[items]]
-sku = "mug"
-title = "Mug"
-stock = 20
-price_minor = 5900
-[targets]
-order_p99_ms = 30000
-delivery_p99_ms = 30000
-connect_p99_ms = 30000
-ledger_lag_s = 60
-errors_percent = 1
-[phases]
-warm_s = 3
-spike_s = 6
-settle_s = 9
-hold_s = 5
-[finder]
-steps_max = 2
-step_s = 5
-[generator]
-witnesses = 10
-"""
+PLAN = evening(
+    "A test's evening",
+    viewers=60,
+    arrive_s=3,
+    warm_s=3,
+    spike_s=6,
+    settle_s=9,
+    pins_per_minute=30,
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,20 @@ class Playing:
             f"audience a second: {[pulse.cpu_share for pulse in pulses]}, lag ms "
             f"{[pulse.lag_ms for pulse in pulses]}; delivery {self.told()['late_ms']}"
         )
+
+
+@asynccontextmanager
+async def everybody_inside(
+    server: LiveServer, directory: Path, viewers: int
+) -> AsyncIterator[Playing]:
+    """So many viewers in a room of their own; their process ends with the context."""
+    playing = Playing(server, directory, await server.new_room(), viewers=viewers)
+    playing.start()
+    try:
+        await playing.until("viewers", viewers, "everybody is in the room")
+        yield playing
+    finally:
+        playing.end()
 
 
 async def speaker(server: LiveServer, room: str, user: str = "host") -> WireClient:
