@@ -108,6 +108,17 @@ Append = NewEvent | NewComment | CommentLike | NewPulse | NewBuyers
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """How far somebody has read: the last offset they saw, in which epoch."""
+
+    offset: int
+    epoch: str
+
+
+NOWHERE = Position(0, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Appended:
     """What one batch came to: outcome i answers entry i."""
 
@@ -177,18 +188,28 @@ class RoomLog(Protocol):
     """Every method raises `RoomLogUnavailable` when the store cannot be reached in time."""
 
     async def append(
-        self, room_id: RoomId, seq: int, entries: Sequence[Append], likes: int
+        self,
+        room_id: RoomId,
+        seq: int,
+        entries: Sequence[Append],
+        likes: int,
+        known: Position = NOWHERE,
     ) -> Appended:
-        """Decide, store and announce a batch in one step.
+        """Decide and store a batch in one step, and announce it.
 
         `seq` grows by 1 per room and worker; a repeated `seq` gets its first answer again.
+        A store that stands before what is `known` has lost what people saw: another epoch begins,
+        so that no offset ever names two events.
         Of comments above the room's budget those are shown whose authors bought lately or were
         overlooked for long, then those whose authors were not shown for longest; offsets follow
         the order of `entries`.
         """
 
-    async def load(self, room_id: RoomId, seed: Seed) -> Loaded:
-        """The room's fields and newest events; fills from `seed` what the store lacks."""
+    async def load(self, room_id: RoomId, seed: Seed, known: Position = NOWHERE) -> Loaded:
+        """The room's fields and newest events; fills from `seed` what the store lacks.
+
+        `known` as for `append`.
+        """
 
     async def read_after(self, room_id: RoomId, offset: int) -> list[Entry]:
         """Stored entries after an offset, ascending; may start later if trimmed."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import Append, Appended, NewEvent, Outcome, RoomLog
+from rooms.log import NOWHERE, Append, Appended, NewEvent, Outcome, Position, RoomLog
 from rooms.model import Lane, RoomId
 
 _RETRY_FIRST_S = 0.05
@@ -61,6 +61,8 @@ class Outbox:
         self._likers: list[asyncio.Future[int]] = []
         self._sender: asyncio.Task[None] | None = None
         self._urgent = asyncio.Event()
+        self.known: Callable[[], Position] = lambda: NOWHERE  # what people of this worker saw
+        self._answered = NOWHERE
 
     @property
     def idle(self) -> bool:
@@ -144,12 +146,22 @@ class Outbox:
         number = next(self._numbers)
         while True:
             try:
-                return await self._log.append(self._room_id, number, entries, likes)
+                appended = await self._log.append(
+                    self._room_id, number, entries, likes, self._known()
+                )
+                self._answered = Position(appended.top, appended.epoch)
+                return appended
             except RoomLogUnavailable:
                 if self._now_s() + pause_s > deadline:
                     raise
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _RETRY_MAX_S)
+
+    def _known(self) -> Position:
+        """The furthest that is known to have been stored in the epoch that people see."""
+        seen, answered = self.known(), self._answered
+        further = answered.epoch == seen.epoch and answered.offset > seen.offset
+        return answered if further else seen
 
 
 def _fail(waiter: asyncio.Future[Any], error: Exception) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from rooms.errors import Gap
-from rooms.log import Batch, Entry, Loaded
+from rooms.log import Batch, Entry, Loaded, Position
 from rooms.model import CommentId, RoomId, UserId
 
 COMMENT = "comment"
@@ -24,14 +24,6 @@ _REDACTED = {
     COMMENT: b'{"t":"comment","id":"%s","removed":true}',
     COMMENT_PINNED: b'{"t":"comment.pinned","comment":{"id":"%s","removed":true}}',
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far a client has read: the last offset it saw, in which epoch."""
-
-    offset: int
-    epoch: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from typing import Any
 import orjson
 
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import Entry, NewEvent, RoomLog
+from rooms.log import Entry, NewEvent, Position, RoomLog
 from rooms.model import Lane, RoomId
-from rooms.replica import Position
 from server.codec import Command, Method
 from server.command_fields import flag_of, text_of, whole_of
 from server.database.records import DatabaseUnavailable

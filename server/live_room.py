@@ -16,7 +16,7 @@ import orjson
 from rooms.errors import Gap
 from rooms.frame import Frame
 from rooms.hub import Audience, Member, Roll, broadcast
-from rooms.log import Batch, Entry
+from rooms.log import Batch, Entry, Position
 from rooms.model import Lane, RoomId, UserId
 from rooms.outbox import Outbox
 from rooms.pacing import Pacing
@@ -45,6 +45,7 @@ class LiveRoom:
         self.channel = f"room:{replica.room_id}"
         self.replica = replica
         self.outbox = outbox
+        outbox.known = lambda: self.known
         self.audience = Audience()
         self.viewers_count = 0
         self._elsewhere = (0, 0)  # clients and users on other workers
@@ -106,6 +107,16 @@ class LiveRoom:
         if count != self.viewers_count:
             self.viewers_count = count
             self.pulse("viewers", b'{"t":"viewers","count":%d}' % count)
+
+    @property
+    def known(self) -> Position:
+        """How far the log had come, for all that is known here: what somebody may have seen."""
+        ends = [
+            batch.first + len(batch.entries) - 1
+            for batch in self._pending
+            if batch.epoch == self.replica.epoch
+        ]
+        return Position(max([self.replica.top, *ends]), self.replica.epoch)
 
     @property
     def has_pending(self) -> bool:

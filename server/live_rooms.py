@@ -19,7 +19,7 @@ from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import channel_of
 from rooms.adapters.wire import parse_batch
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import Attendance, Batch, RoomLog, Seed, Vitals
+from rooms.log import NOWHERE, Attendance, Batch, Position, RoomLog, Seed, Vitals
 from rooms.model import RoomId, UserId
 from rooms.outbox import Outbox, OutboxLimits
 from rooms.pacing import Pacing
@@ -124,8 +124,8 @@ class LiveRooms:
         self._spawn(self._report(room))
         return room
 
-    async def _replica(self, room_id: RoomId, seed: Seed) -> Replica:
-        loaded = await self._log.load(room_id, seed)
+    async def _replica(self, room_id: RoomId, seed: Seed, known: Position = NOWHERE) -> Replica:
+        loaded = await self._log.load(room_id, seed, known)
         return Replica(room_id, loaded, events_max=self._limits.history_events_max)
 
     def _build(self, replica: Replica) -> LiveRoom:
@@ -202,7 +202,8 @@ class LiveRooms:
         while self._rooms.get(room.room_id) is room:
             try:
                 vitals = await self._log.report(room.room_id, self._attendance(room))
-                if vitals.epoch == room.replica.epoch:
+                if _goes_on(vitals, known):
+                known = room.known
                     missed = await self._log.read_after(room.room_id, room.replica.top)
                     if not missed or missed[0].offset == room.replica.top + 1:
                         if missed:
@@ -222,7 +223,7 @@ class LiveRooms:
         seed = await self._seed_of(room.room_id)
         if seed is None:
             return
-        replica = await self._replica(room.room_id, seed)
+        replica = await self._replica(room.room_id, seed, room.known)
         for member in room.audience.members():
             assert isinstance(member, Viewer)
             member.gateway.unsubscribe(member, room, Unsubscribed.INSUFFICIENT_STATE)
@@ -245,35 +246,45 @@ class LiveRooms:
             return  # the last report is still on its way: the store hangs
         room.reporting = True
         try:
-            attendance = self._attendance(room)
+            attendance, known = self._attendance(room), room.known
             vitals = await self._log.report(room.room_id, attendance)
             own = (attendance.clients, attendance.users)
             room.set_attendance(vitals.clients, vitals.users, own)
             if vitals.sanctions_version != room.replica.sanctions_version:
-                await self._refresh_bans(room, vitals.sanctions_version)
+                await self._refresh_sanctions(room, vitals.sanctions_version)
         except (RoomLogUnavailable, DatabaseUnavailable) as error:
             _LOG.warning("%s", error)
             return
         finally:
             room.reporting = False
-        self._check_position(room, vitals)
+        self._check_position(room, vitals, known)
 
-    def _check_position(self, room: LiveRoom, vitals: Vitals) -> None:
-        """Below the stream in two reports with the same top: an announcement was lost."""
+    def _check_position(self, room: LiveRoom, vitals: Vitals, known: Position) -> None:
+        """Below the stream in two reports with the same top: an announcement was lost.
+
+        A stream below what was `known` before the report has lost what people saw.
+        """
         top = room.replica.top
         stuck = vitals.top > top and room.behind_at == top and not room.has_pending
-        if stuck or vitals.epoch != room.replica.epoch:
+        if stuck or not _goes_on(vitals, known):
             self.look(room)
         elif vitals.top == top and room.outbox.idle and not room.has_pending:
             room.likes_missed(vitals.likes_total)
         room.behind_at = top if vitals.top > top else None
 
-    async def _refresh_bans(self, room: LiveRoom, version: int) -> None:
-        """Read a room's bans anew: the word about one may have been lost."""
+    async def _refresh_sanctions(self, room: LiveRoom, version: int) -> None:
+        """Read a room's bans anew: the word about one may have been lost.
+
+        Older ones in the store mean that it lost what was put there: it gets it back.
+        """
         seed = await self._seed_of(room.room_id)
-        if seed is not None:
-            room.replica.sanctions_version = version
-            self.apply_bans(room, frozenset(seed.bans))
+        if seed is None:
+            return
+        if version < room.replica.sanctions_version:
+            await self._log.sanction(room.room_id, seed)
+            version = seed.version
+        room.replica.sanctions_version = version
+        self.apply_bans(room, frozenset(seed.bans))
 
     def apply_bans(self, room: LiveRoom, banned: frozenset[UserId]) -> None:
         """From now on these people are not let in; those who are inside are put out."""
@@ -340,6 +351,11 @@ class LiveRooms:
 
 def presence_of(room: LiveRoom) -> dict[str, dict[str, Any]]:
     """Client id -> who it is, for the connections of this worker."""
+def _goes_on(vitals: Vitals, known: Position) -> bool:
+    """Whether the store still has the history that people saw."""
+    return vitals.epoch == known.epoch and vitals.top >= known.offset
+
+
     return {
         member.client_id: client_info(member)
         for member in room.audience.members()

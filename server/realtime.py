@@ -7,9 +7,8 @@ from typing import Any
 import orjson
 
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import NewEvent, NewPulse
+from rooms.log import NewEvent, NewPulse, Position
 from rooms.model import Lane
-from rooms.replica import Position
 from server.channels import room_of
 from server.control import Control
 from server.live_room import LiveRoom

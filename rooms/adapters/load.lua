@@ -1,10 +1,12 @@
 -- load: the whole of a room for a worker that opens it; fills from SQL what this store lacks.
 -- KEYS  1 meta  2 stream  3 fields  4 mutes  5 bans  6 comment_likes
--- ARGV  1 epoch for a new room  2 entries max  3 version of the seed  4 number of fields, then field, value ...
+-- ARGV  1 history, three words: the epoch for a new one, then the epoch and top that this worker knows
+--       2 entries max  3 version of the seed  4 number of fields, then field, value ...
 --       then number of mutes, then user, until_ms ...; then number of bans, then user ...
 -- Returns epoch, top, likes, sanctions version, {field, value ...}, {id, entry ...} newest first,
 --         {comment id, likes ...}, {banned user ...}
--- A store that is behind (it was lost, or a worker died between SQL and here) takes what is newer in the seed:
+-- A store that is behind what the worker knows begins a new history with the entries it has.
+-- One that is behind SQL (it was lost, or a worker died between SQL and here) takes what is newer in the seed:
 -- a field unless a later change of it was announced; mutes and bans together, unless later ones are in place.
 local at = 4
 local function pairs_from()
@@ -18,8 +20,13 @@ local fields, mutes = pairs_from(), pairs_from()
 local bans = {}
 for index = at + 1, at + tonumber(ARGV[at]) do bans[#bans + 1] = ARGV[index] end
 
-redis.call('HSETNX', KEYS[1], 'epoch', ARGV[1])
+local fresh, known_epoch, known_top = string.match(ARGV[1], '^(%S+) (%S*) (%d+)$')
+redis.call('HSETNX', KEYS[1], 'epoch', fresh)
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'sanctions')
+if meta[1] == known_epoch and tonumber(meta[2] or '0') < tonumber(known_top) then
+  meta[1] = fresh
+  redis.call('HSET', KEYS[1], 'epoch', fresh)
+end
 local seed_version = tonumber(ARGV[3])
 for index = 1, #fields, 2 do
   local announced = tonumber(redis.call('HGET', KEYS[3], 'version:' .. fields[index]) or '0')

@@ -1,5 +1,7 @@
 """The room log in Redis: one Lua call per batch appends, gives offsets and publishes.
 
+Where it is replicated nothing is shown, and no append is answered, before a replica has it.
+
 All keys of a room carry the hash tag `{room:<id>}`, so that they share a cluster slot.
 Permanent keys: meta, stream, fields, mutes, bans. All others expire.
 """
@@ -9,16 +11,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from rooms.adapters.confirmed import Confirmed
 from rooms.adapters.script import RedisClient, Script
 from rooms.adapters.wire import SEPARATOR, parse_entry
 from rooms.errors import RoomLogUnavailable
 from rooms.log import (
+    NOWHERE,
     Append,
     Appended,
     Attendance,
@@ -30,6 +35,7 @@ from rooms.log import (
     NewEvent,
     NewPulse,
     Outcome,
+    Position,
     Seed,
     Verdict,
     Vitals,
@@ -58,6 +64,15 @@ class LogLimits:
     cid_ttl_s: int = 600
     comment_likes_ttl_s: int = 604_800
     part_lapses_ms: int = 10_000
+    replica_within_ms: int = 800
+
+
+class Announcing(StrEnum):
+    """When others hear of a batch. Every value is a word of append.lua."""
+
+    AT_ONCE = "at_once"  # one server, whose disk keeps what it has answered
+    WATCHED = "watched"  # at once; a server that was promoted begins another epoch
+    LATER = "later"  # when a replica has it
 
 
 def room_key(room_id: RoomId, part: str) -> str:
@@ -73,17 +88,33 @@ def channel_of(room_id: RoomId) -> str:
 class RedisRoomLog:
     """`rooms.log.RoomLog` on redis.asyncio, for one worker named `worker`."""
 
-    def __init__(self, client: RedisClient, worker: str, limits: LogLimits) -> None:
+    def __init__(
+        self,
+        client: RedisClient,
+        worker: str,
+        limits: LogLimits,
+        announcing: Announcing = Announcing.AT_ONCE,
+    ) -> None:
         self._client = client
         self._worker = worker
         self._limits = limits
+        self._announcing = announcing
+        self._confirmed: Confirmed | None = None
+        if announcing is Announcing.LATER:
+            self._confirmed = Confirmed(limits.replica_within_ms)
         self._append = Script("append")
         self._load = Script("load")
+        self._publish = Script("publish")
         self._report = Script("report")
         self._sanction = Script("sanction")
 
     async def append(
-        self, room_id: RoomId, seq: int, entries: Sequence[Append], likes: int
+        self,
+        room_id: RoomId,
+        seq: int,
+        entries: Sequence[Append],
+        likes: int,
+        known: Position = NOWHERE,
     ) -> Appended:
         keys = [
             room_key(room_id, part)
@@ -94,7 +125,7 @@ class RedisRoomLog:
         args: list[str | bytes | int] = [
             channel_of(room_id),
             seq,
-            _new_epoch(),
+            f"{_history(known)} {self._announcing}",
             self._limits.events_max,
             self._limits.cid_ttl_s,
             self._limits.comment_likes_ttl_s,
@@ -113,27 +144,33 @@ class RedisRoomLog:
                 keys.append(room_key(room_id, f"likers:{entry.comment_id}"))
             elif isinstance(entry, NewComment) and entry.cid:
                 keys.append(room_key(room_id, f"cid:{entry.author}:{entry.cid}"))
-        answer = await self._run(self._append, f"append to room {room_id}", keys, args)
-        epoch, top, now_ms, likes_total = answer[:4]
+        keys.append(room_key(room_id, "queue"))
+        attempted = f"append to room {room_id}"
+        answer = await self._run(self._append, attempted, keys, args, confirm=room_id)
+        epoch, top, now_ms, likes_total, message = answer[:5]
+        if int(message):
+            announced: list[str | bytes | int] = [channel_of(room_id), int(message)]
+            await self._run(self._publish, f"announce in room {room_id}", keys[-1:], announced)
         return Appended(
-            outcomes=[_outcome(word) for word in answer[4:]],
+            outcomes=[_outcome(word) for word in answer[5:]],
             likes_total=int(likes_total),
             now_ms=int(now_ms),
             epoch=epoch.decode(),
             top=int(top),
         )
 
-    async def load(self, room_id: RoomId, seed: Seed) -> Loaded:
+    async def load(self, room_id: RoomId, seed: Seed, known: Position = NOWHERE) -> Loaded:
         keys = [
             room_key(room_id, part)
             for part in ("meta", "stream", "fields", "mutes", "bans", "comment_likes")
         ]
-        args: list[str | bytes | int] = [_new_epoch(), self._limits.events_max, seed.version]
+        args: list[str | bytes | int] = [_history(known), self._limits.events_max, seed.version]
         args.append(len(seed.fields))
         for name, value in seed.fields.items():
             args += (name, value)
         args += _sanctions(seed)
-        answer = await self._run(self._load, f"load room {room_id}", keys, args)
+        attempted = f"load room {room_id}"
+        answer = await self._run(self._load, attempted, keys, args, confirm=room_id)
         epoch, top, likes, sanctions_version, fields, flat, counts, bans = answer
         entries = [
             parse_entry(_offset(flat[index]), flat[index + 1])
@@ -158,10 +195,14 @@ class RedisRoomLog:
         )
 
     async def read_after(self, room_id: RoomId, offset: int) -> list[Entry]:
+        stream, most = room_key(room_id, "stream"), self._limits.events_max
+        command = ("XRANGE", stream, f"{offset + 1}-0", "+", "COUNT", most)
         try:
-            rows = await self._client.xrange(
-                room_key(room_id, "stream"), min=f"{offset + 1}-0", count=self._limits.events_max
-            )
+            if self._confirmed is None:
+                rows = await self._client.execute_command(*command)
+            else:
+                mark = room_key(room_id, "mark")
+                rows = await self._confirmed.command(self._client, mark, command)
         except _OUTAGES as error:
             raise RoomLogUnavailable(f"read room {room_id} after {offset}: {error}") from error
         return [parse_entry(_offset(row_id), fields[b"e"]) for row_id, fields in _pairs(rows)]
@@ -169,7 +210,8 @@ class RedisRoomLog:
     async def sanction(self, room_id: RoomId, seed: Seed) -> None:
         keys = [room_key(room_id, part) for part in ("meta", "mutes", "bans")]
         args: list[str | bytes | int] = [seed.version, *_sanctions(seed)]
-        await self._run(self._sanction, f"set the sanctions of room {room_id}", keys, args)
+        attempted = f"set the sanctions of room {room_id}"
+        await self._run(self._sanction, attempted, keys, args, confirm=room_id)
 
     async def report(self, room_id: RoomId, attendance: Attendance) -> Vitals:
         keys = [room_key(room_id, part) for part in ("attendance", "members", "meta")]
@@ -205,10 +247,20 @@ class RedisRoomLog:
         return [part for worker, part in parts.items() if worker != own]
 
     async def _run(
-        self, script: Script, attempted: str, keys: list[str], args: list[str | bytes | int]
+        self,
+        script: Script,
+        attempted: str,
+        keys: list[str],
+        args: list[str | bytes | int],
+        *,
+        confirm: RoomId | None = None,
     ) -> Any:
+        """Run a script; where the log is replicated, a replica has the room `confirm` then."""
         try:
-            return await script(self._client, keys, args)
+            if self._confirmed is None or confirm is None:
+                return await script(self._client, keys, args)
+            mark = room_key(confirm, "mark")
+            return await self._confirmed.script(self._client, mark, script, keys, args)
         except _OUTAGES as error:
             raise RoomLogUnavailable(f"{attempted}: {error}") from error
         except RedisError as error:
@@ -216,8 +268,9 @@ class RedisRoomLog:
             raise RoomLogUnavailable(f"{attempted}: Redis refused: {error}") from error
 
 
-def _new_epoch() -> str:
-    return secrets.token_hex(4)
+def _history(known: Position) -> str:
+    """The epoch for a new history, and how far the worker knows the one it sees."""
+    return f"{secrets.token_hex(4)} {known.epoch} {known.offset}"
 
 
 def _offset(row_id: bytes) -> int:

@@ -15,7 +15,7 @@ from typing import Any, cast
 import orjson
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 
-from rooms.replica import Position
+from rooms.log import Position
 from server.connection import open_stream
 from server.viewer import Viewer
 from tests.support.room_stage import CHANNEL, ROOM, StageWorker
