@@ -9,14 +9,8 @@
 --       12 overlooked_ms  13 buyer rank_s  14 buyers max, then 12 per entry:
 --       kind event|comment|like|pulse|buyers, lane, name, subject, author, payload, field, value, version,
 --       stamp 0|1 or interval_ms, burst, cid fingerprint or ''
--- The last key is the queue of messages that are announced later (publish.lua).
--- History: four words. The epoch for a new one; the epoch and top that this worker knows; when to announce:
--- `at_once`, `later` (when a replica has it), or `watched`: at once, on a server that replicas may follow.
--- A new history begins, with the entries of the old one, where the store is behind what the worker knows,
--- and, watched, on a server that was promoted since the last append: what it lacks, somebody may have seen.
--- Returns epoch, top, now_ms, likes, number of the message that is announced later or 0, then one
--- "word:argument" per entry; each word is a value of rooms.log.Verdict. A repeated seq returns the
--- first answer and changes nothing.
+-- Returns epoch, top, now_ms, likes, then one "word:argument" per entry; each word is a value of
+-- rooms.log.Verdict. A repeated seq returns the first answer and changes nothing.
 -- Who may speak is decided first, then who is shown, then offsets are given in order of the entries:
 -- they grow by exactly 1. All checks precede the first write: Redis does not roll back.
 local FIELDS, HEADER = 12, 14
@@ -34,19 +28,8 @@ end
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms',
   'buyers_at_ms')
-local fresh, known_epoch, known_top, announcing = string.match(ARGV[3], '^(%S+) (%S*) (%d+) (%S+)$')
-local epoch = meta[1] or fresh
+local epoch = meta[1] or ARGV[3]
 local top = tonumber(meta[2] or '0')
-if epoch == known_epoch and top < tonumber(known_top) then epoch = fresh end
-local server_line
-if announcing == 'watched' then
-  local replication = redis.call('INFO', 'replication')
-  local earlier = redis.call('HGET', KEYS[1], 'line') -- of replication, when something was stored last
-  server_line = string.match(replication, 'master_replid:(%x+)')
-  local promoted = not string.find(replication, 'master_replid2:0+%c')
-  if promoted and earlier and earlier ~= server_line then epoch = fresh end
-  if earlier == server_line then server_line = nil end
-end
 local likes = tonumber(meta[3] or '0')
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -154,11 +137,12 @@ local function buyers(at)
   return 'sent:'
 end
 
+local anybody_bought
 local function turn_of(author)
   local turn = turns[author]
   if not turn then
     local shown, overlooked = string.match(redis.call('HGET', KEYS[10], author) or '0 0', '^(%d+) (%d+)$')
-    local bought = redis.call('ZSCORE', KEYS[9], author)
+    local bought = anybody_bought and redis.call('ZSCORE', KEYS[9], author)
     turn = {shown = tonumber(shown), overlooked = tonumber(overlooked), comments = 0,
       buyer = bought and now - tonumber(bought) < tonumber(ARGV[13]) * 1000}
     turns[author] = turn
@@ -176,6 +160,7 @@ end
 -- Buyers and the long overlooked first, then everybody else; among equals who was not shown for longest.
 -- While buyers talk, the others leave a part of the budget to them.
 local function choose()
+  anybody_bought = redis.call('EXISTS', KEYS[9]) == 1
   for _, one in ipairs(contenders) do
     local turn = turn_of(one.author)
     local waited = turn.overlooked > 0 and now - turn.overlooked >= tonumber(ARGV[12])
@@ -185,14 +170,14 @@ local function choose()
     if turn.buyer then buyers_at = now end
   end
   local kept = buyers_at > 0 and now - buyers_at < tonumber(ARGV[11]) and kept_most or 0
-  table.sort(contenders, before)
+  if tokens >= 1 then table.sort(contenders, before) end
   for _, one in ipairs(contenders) do
     if tokens - (one.first and 0 or kept) >= 1 then
       tokens = tokens - 1
-      one.turn.shown, one.turn.overlooked = now, 0
+      one.turn.shown, one.turn.overlooked, one.turn.changed = now, 0, true
     else
       outcomes[one.index] = 'sampled:'
-      if one.turn.overlooked == 0 then one.turn.overlooked = now end
+      if one.turn.overlooked == 0 then one.turn.overlooked, one.turn.changed = now, true end
     end
   end
 end
@@ -204,7 +189,7 @@ for at = HEADER + 1, #ARGV, FIELDS do
 end
 if tokens - #contenders >= kept_most then -- enough for everybody, whoever they are
   tokens = tokens - #contenders
-  for _, one in ipairs(contenders) do turns[one.author] = {shown = now, overlooked = 0} end
+  for _, one in ipairs(contenders) do turns[one.author] = {shown = now, overlooked = 0, changed = true} end
 elseif #contenders > 0 then
   choose()
 end
@@ -218,6 +203,13 @@ for index, outcome in ipairs(outcomes) do
   end
 end
 
+local function remember(key, pairs_of_authors) -- for an hour after the last of them
+  for from = 1, #pairs_of_authors, 1000 do
+    redis.call('HSET', key, unpack(pairs_of_authors, from, math.min(from + 999, #pairs_of_authors)))
+  end
+  if #pairs_of_authors > 0 then redis.call('EXPIRE', key, 3600) end
+end
+
 -- From here on nothing may fail.
 for _, entry in ipairs(stored) do redis.call('XADD', KEYS[2], entry[1], 'e', entry[2]) end
 if #stored > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '=', ARGV[4]) end
@@ -227,13 +219,15 @@ redis.call('HSET', KEYS[1], 'epoch', epoch, 'top', whole(top), 'likes', whole(li
 for field, value in pairs(fields) do
   redis.call('HSET', KEYS[3], field, value, 'version:' .. field, whole(field_versions[field]))
 end
-for author, due in pairs(pace) do redis.call('HSET', KEYS[6], author, whole(due)) end
-if next(pace) then redis.call('EXPIRE', KEYS[6], 3600) end
+local paces, changed = {}, {}
+for author, due in pairs(pace) do paces[#paces + 1], paces[#paces + 2] = author, whole(due) end
 for author, turn in pairs(turns) do
-  redis.call('HSET', KEYS[10], author, whole(turn.shown) .. ' ' .. whole(turn.overlooked))
+  if turn.changed then
+    changed[#changed + 1], changed[#changed + 2] = author, whole(turn.shown) .. ' ' .. whole(turn.overlooked)
+  end
 end
-if next(turns) then redis.call('EXPIRE', KEYS[10], 3600) end
-if server_line then redis.call('HSET', KEYS[1], 'line', server_line) end
+remember(KEYS[6], paces)
+remember(KEYS[10], changed)
 if #new_buyers > 0 then
   redis.call('ZADD', KEYS[9], 'GT', unpack(new_buyers))
   redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', whole(now - tonumber(ARGV[13]) * 1000))
@@ -256,21 +250,14 @@ for key, entry in pairs(liked) do
 end
 if #counts > 0 then redis.call('EXPIRE', KEYS[8], ARGV[6]) end
 
-local number = 0
+local answer = {epoch, whole(top), whole(now), whole(likes)}
+for _, outcome in ipairs(outcomes) do answer[#answer + 1] = outcome end
+redis.call('SET', KEYS[7], cmsgpack.pack({seq, unpack(answer)}), 'EX', ARGV[5])
 if #lines > 0 or #pulses > 0 or #counts > 0 or tonumber(ARGV[9]) > 0 then
   local header = {epoch, whole(top - #lines + 1), tostring(#lines), whole(likes), table.concat(counts, ',')}
   local message = {table.concat(header, SEPARATOR)}
-  for _, one in ipairs(lines) do message[#message + 1] = one end
-  for _, one in ipairs(pulses) do message[#message + 1] = one end
-  if announcing == 'later' then
-    number = redis.call('HINCRBY', KEYS[1], 'messages', 1)
-    redis.call('RPUSH', KEYS[#KEYS], whole(number) .. '\n' .. table.concat(message, '\n'))
-    redis.call('EXPIRE', KEYS[#KEYS], ARGV[5])
-  else
-    redis.call('SPUBLISH', ARGV[1], table.concat(message, '\n'))
-  end
+  for _, line in ipairs(lines) do message[#message + 1] = line end
+  for _, line in ipairs(pulses) do message[#message + 1] = line end
+  redis.call('SPUBLISH', ARGV[1], table.concat(message, '\n'))
 end
 return answer
-local answer = {epoch, whole(top), whole(now), whole(likes), whole(number)}
-for _, outcome in ipairs(outcomes) do answer[#answer + 1] = outcome end
-redis.call('SET', KEYS[7], cmsgpack.pack({seq, unpack(answer)}), 'EX', ARGV[5])
