@@ -79,7 +79,8 @@ _UPGRADE_ACCEPT = accept_value(UPGRADE_KEY)
 def upgrade_answer(received: bytes) -> int | None:
     """Bytes the server's handshake answer takes, or None while it is incomplete.
 
-    Raises `FramingError` with the status line if the upgrade was refused.
+    Raises `FramingError` with the status line if the upgrade was refused, and with what
+    `Retry-After` says, if it came.
     """
     end = received.find(b"\r\n\r\n")
     if end < 0:
@@ -87,12 +88,14 @@ def upgrade_answer(received: bytes) -> int | None:
             raise FramingError("endless handshake answer")
         return None
     lines = received[:end].split(b"\r\n")
-    if b" 101" not in lines[0][:13]:
-        raise FramingError(lines[0][9:60].decode(errors="replace"))
     headers = {
         name.strip().lower(): value.strip()
         for name, _, value in (line.partition(b":") for line in lines[1:])
     }
+    if b" 101" not in lines[0][:13]:
+        status = lines[0][9:60].decode(errors="replace")
+        later = headers.get(b"retry-after", b"").decode(errors="replace")
+        raise FramingError(f"{status}, retry after {later} s" if later else status)
     if headers.get(b"sec-websocket-accept") != _UPGRADE_ACCEPT:
         raise FramingError("wrong Sec-WebSocket-Accept")
     if b"sec-websocket-extensions" in headers:
