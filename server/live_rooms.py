@@ -201,9 +201,9 @@ class LiveRooms:
         pause_s = 0.1
         while self._rooms.get(room.room_id) is room:
             try:
+                known = room.known
                 vitals = await self._log.report(room.room_id, self._attendance(room))
                 if _goes_on(vitals, known):
-                known = room.known
                     missed = await self._log.read_after(room.room_id, room.replica.top)
                     if not missed or missed[0].offset == room.replica.top + 1:
                         if missed:
@@ -349,13 +349,13 @@ class LiveRooms:
             _LOG.error("room task failed", exc_info=task.exception())
 
 
-def presence_of(room: LiveRoom) -> dict[str, dict[str, Any]]:
-    """Client id -> who it is, for the connections of this worker."""
 def _goes_on(vitals: Vitals, known: Position) -> bool:
     """Whether the store still has the history that people saw."""
     return vitals.epoch == known.epoch and vitals.top >= known.offset
 
 
+def presence_of(room: LiveRoom) -> dict[str, dict[str, Any]]:
+    """Client id -> who it is, for the connections of this worker."""
     return {
         member.client_id: client_info(member)
         for member in room.audience.members()

@@ -3,14 +3,20 @@
 --       4 mutes  5 bans  6 pace  7 receipt of this worker  8 comment_likes  9 buyers: user, by last order
 --       10 turns: user -> shown_at_ms overlooked_at_ms, then one key per comment with a cid and per
 --       comment like, in order of the entries
--- ARGV  1 channel  2 seq > 0  3 epoch for a new room  4 stream length max  5 receipt and cid ttl_s
+-- ARGV  1 channel  2 seq > 0  3 history: see below  4 stream length max  5 receipt and cid ttl_s
 --       6 comment likes ttl_s  7 chat per second  8 chat burst  9 likes to add
 --       10 percent of the burst kept for buyers  11 for how long after a comment of theirs, ms
 --       12 overlooked_ms  13 buyer rank_s  14 buyers max, then 12 per entry:
 --       kind event|comment|like|pulse|buyers, lane, name, subject, author, payload, field, value, version,
 --       stamp 0|1 or interval_ms, burst, cid fingerprint or ''
--- Returns epoch, top, now_ms, likes, then one "word:argument" per entry; each word is a value of
--- rooms.log.Verdict. A repeated seq returns the first answer and changes nothing.
+-- The last key is the queue of messages that are announced later (publish.lua).
+-- History: four words. The epoch for a new one; the epoch and top that this worker knows; when to announce:
+-- `at_once`, `later` (when a replica has it), or `watched`: at once, on a server that replicas may follow.
+-- A new history begins, with the entries of the old one, where the store is behind what the worker knows,
+-- and, watched, on a server that was promoted since the last append: what it lacks, somebody may have seen.
+-- Returns epoch, top, now_ms, likes, number of the message that is announced later or 0, then one
+-- "word:argument" per entry; each word is a value of rooms.log.Verdict. A repeated seq returns the
+-- first answer and changes nothing.
 -- Who may speak is decided first, then who is shown, then offsets are given in order of the entries:
 -- they grow by exactly 1. All checks precede the first write: Redis does not roll back.
 local FIELDS, HEADER = 12, 14
@@ -28,8 +34,19 @@ end
 
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'now_ms', 'chat_tokens', 'chat_at_ms',
   'buyers_at_ms')
-local epoch = meta[1] or ARGV[3]
+local fresh, known_epoch, known_top, announcing = string.match(ARGV[3], '^(%S+) (%S*) (%d+) (%S+)$')
+local epoch = meta[1] or fresh
 local top = tonumber(meta[2] or '0')
+if epoch == known_epoch and top < tonumber(known_top) then epoch = fresh end
+local server_line
+if announcing == 'watched' then
+  local replication = redis.call('INFO', 'replication')
+  local earlier = redis.call('HGET', KEYS[1], 'line') -- of replication, when something was stored last
+  server_line = string.match(replication, 'master_replid:(%x+)')
+  local promoted = not string.find(replication, 'master_replid2:0+%c')
+  if promoted and earlier and earlier ~= server_line then epoch = fresh end
+  if earlier == server_line then server_line = nil end
+end
 local likes = tonumber(meta[3] or '0')
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -216,6 +233,7 @@ if #stored > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', '=', ARGV[4]) end
 likes = likes + tonumber(ARGV[9])
 redis.call('HSET', KEYS[1], 'epoch', epoch, 'top', whole(top), 'likes', whole(likes), 'now_ms', whole(now),
   'chat_tokens', tostring(tokens), 'chat_at_ms', whole(now), 'buyers_at_ms', whole(buyers_at))
+if server_line then redis.call('HSET', KEYS[1], 'line', server_line) end
 for field, value in pairs(fields) do
   redis.call('HSET', KEYS[3], field, value, 'version:' .. field, whole(field_versions[field]))
 end
@@ -250,14 +268,21 @@ for key, entry in pairs(liked) do
 end
 if #counts > 0 then redis.call('EXPIRE', KEYS[8], ARGV[6]) end
 
-local answer = {epoch, whole(top), whole(now), whole(likes)}
-for _, outcome in ipairs(outcomes) do answer[#answer + 1] = outcome end
-redis.call('SET', KEYS[7], cmsgpack.pack({seq, unpack(answer)}), 'EX', ARGV[5])
+local number = 0
 if #lines > 0 or #pulses > 0 or #counts > 0 or tonumber(ARGV[9]) > 0 then
   local header = {epoch, whole(top - #lines + 1), tostring(#lines), whole(likes), table.concat(counts, ',')}
   local message = {table.concat(header, SEPARATOR)}
-  for _, line in ipairs(lines) do message[#message + 1] = line end
-  for _, line in ipairs(pulses) do message[#message + 1] = line end
-  redis.call('SPUBLISH', ARGV[1], table.concat(message, '\n'))
+  for _, one in ipairs(lines) do message[#message + 1] = one end
+  for _, one in ipairs(pulses) do message[#message + 1] = one end
+  if announcing == 'later' then
+    number = redis.call('HINCRBY', KEYS[1], 'messages', 1)
+    redis.call('RPUSH', KEYS[#KEYS], whole(number) .. '\n' .. table.concat(message, '\n'))
+    redis.call('EXPIRE', KEYS[#KEYS], ARGV[5])
+  else
+    redis.call('SPUBLISH', ARGV[1], table.concat(message, '\n'))
+  end
 end
+local answer = {epoch, whole(top), whole(now), whole(likes), whole(number)}
+for _, outcome in ipairs(outcomes) do answer[#answer + 1] = outcome end
+redis.call('SET', KEYS[7], cmsgpack.pack({seq, unpack(answer)}), 'EX', ARGV[5])
 return answer
