@@ -23,7 +23,7 @@ from loadtest.buyers import Answers, Party
 from loadtest.rehearsal import generators, records
 from loadtest.rehearsal.children import Children
 from loadtest.rehearsal.director import Rehearsal
-from loadtest.rehearsal.heights import Height, Seen, describe, heights
+from loadtest.rehearsal.heights import Height, Seen, describe, heights, unfinished
 from loadtest.rehearsal.http import ApiError, address
 from loadtest.rehearsal.observer import TIMELINE, Observer
 from loadtest.rehearsal.people import People
@@ -57,8 +57,7 @@ def search(rehearsal: Rehearsal) -> None:
                 rehearsal, height, f"{rehearsal.shadow.run}-step-{number}", directory
             ).go()
         except (ApiError, OSError) as error:
-            rehearsal.display.say(f"step {height.factor:g} was not finished: {error}")
-            return
+            step = unfinished(height, error)
         records.append_line(rehearsal.directory / STEPS, step)
         rehearsal.display.say(describe(step))
         if step.broken or step.void:
@@ -105,6 +104,7 @@ class _Climb:
         plan, viewers = self.rehearsal.shadow.plan, self.height.viewers
         arrive_s = max(1, -(-viewers // plan.generator.connect_per_s))
         quiet = {"comments_per_s": 0.0, "likes_per_s": 0.0, "shares_per_s": 0.0}
+        quiet["rush_s"] = min(plan.promise.rush_s, plan.finder.step_s)  # nobody here buys by it
         return replace(
             plan,
             promise=replace(plan.promise, viewers=viewers + HOSTS, arrive_s=arrive_s, **quiet),

@@ -52,6 +52,23 @@ def heights(plan: Plan) -> list[Height]:
     return [Height.of(plan, 1 + finder.step * number) for number in range(finder.steps_max)]
 
 
+def unfinished(height: Height, why: object) -> Step:
+    """The line of a step that ended with an error: it showed nothing, so it proves nothing."""
+    return Step(
+        factor=height.factor,
+        viewers=0,
+        orders_per_s=height.orders_per_s,
+        answered_per_s=0.0,
+        order_p50_ms=0.0,
+        order_p99_ms=0.0,
+        delivered_per_s=0.0,
+        delivery_p50_ms=0.0,
+        delivery_p99_ms=0.0,
+        lag_ms=0,
+        void=(f"not finished: {why}",),
+    )
+
+
 def describe(step: Step) -> str:
     """A step in one line."""
     held = "; ".join((*step.void, *step.broken)) or "holds"

@@ -6,6 +6,7 @@ own connection is neither encrypted nor guarded by a password: use it in a netwo
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,11 +18,24 @@ from loadtest.rehearsal.children import Children, raise_open_files
 from loadtest.rehearsal.trouble import CutShort, Trouble
 
 LOOK_S: Final = 0.2
+REACH_WITHIN_S: Final = 60.0  # the machine that directs may be started a little later
+DIAL_WITHIN_S: Final = 5.0
 
 
-def join(host: str, port: int, workers: int, stopped: Callable[[], str]) -> int:
-    """Make load until that rehearsal is over. Raises `Trouble` and `CutShort`."""
+def join(
+    host: str,
+    port: int,
+    workers: int,
+    stopped: Callable[[], str],
+    *,
+    within_s: float = REACH_WITHIN_S,
+) -> int:
+    """Make load until that rehearsal is over. Raises `Trouble` and `CutShort`.
+
+    Somebody must listen there `within_s`; Locust by itself would go on dialling for minutes.
+    """
     raise_open_files()
+    _reach(host, port or generators.PORT, stopped, within_s)
     with tempfile.TemporaryDirectory(prefix="onair-load-") as home, Children() as children:
         some = [
             generators.join(host, port, number, Path(home), children)
@@ -37,3 +51,19 @@ def join(host: str, port: int, workers: int, stopped: Callable[[], str]) -> int:
                 said = child.tail.splitlines()
                 raise Trouble(f"{child.name}: {said[-1] if said else child.code}")
     return 0
+
+
+def _reach(host: str, port: int, stopped: Callable[[], str], within_s: float) -> None:
+    """Wait until somebody listens."""
+    deadline_s = time.monotonic() + within_s
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=DIAL_WITHIN_S).close()
+        except OSError as error:
+            if isinstance(error, socket.gaierror) or time.monotonic() >= deadline_s:
+                raise Trouble(f"no rehearsal to join at {host}, port {port}: {error}") from None
+        else:
+            return
+        if stopped():
+            raise CutShort(f"stopped by {stopped()}")
+        time.sleep(LOOK_S)

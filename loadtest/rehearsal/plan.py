@@ -279,6 +279,9 @@ def _check(plan: Plan) -> None:
     if plan.buyer_count > BUYERS_MAX:
         many = f"{plan.buyer_count:,} buyers in all, at most {BUYERS_MAX:,}"
         raise BadPlan(f"promise.buyers_per_unit: {many}")
+    selling_s = plan.phases.spike_s + plan.phases.settle_s
+    if plan.promise.rush_s > selling_s:
+        raise BadPlan(f"promise.rush_s: at most {selling_s}, phases.spike_s + phases.settle_s")
     weights = asdict(plan.buyers).values()
     if min(weights) < 0 or not 0 < sum(weights) <= WEIGHTS_MAX:
         raise BadPlan("buyers: weights of 0 and more, and not all of them 0")

@@ -123,3 +123,11 @@ class PlanBody(Strict):
             many = f"{buyers:,} buyers in all, at most {BUYERS_MAX:,}"
             raise ValueError(f"promise.buyers_per_unit: {many}")
         return self
+
+    @model_validator(mode="after")
+    def _a_rush_ends_within_the_sale(self) -> Self:
+        selling_s = self.phases.spike_s + self.phases.settle_s
+        if self.promise.rush_s > selling_s:
+            phases = "phases.spike_s + phases.settle_s"
+            raise ValueError(f"promise.rush_s: at most {selling_s}, {phases}")
+        return self

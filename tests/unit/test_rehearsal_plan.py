@@ -18,7 +18,10 @@ from loadtest.rehearsal.plan import BadPlan, Plan
 
 MUG: dict[str, Any] = {"sku": "mug", "title": "Mug", "stock": 10, "price_minor": 100}
 PLAN: dict[str, Any] = {"title": "Friday", "items": [MUG]}
-FEW_BUYERS = {"buyers_per_unit": 0.3}  # so that there may be as many units as in any plan
+AROUND: dict[str, dict[str, Any]] = {  # what the most of a field needs beside it
+    "items.stock": {"promise": {"buyers_per_unit": 0.3}},  # else there were too many buyers
+    "promise.rush_s": {"phases": {"spike_s": 600}},
+}
 DRILL: dict[str, Any] = {"kind": "stop_ledger", "at_s": 3}
 
 
@@ -71,8 +74,7 @@ def test_a_value_beyond_its_bounds_is_refused_by_the_name_of_its_field(
 @pytest.mark.parametrize("path", plans._BOUNDS)
 def test_a_value_at_either_of_its_bounds_is_taken(path: str) -> None:
     for value in plans._BOUNDS[path]:
-        plan = with_value(path, value)
-        Plan.from_json(plan if path != "items.stock" else plan | {"promise": FEW_BUYERS})
+        Plan.from_json(with_value(path, value) | AROUND.get(path, {}))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,8 @@ def test_a_value_of_another_kind_is_refused_with_what_it_must_be(
             "buyers",
         ),
         (PLAN | {"buyers": {"on_time": 10**7}}, "buyers"),
+        (PLAN | {"promise": {"rush_s": 40.5}}, "promise.rush_s"),
+        (PLAN | {"phases": {"spike_s": 1, "settle_s": 1}}, "promise.rush_s"),
     ],
 )
 def test_what_is_missing_unknown_or_contradictory_is_refused_by_name(

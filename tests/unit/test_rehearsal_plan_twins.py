@@ -20,6 +20,7 @@ PLAN: dict[str, Any] = {
     "drills": [{"kind": "stop_ledger", "at_s": 5}],
     **{name: {} for name in generator._TABLES},
     "promise": {"buyers_per_unit": 0.3},  # with as many units as there may be, not too many buyers
+    "phases": {"settle_s": 600},  # room for the longest rush
 }
 BOUNDS = [
     (name, value, inside)
@@ -147,6 +148,17 @@ def _default(field: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.model_dump() if isinstance(value, BaseModel) else value
+
+
+@pytest.mark.parametrize(("rush_s", "fits"), [(30, True), (30.5, False)])
+def test_both_refuse_a_rush_that_outlasts_the_sale(rush_s: float, fits: bool) -> None:
+    plan = PLAN | {"promise": {"rush_s": rush_s}, "phases": {"spike_s": 20, "settle_s": 10}}
+    assert refused_by_generator(plan) == (None if fits else "promise.rush_s")
+    if fits:
+        assert refused_by_api(plan) is None
+    else:
+        with pytest.raises(ValidationError, match=r"promise\.rush_s: at most 30"):
+            PlanBody.model_validate(plan)
 
 
 @pytest.mark.parametrize(("stock", "fits"), [(1_000_000, True), (1_000_001, False)])

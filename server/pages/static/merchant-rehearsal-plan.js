@@ -14,6 +14,8 @@ import { toast } from './sheet.js';
 const DRILLS = ['kill_worker', 'restart_redis', 'stop_ledger', 'cut_network', 'slow_readers', 'webhook_storm'];
 /** Seconds after T0 of the first drill, and between two. */
 const [DRILLS_FROM_S, DRILLS_APART_S] = [6, 15];
+/** Seconds that the sale is on where a plan does not say it; a longer rush needs more. */
+const SPIKE_USUAL_S = 20;
 const SAMPLE = [{ sku: 'sample', title: 'Sample', stock: 200, price_minor: 5900, per_user_max: 1 }];
 
 /** The view of a plan; `filters.sale` names the sale that it begins with. Returns `{close}`. */
@@ -130,9 +132,8 @@ function planOf(fields, items, drills, draft) {
   const targets = { ...draft.targets, ...read('order_p99_ms', 'delivery_p99_ms') };
   const plan = { ...draft, title, items, promise, targets };
   if (!stockOf(plan)) throw new FieldProblem('sale', t('merchant.rehearsal.empty'));
-  if (drills.length) {
-    plan.drills = drills.map((kind, index) => ({ kind, at_s: DRILLS_FROM_S + index * DRILLS_APART_S, seconds: 5 }));
-    plan.phases = { ...draft.phases, spike_s: Math.max(20, DRILLS_FROM_S + drills.length * DRILLS_APART_S) };
-  }
+  if (drills.length) plan.drills = drills.map((kind, index) => ({ kind, at_s: DRILLS_FROM_S + index * DRILLS_APART_S, seconds: 5 }));
+  const drilledSeconds = drills.length ? DRILLS_FROM_S + drills.length * DRILLS_APART_S : 0;
+  plan.phases = { ...draft.phases, spike_s: Math.max(draft.phases?.spike_s ?? SPIKE_USUAL_S, drilledSeconds, Math.ceil(promise.rush_s)) };
   return plan;
 }
