@@ -120,9 +120,16 @@ class Worker:
         """Close all connections over at most that time, and refuse new ones from now on."""
         await self.gateway.drain(seconds)
 
-    async def drain(self) -> None:
-        """Before the sockets go: refuse newcomers, close everybody in waves, store what is said."""
-        await self.gateway.drain(self.settings.limits.drain_seconds)
+    async def drain(self, *, succeeded: bool = False) -> None:
+        """Before the sockets go: refuse newcomers, close everybody in waves, store what is said.
+
+        First `/readyz` says so, for `drain_ready_s`, while everything else goes on: nobody is to
+        be sent here. A worker that was succeeded has no newcomers and need not wait.
+        """
+        limits = self.settings.limits
+        self.gateway.leaving = True
+        await asyncio.sleep(0 if succeeded else limits.drain_ready_s)
+        await self.gateway.drain(limits.drain_seconds, answers_within_s=limits.decide_within_s)
         await self.rooms.say_goodbye()
         await self.sales.drain(self.settings.limits.decide_within_s)
         await self.visits.drain()
@@ -170,7 +177,7 @@ async def open_worker(
             events_max=limits.history_events_max,
             chat_per_s=limits.chat_per_s,
             chat_burst=limits.chat_burst,
-            part_lapses_ms=limits.vitals_interval_s * 3_500,
+            part_lapses_ms=limits.part_lapses_ms,
         ),
     )
     sale_records, order_records = SaleRecords(database), OrderRecords(database)

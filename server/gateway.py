@@ -44,12 +44,11 @@ from server.settings import Limits
 from server.sharing.open_visit import NOWHERE, Origin, forget_visits
 from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 from server.viewer import Viewer
+from server.waves import close_in_waves
 from server.wheel import Wheel
 
 _LOG = logging.getLogger("onair.gateway")
 VERSION = "onair/0.1"
-DRAIN_WAVE_S = 0.1
-DRAIN_WAVE_VIEWERS_MIN = 50  # a small audience need not wait for the whole drain
 
 
 @dataclass(slots=True)
@@ -84,6 +83,7 @@ class Gateway:
         )
         self.viewers: set[Viewer] = set()
         self.counts, self.draining = Counts(), False
+        self.leaving = False  # it will drain: load balancers may know already
         self.visit_ends: Callable[[Viewer], None] = forget_visits
         self._tokens, self._insecure, self._now_ms = tokens, insecure, now_ms
         self._users: dict[UserId, set[Viewer]] = {}
@@ -166,16 +166,12 @@ class Gateway:
                     if room.channel == channel:
                         self.unsubscribe(viewer, room, Unsubscribed.EXPIRED)
 
-    async def drain(self, seconds: float, close: Close = Closing.SHUTDOWN) -> None:
-        """Close everybody in even waves over at most `seconds`; new ones are refused already."""
-        self.draining = True
-        waves = max(1, int(seconds / DRAIN_WAVE_S))
-        everybody = list(self.viewers)
-        size = max(DRAIN_WAVE_VIEWERS_MIN, -(-len(everybody) // waves))
-        for start in range(0, len(everybody), size):
-            for viewer in everybody[start : start + size]:
-                viewer.close(close)
-            await asyncio.sleep(DRAIN_WAVE_S)
+    async def drain(
+        self, seconds: float, close: Close = Closing.SHUTDOWN, *, answers_within_s: float = 0
+    ) -> None:
+        """Close everybody, see `close_in_waves`; from now on new ones are refused."""
+        self.leaving = self.draining = True
+        await close_in_waves(self.viewers, close, seconds, answers_within_s)
 
     async def close(self) -> None:
         """Let go of commands that still wait for a store."""

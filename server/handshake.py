@@ -20,13 +20,14 @@ from server.codec.wire_frames import CODECS
 from server.connection import DETACH
 from server.gateway import Gateway
 from server.rates import Rate, RateTable
+from server.returns import Returns
 from server.settings import Settings, is_loopback
 from server.sharing.origins import Origins
 from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 
 PROTOBUF = "centrifuge-protobuf"
 _ADDRESSES_MAX = 10_000
-_RETRY_AFTER_S = 2
+_EVERYBODY = ""  # no address
 
 
 class Door:
@@ -53,6 +54,8 @@ class Door:
         self._all = RateTable(Rate(limits.accepts_per_s, limits.accepts_per_s), keys_max=1)
         per_address = limits.accepts_per_address_per_s
         self._by_address = RateTable(Rate(per_address, 5 * per_address), _ADDRESSES_MAX)
+        self._returns = Returns(limits.accepts_per_s, 1)
+        self._returns_of_address = Returns(per_address, _ADDRESSES_MAX)
         self._origins = Origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,13 +80,16 @@ class Door:
 
     def _refusal(self, websocket: WebSocket) -> Response | None:
         if self._gateway.draining:
-            return _refuse(503, "shutting down", retry=True)
+            return self._refuse_for_now("shutting down")
         if len(self._gateway.viewers) + self._viewers_beside() >= self._viewers_max:
-            return _refuse(503, "at the limit viewers_max", retry=True)
+            return self._refuse_for_now("at the limit viewers_max")
         if not self._origin_allowed(websocket):
             return _refuse(403, "this origin may not connect; see ONAIR_ALLOWED_ORIGINS")
-        if not self._in_time(websocket):
-            return _refuse(503, "too many new connections", retry=True)
+        if self._all.take(_EVERYBODY):
+            return self._refuse_for_now("too many new connections")
+        address = _host_of(websocket)
+        if address and not is_loopback(address) and self._by_address.take(address):
+            return self._refuse_for_now("too many new connections", address)
         asked = {websocket.query_params.get(name) for name in ("format", "cf_protocol")}
         if PROTOBUF in websocket.scope["subprotocols"] or "protobuf" in asked:
             return _refuse(400, "only JSON is spoken here: offer centrifuge-json")
@@ -102,13 +108,11 @@ class Door:
         except ValueError:  # not even an address
             return False
 
-    def _in_time(self, websocket: WebSocket) -> bool:
-        if self._all.take("all"):
-            return False
-        client = websocket.client
-        if client is None or is_loopback(client.host):
-            return True
-        return self._by_address.take(client.host) == 0
+    def _refuse_for_now(self, why: str, address: str = _EVERYBODY) -> Response:
+        """503, and when to come again: all one after the other, or those of an address."""
+        if address:
+            return _refuse(503, why, retry_after_s=self._returns_of_address.after_s(address))
+        return _refuse(503, why, retry_after_s=self._returns.after_s(_EVERYBODY))
 
     def _token_refusal(self, websocket: WebSocket) -> Response | None:
         scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
@@ -119,7 +123,7 @@ class Door:
         except TokenExpired:
             return _refuse(401, "token expired")
         except KeyNotLoaded:
-            return _refuse(503, "the token's key is being fetched", retry=True)
+            return self._refuse_for_now("the token's key is being fetched")
         except TokenInvalid as invalid:
             return _refuse(401, f"token not valid: {invalid}")
         return None
@@ -129,7 +133,7 @@ def _host_of(websocket: WebSocket) -> str:
     return "" if websocket.client is None else websocket.client.host
 
 
-def _refuse(status: int, why: str, *, retry: bool = False) -> Response:
-    headers = {"Retry-After": str(_RETRY_AFTER_S)} if retry else {}
+def _refuse(status: int, why: str, *, retry_after_s: int | None = None) -> Response:
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     body: dict[str, Any] = {"error": {"code": status, "message": why, "field": None}}
     return JSONResponse(body, status_code=status, headers=headers)

@@ -77,7 +77,7 @@ class Health:
             "redis": redis,
             "feed": "ok" if feed is not None and feed.connected else "reconnecting",
             "database": database,
-            "accepting": "draining" if self._gateway.draining else "ok",
+            "accepting": "draining" if self._gateway.leaving else "ok",
         }
         ready = all(state == "ok" for state in parts.values())
         body = {"ready": ready, **parts, "ledger": state_of(reports)}

@@ -1,13 +1,20 @@
-"""The socket the server listens on, and the addresses under which people reach it."""
+"""The sockets the server listens on, and the addresses under which people reach it."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import sys
+from dataclasses import dataclass
+from typing import Self
 
 from server.settings import BadSetting, is_loopback
 
-BACKLOG = 2_048
+# Who waits to be accepted, for each worker. The kernel cuts it down to net.core.somaxconn; whoever
+# finds no place tries again after 1 s, 3 s and 7 s, by TCP's own clock.
+BACKLOG = 16_384
+# Where several sockets on one address have newcomers spread over them by the kernel.
+SPREADS = sys.platform == "linux"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -34,12 +41,46 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def listen(bound: socket.socket) -> None:
-    """Start to take connections. `BadSetting` if another program was quicker."""
+    """Start to take connections. `BadSetting` if another program was quicker.
+
+    Only from then on others may listen beside it: two servers are never taken for one.
+    """
     try:
         bound.listen(BACKLOG)
     except OSError as error:
         host, port = bound.getsockname()[:2]
         raise _refusal(error, host, port) from None
+    if SPREADS:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address that one socket has taken and others may share."""
+
+    family: socket.AddressFamily
+    address: tuple[object, ...]
+    v6_only: int
+
+    @classmethod
+    def of(cls, bound: socket.socket) -> Self:
+        is_v6 = bound.family == socket.AF_INET6
+        v6_only = bound.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) if is_v6 else 0
+        return cls(bound.family, bound.getsockname(), v6_only)
+
+    def beside(self) -> socket.socket:
+        """One more socket here, which does not listen yet; the first one does, or did."""
+        another = socket.socket(self.family, socket.SOCK_STREAM)
+        try:
+            another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            another.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if self.family == socket.AF_INET6:
+                another.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.v6_only)
+            another.bind(self.address)
+        except BaseException:
+            another.close()
+            raise
+        return another
 
 
 def _refusal(error: OSError, host: str, port: int) -> BadSetting:

@@ -7,7 +7,7 @@ from server.embedded_redis import RedisNotStarted
 from server.instance_lock import InstanceRunning
 from server.redis_binary import NoRedisServer
 from server.redis_client import UnusableRedis
-from server.worker_slot import WorkerNotReady
+from server.worker_process import WorkerNotReady
 
 _NAMES: dict[type[Exception], str] = {
     InstanceRunning: "ONAIR_DATA_DIR",

@@ -11,11 +11,15 @@ import argparse
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
+
+# To a web worker: another one stands at your entrance; take nobody in any more, drain, and end.
+HAND_OVER = signal.SIGHUP
 
 # The first line tells whom to watch. End of file before the word "ended" means that the parent is
 # gone. One that was stopped hears the request to end when it goes on. A kill follows if the program

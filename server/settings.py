@@ -54,6 +54,7 @@ class Limits:
     viewers_max: int = 0  # 0: what the open-file limit allows
     accepts_per_s: int = 3_000
     accepts_per_address_per_s: int = 200
+    drain_ready_s: int = 0
     drain_seconds: int = 10
     # one room
     history_events_max: int = 1_000
@@ -68,7 +69,9 @@ class Limits:
     append_within_s: int = 8
     tick_ms_max: int = 250
     fanout_loop_percent: int = 30
+    fanout_burst_ms: int = 50
     fanout_slice_viewers: int = 500
+    fanout_slice_ms: int = 5
     pulse_interval_ms: int = 500
     vitals_interval_s: int = 3
     chat_per_s: int = 40
@@ -170,6 +173,23 @@ class Limits:
     database_within_s: int = 10
     redis_within_ms: int = 1_000
     redis_start_within_s: int = 20
+
+    @property
+    def part_lapses_ms(self) -> int:
+        """A web worker that has reported nothing for so long is dead: nobody on it counts."""
+        return self.vitals_interval_s * 3_500  # three reports may be late or lost
+
+    @property
+    def web_worker_ends_within_s(self) -> int:
+        """How long a web worker may take to end in order: no longer being sent people, closing
+        them in waves, answering what was asked, hanging up."""
+        waves_s = self.drain_ready_s + self.drain_seconds
+        return waves_s + self.decide_within_s + self.close_within_s
+
+    @property
+    def ledger_worker_ends_within_s(self) -> int:
+        """The same of a ledger worker, which writes what the streams hold."""
+        return self.drain_seconds + self.close_within_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +313,7 @@ _MOST = {
 
 _MAY_BE_ZERO = {
     "viewers_max",
+    "drain_ready_s",
     "arrival_actions",
     "arrival_settle_s",
     "first_action_after_ms",

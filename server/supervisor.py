@@ -6,7 +6,7 @@ ledger workers write what those left in the streams, then Redis ends. It serves 
 A web worker is `python -m server.worker`, a ledger worker `python -m server.ledger.process`, with
 the arguments of `server.parentage.Inheritance`:
 
-- `--listen-fd` the listening socket, shared by all web workers; ledger workers have none;
+- `--listen-fd` its listening socket (`server.entrances`); ledger workers have none;
 - `--ready-fd` the worker writes `ready` and a line feed when it does its work, and closes it
   (`Inheritance.report_ready`);
 - `--life-fd` reaches its end of file when this process is gone (`parent_gone`): the worker then
@@ -19,6 +19,8 @@ the arguments of `server.parentage.Inheritance`:
 The environment with the settings is passed on unchanged. A worker exits with 0 after a drain; with
 anything else it is reported and started again. It has its own session: a Ctrl-C in the terminal
 reaches this process only.
+
+On SIGHUP one worker after the other is succeeded by a new process (`server.renewal`).
 """
 
 from __future__ import annotations
@@ -28,7 +30,6 @@ import contextlib
 import logging
 import os
 import signal
-import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
@@ -37,11 +38,16 @@ from server import listening
 from server.database.engine import sqlite_url
 from server.database.migrate import migrate
 from server.embedded_redis import EmbeddedRedis
+from server.endings import end_tasks
+from server.entrances import Entrances
 from server.redis_client import check_server, connect
 from server.rehearsal.abandoned import abandon, give_up
 from server.rehearsal.hall import Hall, House
+from server.renewal import Renewal
 from server.settings import BadSetting, Settings
-from server.worker_slot import Estate, WorkerKind, WorkerSlot
+from server.terminal import terminal_watch
+from server.worker_process import Estate, WorkerKind
+from server.worker_slot import WorkerSlot
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +81,8 @@ class Supervisor:
         self._web_workers: list[WorkerSlot] = []
         self._ledger_workers: list[WorkerSlot] = []
         self._hall: Hall | None = None
-        self._listener: socket.socket | None = None
+        self._entrances: Entrances | None = None
+        self._renewal = Renewal(settings, environ, self._workers_in_order)
         self._life_read_fd, self._life_write_fd = os.pipe()
         self._stop_asked = asyncio.Event()
         self._hurry_asked = asyncio.Event()
@@ -88,16 +95,26 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._signalled)
+        terminal_ends = terminal_watch()
+        loop.add_signal_handler(
+            signal.SIGHUP, lambda: self._signalled() if terminal_ends() else self._renewal.ask()
+        )
+        renewing: asyncio.Task[None] | None = None
         try:
             if await self._unless_stopped(self._start()):
-                assert self._listener is not None
-                port = int(self._listener.getsockname()[1])
+                assert self._entrances is not None
+                port = self._entrances.port
                 self._on_ready(listening.base_url(self._settings.host, port), port)
+                renewing = asyncio.create_task(self._renewal.run(), name="renewal")
                 await self._stop_asked.wait()
         finally:
+            await end_tasks([] if renewing is None else [renewing])
             await self._stop()
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+    def _workers_in_order(self) -> list[WorkerSlot]:
+        return [*self._web_workers, *self._ledger_workers]
 
     def _signalled(self) -> None:
         if self._stop_asked.is_set():
@@ -121,7 +138,7 @@ class Supervisor:
 
     async def _start(self) -> None:
         settings = self._settings
-        self._listener = listening.bind(settings.host, settings.port)
+        self._entrances = Entrances(settings.host, settings.port)
         redis_url = await self._start_redis()
         database_url = await self._prepare_database()
         reached = redis_url or settings.redis_url
@@ -129,10 +146,10 @@ class Supervisor:
         if self._seed is not None:
             await self._seed(database_url, reached)
         await self._open_hall(reached, database_url)
-        listening.listen(self._listener)
+        self._entrances.open(settings.workers)
         estate = Estate(
             environ=self._environ,
-            listen_fd=self._listener.fileno(),
+            entrances=self._entrances,
             life_fd=self._life_read_fd,
             redis_url=redis_url,
             database_url=None if settings.database_url else database_url,
@@ -152,13 +169,12 @@ class Supervisor:
 
     async def _open_hall(self, redis_url: str, database_url: str) -> None:
         """Be ready for rehearsals, which are rare: nothing of one runs yet."""
-        assert self._listener is not None
-        port = int(self._listener.getsockname()[1])
+        assert self._entrances is not None
         house = House(
             environ=self._environ,
             life_fd=self._life_read_fd,
             redis_url=redis_url,
-            base_url=listening.base_url(self._settings.host, port),
+            base_url=listening.base_url(self._settings.host, self._entrances.port),
             web_workers=lambda: self._web_workers,
             ledger_workers=lambda: self._ledger_workers,
             redis_pid=lambda: 0 if self._redis is None else self._redis.state.pid,
@@ -203,12 +219,13 @@ class Supervisor:
 
     async def _stop(self) -> None:
         """One kind of workers after the other, then Redis: what they answered must be stored."""
-        if self._listener is not None:
-            self._listener.close()
+        if self._entrances is not None:
+            self._entrances.close()
+        limits = self._settings.limits
         hurrying = asyncio.create_task(self._kill_workers_when_hurried(), name="hurry")
-        await self._stop_workers(self._web_workers)
+        await self._stop_workers(self._web_workers, limits.web_worker_ends_within_s)
         ending = asyncio.create_task(self._close_hall(), name="hall ends")
-        await self._stop_workers(self._ledger_workers)
+        await self._stop_workers(self._ledger_workers, limits.ledger_worker_ends_within_s)
         await ending
         hurrying.cancel()
         if self._redis is not None:
@@ -224,9 +241,8 @@ class Supervisor:
         except Exception:
             log.exception("the hall did not end in order")
 
-    async def _stop_workers(self, workers: list[WorkerSlot]) -> None:
+    async def _stop_workers(self, workers: list[WorkerSlot], within_s: int) -> None:
         """Let workers drain, all at once, and wait until they have ended."""
-        within_s = self._settings.limits.drain_seconds + self._settings.limits.close_within_s
         for worker in workers:
             worker.ask_to_stop()
             if self._hurry_asked.is_set():
@@ -236,7 +252,7 @@ class Supervisor:
     async def _kill_workers_when_hurried(self) -> None:
         await self._hurry_asked.wait()
         log.warning("stopping at once: the workers are killed")
-        for worker in (*self._web_workers, *self._ledger_workers):
+        for worker in self._workers_in_order():
             worker.kill()
 
 

@@ -14,7 +14,8 @@ import uvicorn
 from server.app import App, create_app
 from server.connection import HandshakeProtocol
 from server.http_door import http_door
-from server.parentage import Inheritance, parent_gone
+from server.listening import BACKLOG
+from server.parentage import HAND_OVER, Inheritance, parent_gone
 from server.settings import Settings
 
 _LOG = logging.getLogger("onair.worker")
@@ -28,6 +29,7 @@ class WorkerServer(uvicorn.Server):
         self._app = app
         self._inheritance = inheritance
         self._life: asyncio.Future[None] | None = None
+        self._succeeded = False
         self.failed = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -36,6 +38,7 @@ class WorkerServer(uvicorn.Server):
             return
         self._life = parent_gone(self._inheritance.life_fd)
         self._life.add_done_callback(self._parent_ended)
+        asyncio.get_running_loop().add_signal_handler(HAND_OVER, self._hand_over)
         assert self._app.worker is not None
         for task in self._app.worker.tasks:
             task.add_done_callback(self._task_ended)
@@ -46,6 +49,15 @@ class WorkerServer(uvicorn.Server):
         if not life.cancelled():
             self.should_exit = True
 
+    def _hand_over(self) -> None:
+        """Another process stands at the entrance: newcomers are its own from now on."""
+        self._succeeded = self.should_exit = True
+        self._close_entrance()
+
+    def _close_entrance(self) -> None:
+        for server in self.servers:
+            server.close()
+
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """The feed, the wheel and the keeper never end; without one of them a worker is no use."""
         if not task.cancelled():
@@ -53,12 +65,20 @@ class WorkerServer(uvicorn.Server):
             self.failed = self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Newcomers are refused with 503 as long as anybody is to be closed: a load balancer sends
+        them elsewhere, and a client comes back later. A refused connection would tell neither.
+        """
         if self._life is not None:
             self._life.cancel()
-        for server in self.servers:
-            server.close()
+        # No connection is used for another request: its next one would meet a closed socket.
+        self.server_state.default_headers = [
+            *self.server_state.default_headers,
+            (b"connection", b"close"),
+        ]
         if self._app.worker is not None:
-            await asyncio.gather(self._app.worker.drain(), self._app.wing.drain())
+            draining = self._app.worker.drain(succeeded=self._succeeded)
+            await asyncio.gather(draining, self._app.wing.drain())
+        self._close_entrance()
         await super().shutdown(sockets)
 
 
@@ -88,7 +108,7 @@ def config_of(app: App, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
-        backlog=4_096,
+        backlog=BACKLOG,
     )
 
 

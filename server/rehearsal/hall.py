@@ -34,7 +34,8 @@ from server.rehearsal.presence import Presence
 from server.rehearsal.shadow import missing_stores, rehearsals_dir, shadow_settings
 from server.rehearsal.stores import ShadowStores
 from server.settings import Settings
-from server.worker_slot import Estate, WorkerKind, WorkerSlot
+from server.worker_process import Estate, WorkerKind
+from server.worker_slot import WorkerSlot
 
 WINGS_GONE_WITHIN_S: Final = 15.0
 DRILL_SECONDS_MAX: Final = 600
@@ -201,7 +202,7 @@ class Hall:
         shadow = shadow_settings(self._settings, run)
         estate = Estate(
             environ=house.environ,
-            listen_fd=-1,
+            entrances=None,
             life_fd=house.life_fd,
             redis_url=None if shadow.redis_url else stores.urls.redis_url,
             database_url=None if shadow.database_url else stores.urls.database_url,

@@ -10,6 +10,7 @@ import pytest
 
 from server.database.engine import sqlite_url
 from server.database.migrate import migrate
+from tests.support.processes import Program
 from tests.support.redis_failover_fixtures import (
     cluster,
     cluster_of_the_run,
@@ -18,6 +19,7 @@ from tests.support.redis_failover_fixtures import (
 )
 from tests.support.redis_server import RedisServer
 from tests.support.sale_stage import TABLE
+from tests.support.supervised import STRONG, Start
 from tests.support.worker_app import StartWorker, WorkerApp
 
 __all__ = ["cluster", "cluster_of_the_run", "sentinels", "sentinels_of_the_run"]
@@ -70,3 +72,23 @@ def start_worker(tmp_path: Path, migrated_file: Path) -> Iterator[StartWorker]:
     yield start
     for worker in workers:
         worker.end()
+
+
+@pytest.fixture
+def start(tmp_path: Path, data_dir: Path) -> Iterator[Start]:
+    """Start a server with stand-in workers, or another module, on `data_dir`."""
+    started: list[Program] = []
+
+    def start_one(
+        *arguments: str, module: str = "tests.support.stand_in_server", **settings: str
+    ) -> Program:
+        directory = tmp_path / f"run-{len(started)}"
+        directory.mkdir()
+        defaults = {"ONAIR_DATA_DIR": str(data_dir), "ONAIR_PORT": "0", **STRONG}
+        program = Program(module, *arguments, directory=directory, **(defaults | settings))
+        started.append(program)
+        return program
+
+    yield start_one
+    for program in started:
+        program.end()

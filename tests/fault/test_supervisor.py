@@ -6,69 +6,23 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from redis.asyncio import Redis
 
 from server.embedded_redis import EmbeddedRedis, read_state
 from tests.support.processes import Program, below, is_running
 from tests.support.redis_server import free_port
+from tests.support.supervised import (
+    Start,
+    accepts_connections,
+    ledger_workers,
+    visit,
+    wait_until_ready,
+    workers,
+)
 from tests.support.wait import wait_until_sync
-
-STRONG = {
-    "ONAIR_TOKEN_SECRET": "0123456789abcdefghijklmnopqrstuv",
-    "ONAIR_API_KEY": "vutsrqponmlkjihgfedcba9876543210",
-}
-Start = Callable[..., Program]
-
-
-@pytest.fixture
-def start(tmp_path: Path, data_dir: Path) -> Iterator[Start]:
-    """Start a server with stand-in workers, or another module, on `data_dir`."""
-    started: list[Program] = []
-
-    def start_one(
-        *arguments: str, module: str = "tests.support.stand_in_server", **settings: str
-    ) -> Program:
-        directory = tmp_path / f"run-{len(started)}"
-        directory.mkdir()
-        defaults = {"ONAIR_DATA_DIR": str(data_dir), "ONAIR_PORT": "0", **STRONG}
-        program = Program(module, *arguments, directory=directory, **(defaults | settings))
-        started.append(program)
-        return program
-
-    yield start_one
-    for program in started:
-        program.end()
-
-
-def wait_until_ready(program: Program) -> int:
-    """Wait for the ready line; returns the port."""
-    wait_until_sync(
-        lambda: "onair ready" in program.output or program.process.poll() is not None,
-        30,
-        "the server is ready",
-    )
-    assert program.output.startswith("onair ready http://127.0.0.1:"), program.errors
-    return int(program.output.split()[2].rpartition(":")[2])
-
-
-def visit(port: int) -> tuple[int, int]:
-    """Who answers, and the number of this visit by Redis, 0 if Redis did not answer."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        pid, number = connection.makefile().read().split()
-        return int(pid), int(number)
-
-
-def workers(program: Program) -> list[int]:
-    return below(program.pid, "stand_in_worker")
-
-
-def ledger_workers(program: Program) -> list[int]:
-    return below(program.pid, "stand_in_ledger")
 
 
 def redis_pid(program: Program) -> int:
@@ -138,6 +92,14 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(start: Start) 
     assert server.output.count("onair ready") == 1
 
 
+def test_while_the_only_worker_is_being_replaced_newcomers_wait(start: Start) -> None:
+    server = start()
+    port = wait_until_ready(server)
+    (before,) = workers(server)
+    os.kill(before, signal.SIGKILL)
+    assert visit(port)[0] not in (0, before)
+
+
 def test_redis_killed_under_a_running_server_comes_back(start: Start, data_dir: Path) -> None:
     server = start()
     port = wait_until_ready(server)
@@ -150,15 +112,21 @@ def test_redis_killed_under_a_running_server_comes_back(start: Start, data_dir: 
 
 
 def test_a_worker_that_does_not_drain_is_killed_when_its_time_is_up(start: Start) -> None:
-    server = start(STAND_IN="deaf", ONAIR_DRAIN_SECONDS="1", ONAIR_CLOSE_WITHIN_S="1")
+    limits = {
+        "ONAIR_DRAIN_READY_S": "1",
+        "ONAIR_DRAIN_SECONDS": "1",
+        "ONAIR_DECIDE_WITHIN_S": "1",
+        "ONAIR_CLOSE_WITHIN_S": "1",
+    }
+    server = start(STAND_IN="deaf", **limits)
     wait_until_ready(server)
     (worker,) = workers(server)
     started_s = time.monotonic()
     os.kill(server.pid, signal.SIGTERM)
     assert server.wait() == 0
-    assert time.monotonic() - started_s >= 2
+    assert time.monotonic() - started_s >= 4
     assert not is_running(worker)
-    assert "did not stop in 2 s: killed" in server.errors
+    assert "did not stop in 4 s: killed" in server.errors
 
 
 def test_a_second_signal_does_not_wait_for_the_drain(start: Start) -> None:
@@ -171,13 +139,6 @@ def test_a_second_signal_does_not_wait_for_the_drain(start: Start) -> None:
     os.kill(server.pid, signal.SIGINT)
     assert server.wait() == 0
     assert not is_running(worker)
-
-
-def accepts_connections(program: Program) -> bool:
-    return any(
-        connection.status == psutil.CONN_LISTEN
-        for connection in psutil.Process(program.pid).net_connections()
-    )
 
 
 def test_a_worker_that_cannot_start_stops_the_start(start: Start) -> None:

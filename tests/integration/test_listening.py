@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from server.listening import base_url, bind, listen, network_url
+from server.entrances import Entrances
+from server.listening import SPREADS, base_url, bind, listen, network_url
 from server.settings import BadSetting
 
 
@@ -57,3 +62,71 @@ def test_all_addresses_means_both_families_where_there_are_two() -> None:
         listen(bound)
         with socket.create_connection(("127.0.0.1", bound.getsockname()[1]), timeout=5):
             pass
+
+
+needs_spreading = pytest.mark.skipif(not SPREADS, reason="this kernel does not spread newcomers")
+
+
+@pytest.fixture
+def entrances() -> Iterator[Entrances]:
+    """Entrances for four workers, all of which were started."""
+    entrances = Entrances("127.0.0.1", 0)
+    entrances.open(4)
+    for number in range(1, 5):
+        entrances.for_worker(number)
+    yield entrances
+    entrances.close()
+
+
+def arrivals(entrances: Entrances, newcomers: int) -> Counter[int]:
+    """Who comes when so many connect at once: worker -> how many wait at its entrance."""
+    guests = [socket.create_connection(("127.0.0.1", entrances.port)) for _ in range(newcomers)]
+    came: Counter[int] = Counter()
+    for number in range(1, 5):
+        with socket.socket(fileno=os.dup(entrances.for_worker(number))) as listener:
+            if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                continue
+            listener.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    listener.accept()[0].close()
+                    came[number] += 1
+    for guest in guests:
+        guest.close()
+    return came
+
+
+@needs_spreading
+def test_newcomers_are_spread_evenly_over_the_workers(entrances: Entrances) -> None:
+    came = arrivals(entrances, 400)
+    assert came.total() == 400
+    assert all(48 <= came[number] <= 152 for number in range(1, 5)), came  # 100 and 6 sigma
+
+
+@needs_spreading
+def test_nobody_is_sent_to_a_worker_that_died_until_its_next_process_listens(
+    entrances: Entrances,
+) -> None:
+    entrances.abandoned(2)
+    entrances.for_worker(2)  # for its next process, which is still starting
+    came = arrivals(entrances, 100)
+    assert came.total() == 100
+    assert 2 not in came
+    with socket.socket(fileno=os.dup(entrances.for_worker(2))) as second:
+        second.listen()
+    assert arrivals(entrances, 100)[2] > 0
+
+
+@needs_spreading
+def test_when_all_workers_died_newcomers_wait_at_the_entrance_of_the_last(
+    entrances: Entrances,
+) -> None:
+    for number in range(1, 5):
+        entrances.abandoned(number)
+    assert arrivals(entrances, 10) == {4: 10}
+
+
+def test_two_servers_never_share_an_address(entrances: Entrances) -> None:
+    message = f"ONAIR_PORT: {entrances.port} on 127.0.0.1 is in use"
+    with pytest.raises(BadSetting, match=message):
+        Entrances("127.0.0.1", entrances.port)

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from server.parentage import Inheritance, parent_gone
+from server.parentage import HAND_OVER, Inheritance, parent_gone
 from server.redis_client import connect
 
 
@@ -25,7 +25,13 @@ async def main() -> None:
     assert inheritance.redis_url is not None
     redis = connect(inheritance.redis_url)
 
+    answering: set[asyncio.Task[None]] = set()
+
     async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        answering.add(task)
+        task.add_done_callback(answering.discard)
         visit = 0
         with suppress(RedisError):
             visit = await redis.incr("visits")
@@ -35,7 +41,7 @@ async def main() -> None:
     server = await asyncio.start_server(answer, sock=inheritance.listening_socket())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, HAND_OVER):
         loop.add_signal_handler(number, (lambda: None) if behaviour == "deaf" else stop.set)
     orphaned = parent_gone(inheritance.life_fd)
     orphaned.add_done_callback(lambda _: stop.set())
@@ -43,6 +49,8 @@ async def main() -> None:
         inheritance.report_ready()
     await stop.wait()
     server.close()
+    await asyncio.sleep(0)  # who was taken in just now is answered too
+    await asyncio.gather(*answering)
     with suppress(RedisError):
         await redis.sadd("drained", os.getpid())
     await redis.aclose()
