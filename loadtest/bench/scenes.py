@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from loadtest.bench import bigroom, slow
+from loadtest.bench import bigroom, herd, recovery, slow
 from loadtest.bench.bigroom_report import bigroom_scene
+from loadtest.bench.herd_report import herd_scene, recovery_scene
 from loadtest.bench.plan import Plan
 from loadtest.bench.processes import Cores
 from loadtest.bench.scene import Scene
@@ -22,7 +23,17 @@ async def _slow(plan: Plan, cores: Cores, say: Progress) -> Scene:
     return slow_scene(await slow.measure(plan, cores, say))
 
 
+async def _herd(plan: Plan, cores: Cores, say: Progress) -> Scene:
+    return herd_scene(await herd.measure(plan, cores, say))
+
+
+async def _recovery(plan: Plan, cores: Cores, say: Progress) -> Scene:
+    return recovery_scene(await recovery.measure(plan, cores, say))
+
+
 SCENES: dict[str, Callable[[Plan, Cores, Progress], Awaitable[Scene]]] = {
     "bigroom": _bigroom,
     "slow": _slow,
+    "herd": _herd,
+    "recovery": _recovery,
 }
