@@ -13,15 +13,16 @@ from typing import Any
 import orjson
 
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import Entry, NewEvent, Position, RoomLog
+from rooms.log import NewEvent, Position, RoomLog
 from rooms.model import Lane, RoomId
-from server.codec import Command, Method
+from server.codec import Codec, Command, Method
 from server.command_fields import flag_of, text_of, whole_of
 from server.database.records import DatabaseUnavailable
 from server.gateway import Gateway
 from server.handlers import Handler, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms, presence_of
+from server.missed import Missed
 from server.replies import (
     Closing,
     Fatal,
@@ -67,6 +68,7 @@ class Channels:
         self._tokens = tokens
         self._limits = limits
         self._log = log
+        self._missed = Missed(limits.missed_cache_bytes_max)
 
     def handlers(self) -> dict[Method, Handler]:
         return {
@@ -126,20 +128,20 @@ class Channels:
         expires_at_s = self._grant(viewer, request, room.channel)
         if not viewer.identity.is_anonymous and room.replica.is_banned(viewer.user_id):
             raise not_allowed("banned from this room")
-        facts, missed = self._position_facts(request, room)
+        codec = viewer.codec
+        facts, missed = self._position_facts(request, room, codec)
         if expires_at_s is not None:
             facts |= self._gateway.expiry(expires_at_s)
             viewer.subscription_expiry_s = viewer.subscription_expiry_s or {}
             viewer.subscription_expiry_s[room.channel] = expires_at_s
-        codec = viewer.codec
         result = codec.subscribe_result(facts, room.snapshot(), missed)
         room.join(viewer)
         viewer.rooms = (*viewer.rooms, room)
         return codec.result(command.id, Method.SUBSCRIBE, result)
 
     def _position_facts(
-        self, request: dict[str, Any], room: LiveRoom
-    ) -> tuple[dict[str, Any], tuple[Entry, ...] | None]:
+        self, request: dict[str, Any], room: LiveRoom, codec: Codec
+    ) -> tuple[dict[str, Any], bytes]:
         """Where the subscriber stands, and what it missed if it can be recovered."""
         replica = room.replica
         facts: dict[str, Any] = {
@@ -150,20 +152,20 @@ class Channels:
         }
         flags = whole_of(request, "flag", most=2**31)
         if not flag_of(request, "recover"):
-            return facts, None
+            return facts, b""
         position = Position(
             offset=whole_of(request, "offset", most=OFFSET_MAX),
             epoch=text_of(request, "epoch", most=64),
         )
-        recovery = replica.recover(position)
+        missed = self._missed.since(replica, position, codec)
         facts["was_recovering"] = True
-        if recovery.recovered:
+        if missed is not None:
             facts["recovered"] = True
             facts["offset"] = position.offset
-            return facts, recovery.entries
+            return facts, missed
         if flags & _REJECT_UNRECOVERED:
             raise unrecoverable_position()
-        return facts, None
+        return facts, b""
 
     def _grant(self, viewer: Viewer, request: dict[str, Any], channel: str) -> int | None:
         """Check a subscription token, if one came; returns when it ends (Unix seconds)."""
@@ -263,7 +265,9 @@ class Channels:
             )
         most = self._limits.history_reply_events_max
         limit = whole_of(request, "limit", most=2**31 - 1, least=-(2**31))
-        entries = room.replica.history(
+        entries = self._missed.history(
+            room.replica,
+            viewer.codec,
             limit=most if limit < 0 else min(limit, most),
             since=position,
             reverse=flag_of(request, "reverse"),

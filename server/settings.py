@@ -54,6 +54,7 @@ class Limits:
     viewers_max: int = 0  # 0: what the open-file limit allows
     accepts_per_s: int = 3_000
     accepts_per_address_per_s: int = 200
+    missed_cache_bytes_max: int = 4_194_304
     drain_ready_s: int = 0
     drain_seconds: int = 10
     # one room

@@ -74,9 +74,10 @@ class Codec(Protocol):
     def encode(self, value: Mapping[str, Any]) -> bytes:
         """A result object from plain values."""
 
-    def subscribe_result(
-        self, facts: Mapping[str, Any], data: bytes, publications: Sequence[Entry] | None
-    ) -> bytes:
+    def entries(self, entries: Iterable[Entry]) -> bytes:
+        """Stored entries as a part of results, empty for none: built once, put into many."""
+
+    def subscribe_result(self, facts: Mapping[str, Any], data: bytes, entries: bytes) -> bytes:
         """A subscribe result: small facts, a ready snapshot, and what the client missed."""
 
     def publications(self, channel: str, entries: Iterable[Entry]) -> list[bytes]:

@@ -37,15 +37,15 @@ class JsonCodec:
     def encode(self, value: Mapping[str, Any]) -> bytes:
         return orjson.dumps(value)
 
-    def subscribe_result(
-        self, facts: Mapping[str, Any], data: bytes, publications: Sequence[Entry] | None
-    ) -> bytes:
+    def entries(self, entries: Iterable[Entry]) -> bytes:
+        return b",".join(
+            b'{"data":%s,"offset":%d}' % (entry.payload, entry.offset) for entry in entries
+        )
+
+    def subscribe_result(self, facts: Mapping[str, Any], data: bytes, entries: bytes) -> bytes:
         parts = [orjson.dumps(facts)[1:-1]] if facts else []
-        if publications:
-            items = b",".join(
-                b'{"data":%s,"offset":%d}' % (entry.payload, entry.offset) for entry in publications
-            )
-            parts.append(b'"publications":[%s]' % items)
+        if entries:
+            parts.append(b'"publications":[%s]' % entries)
         if data:
             parts.append(b'"data":%s' % data)
         return b"{%s}" % b",".join(parts)

@@ -93,9 +93,8 @@ def test_stored_events_have_an_offset_and_pulses_have_none() -> None:
 
 
 def test_a_subscribe_result_holds_facts_snapshot_and_what_was_missed() -> None:
-    result = CODEC.subscribe_result(
-        {"epoch": "e", "offset": 3}, b'{"room":1}', (entry(4), entry(5))
-    )
+    missed = CODEC.entries((entry(4), entry(5)))
+    result = CODEC.subscribe_result({"epoch": "e", "offset": 3}, b'{"room":1}', missed)
     assert orjson.loads(result) == {
         "epoch": "e",
         "offset": 3,
@@ -108,4 +107,4 @@ def test_a_subscribe_result_holds_facts_snapshot_and_what_was_missed() -> None:
 
 
 def test_empty_parts_of_a_subscribe_result_are_left_out() -> None:
-    assert CODEC.subscribe_result({}, b"", ()) == b"{}"
+    assert CODEC.subscribe_result({}, b"", CODEC.entries(())) == b"{}"
