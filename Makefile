@@ -52,7 +52,7 @@ test-fault: setup-test ## tests that kill, stop and delay real processes, and pr
 	@echo; cat .artifacts/faults.md .artifacts/sharing-faults.md
 
 bench: setup-test ## the benchmarks: fan-out, memory, connects, orders and visits, as ratios measured in one run
-	$(BIN)/python -m loadtest.bench
+	$(BIN)/python -m loadtest.bench --get-peers
 
 lock: ## choose the newest allowed versions anew and write requirements/*.lock (needs uv)
 	$(UV) pip compile --quiet --upgrade $(LOCK_OPTIONS) --group build --extra loadtest -o requirements/run.lock pyproject.toml

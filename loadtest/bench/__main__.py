@@ -1,4 +1,4 @@
-"""`python -m loadtest.bench [fanout|memory|connect|orders|visits|all] [--quick] [--json FILE]`."""
+"""`python -m loadtest.bench [SCENARIO|all] [--quick] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from pathlib import Path
 
 import uvloop
 
-from loadtest.bench import crowd, environment, fanout, orders, visits
+from loadtest.bench import crowd, environment, fanout, orders, peers, visits
+from loadtest.bench.aims import OURS
 from loadtest.bench.contenders import STARTERS, Contender, ContenderFailed, running
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.processes import Cores
-from loadtest.bench.report import OURS, Report
+from loadtest.bench.report import Report
+from loadtest.bench.scenes import SCENES
 
-SCENARIOS = ("fanout", "memory", "connect", "orders", "visits")
+SCENARIOS = ("fanout", "memory", "connect", "orders", "visits", *SCENES)
 RESULTS = Path(".artifacts/bench")
 INCOMPLETE, FAILED, TERMINATED = 1, 2, 128 + signal.SIGTERM
 
@@ -29,9 +31,15 @@ INCOMPLETE, FAILED, TERMINATED = 1, 2, 128 + signal.SIGTERM
 def main(arguments: list[str] | None = None) -> int:
     """Run the benchmarks; 0 if every figure asked for has at least one valid round."""
     options = _parser().parse_args(arguments)
-    plan = plan_of(options)
-    chosen = SCENARIOS if options.scenario == "all" else (options.scenario,)
+    if options.get_peers and (news := peers.get_bun()):
+        print(news, file=sys.stderr)
+    for name in options.peers or ():
+        if way := peers.absent(name):
+            print(f"{name} is not present: {way}", file=sys.stderr)
+            return FAILED
     _raise_open_files()
+    plan = possible(plan_of(options))
+    chosen = SCENARIOS if options.scenario == "all" else (options.scenario,)
     cores = Cores.divide()
     cores.pin_self()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -72,6 +80,8 @@ async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
     def meet(contender: Contender) -> None:
         if contender.redis:
             report.environment["redis"] = environment.redis_version(contender.redis[0])
+        if contender.version:
+            report.environment["peers"][contender.name] = contender.version
 
     gc.disable()  # a collection in the generator would show as somebody's latency
     if "fanout" in scenarios:
@@ -88,6 +98,7 @@ async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
         report.orders = await orders.measure(plan, cores, say)
     if "visits" in scenarios:
         report.visits = await visits.measure(plan, cores, say)
+    report.scenes = [await SCENES[name](plan, cores, say) for name in SCENES if name in scenarios]
     gc.enable()
     report.seconds = time.monotonic() - began
     say("done")
@@ -97,15 +108,22 @@ async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
 def plan_of(options: argparse.Namespace) -> Plan:
     """The default or the quick plan, with what the command line changes."""
     plan = QUICK if options.quick else FULL
+    crowds = plan.crowds.resized(
+        viewers=max(options.viewers) if options.viewers else None,
+        rounds=options.rounds,
+        seconds=options.seconds,
+    )
+    plan = replace(plan, crowds=crowds)
     if options.viewers:
         most = max(options.viewers)
         plan = replace(plan, room_viewers=options.viewers, crowd_viewers=most, visits_viewers=most)
     if options.rates:
-        plan = replace(plan, events_per_s=options.rates)
+        plan = replace(plan, events_per_s=options.rates, large_room_events_per_s=options.rates)
     if options.rounds:
         plan = replace(
             plan,
             fanout_rounds=options.rounds,
+            large_room_rounds=options.rounds,
             crowd_rounds=options.rounds,
             visits_rounds=options.rounds,
             visits_turns=options.rounds,
@@ -116,6 +134,24 @@ def plan_of(options: argparse.Namespace) -> Plan:
         servers = (OURS, *options.peers)
         plan = replace(plan, servers=servers, crowd_servers=servers)
     return plan
+
+
+def possible(plan: Plan) -> Plan:
+    """The plan without what this machine has not; says so, and how to get it, on stderr."""
+    for name in dict.fromkeys((*plan.servers, *plan.crowd_servers)):
+        if way := peers.absent(name):
+            print(f"left out: {name} is not present: {way}", file=sys.stderr)
+    rooms = tuple(viewers for viewers in plan.room_viewers if viewers <= fanout.most_viewers())
+    for viewers in set(plan.room_viewers) - set(rooms):
+        most = fanout.most_viewers()
+        print(f"left out: {viewers} viewers, open files allow {most} (ulimit -n)", file=sys.stderr)
+    return replace(
+        plan,
+        room_viewers=rooms,
+        crowd_viewers=min(plan.crowd_viewers, fanout.most_viewers() // 4),  # four such crowds
+        servers=tuple(name for name in plan.servers if not peers.absent(name)),
+        crowd_servers=tuple(name for name in plan.crowd_servers if not peers.absent(name)),
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,7 +167,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each contender")
     parser.add_argument("--seconds", type=float, metavar="S", help="length of a fan-out round")
     parser.add_argument(
-        "--peers", type=_peers, metavar="NAME,NAME", help="naive, broadcast, or nothing"
+        "--peers",
+        type=_peers,
+        metavar="NAME,NAME",
+        help=f"{', '.join(peers.STARTERS)}, or nothing; default: those present",
+    )
+    parser.add_argument(
+        "--get-peers", action="store_true", help="install Bun by npm first if it is not here"
     )
     return parser
 

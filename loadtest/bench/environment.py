@@ -23,6 +23,7 @@ def fingerprint() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "redis": "none started",
+        "peers": {},  # those started, by what their programs say of themselves
         "commit": _commit(),
         "load_average": os.getloadavg()[0],
         "open_files_max": _open_files_max(),

@@ -54,6 +54,7 @@ class Contender:
     others: tuple[int, ...] = ()
     is_bare: bool = False  # an event is published as it is: no `data`, nothing beside it
     published_by: Literal["http", "nats"] = "http"
+    gathers: bool = True  # when behind, it gives a viewer several events with one write
     version: str = ""  # what the program says of itself
 
     def body(self, event: Mapping[str, Any]) -> bytes:

@@ -122,7 +122,7 @@ def _python(
     with process(name, command, os.environ, cores.web) as started:
         await_http(started, f"http://127.0.0.1:{publish_port}/readyz")
         web = (started[0].pid,)
-        yield Contender(name, Plain(), port, publish_port, "/publish", (), (), web)
+        yield Contender(name, Plain(), port, publish_port, "/publish", (), (), web, gathers=False)
 
 
 @contextmanager

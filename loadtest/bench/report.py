@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from loadtest.bench.aims import OURS, standings, standings_text
 from loadtest.bench.crowd import CrowdCell, CrowdRound
 from loadtest.bench.fanout import Cell, Round
 from loadtest.bench.orders import OrdersFigures
 from loadtest.bench.orders_report import engine_text, orders_json, orders_text
+from loadtest.bench.scene import Scene
 from loadtest.bench.tables import table, times
 from loadtest.bench.visits import VisitsFigures
 from loadtest.bench.visits_report import visits_json, visits_text, visits_void
 
 SCHEMA = 1
-OURS = "onair"
 CROWD_FIGURES = ("bytes_per_viewer", "bytes_per_viewer_more", "cpu_us_per_join", "joins_per_s")
 
 
@@ -34,17 +35,19 @@ class Report:
     crowd: list[CrowdCell] = field(default_factory=list)
     orders: OrdersFigures = field(default_factory=OrdersFigures)
     visits: VisitsFigures = field(default_factory=VisitsFigures)
+    scenes: list[Scene] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
         """True if every contender has at least one valid round for everything asked for."""
         cells: list[Cell | CrowdCell] = [*self.fanout, *self.crowd]
-        measured = bool(cells or self.orders.rounds or self.visits.rounds)
+        measured = bool(cells or self.orders.rounds or self.visits.rounds or self.scenes)
         return (
             measured
             and all(cell.rounds > 0 for cell in cells)
             and all(self.orders.valid(*kind) for kind in self.orders.kinds())
             and self.visits.is_complete
+            and all(scene.is_complete for scene in self.scenes)
         )
 
     def void(self) -> list[str]:
@@ -55,6 +58,7 @@ class Report:
             *(f"{_round_name(r)}: {'; '.join(r.void)}" for r in rounds if r.void),
             *(f"orders, {r.kind} {r.per_s}/s: {'; '.join(r.void)}" for r in bought),
             *visits_void(self.visits),
+            *(why for scene in self.scenes for why in scene.void),
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -68,6 +72,10 @@ class Report:
             "environment": self.environment,
             "plan": self.plan,
             "ratios": ratios(self.fanout, self.crowd),
+            "standings": [
+                {**asdict(each), "ratio": each.ratio, "is_met": each.is_met}
+                for each in standings(self.fanout)
+            ],
             "fanout": {
                 "cells": [asdict(cell) for cell in self.fanout],
                 "rounds": [_round_json(r) for r in self.fanout_rounds],
@@ -78,6 +86,7 @@ class Report:
             },
             "orders": orders_json(self.orders),
             "visits": visits_json(self.visits),
+            **{scene.name: scene.figures for scene in self.scenes},
             "void": self.void(),
         }
 
@@ -85,6 +94,8 @@ class Report:
         parts = [_environment_text(self.environment)]
         if self.fanout:
             parts.append(_fanout_text(self.fanout))
+            if found := standings(self.fanout):
+                parts.append(standings_text(found))
         if self.crowd and "memory" in self.scenarios:
             parts.append(_memory_text(self.crowd))
         if self.crowd and "connect" in self.scenarios:
@@ -93,6 +104,7 @@ class Report:
             parts += [engine_text(self.orders), orders_text(self.orders)]
         if self.visits.rounds:
             parts.append(visits_text(self.visits))
+        parts += [scene.text for scene in self.scenes]
         if void := self.void():
             parts.append("Void rounds, not used above:\n" + "\n".join(f"  {why}" for why in void))
         return "\n\n".join(parts)
@@ -149,10 +161,11 @@ def _round_name(r: Round | CrowdRound) -> str:
 
 def _environment_text(environment: dict[str, Any]) -> str:
     libraries = " ".join(f"{name} {version}" for name, version in environment["libraries"].items())
+    peers = "".join(f"\n{version}" for version in environment.get("peers", {}).values())
     return (
         f"{environment['cpu']}, {environment['cores']} cores, Linux {environment['kernel']}, "
         f"Python {environment['python']}, load average {environment['load_average']:.2f}\n"
-        f"{libraries}\n{environment['redis']}\ncommit {environment['commit']}"
+        f"{libraries}\n{environment['redis']}{peers}\ncommit {environment['commit']}"
     )
 
 

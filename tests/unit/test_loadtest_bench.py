@@ -6,11 +6,14 @@ import argparse
 import json
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 
-from loadtest.bench.__main__ import _parser, plan_of
+from loadtest.bench import peers
+from loadtest.bench.__main__ import FAILED, _parser, main, plan_of, possible
+from loadtest.bench.aims import standings, standings_text
 from loadtest.bench.contenders import MARKER, Contender
 from loadtest.bench.crowd import CrowdRound
 from loadtest.bench.crowd import pool as pool_crowd
@@ -21,7 +24,7 @@ from loadtest.bench.processes import CpuTime
 from loadtest.bench.publisher import Published, answer_status, event
 from loadtest.bench.report import Report, ratios
 from loadtest.bench.tables import table
-from loadtest.dialects import Centrifuge
+from loadtest.dialects import Centrifuge, Plain
 from loadtest.health import Health
 from loadtest.samples import Spread, hear
 
@@ -138,6 +141,37 @@ def test_no_ratio_is_made_with_a_side_that_is_void() -> None:
     assert ratios(cells, []) == []
 
 
+def test_we_are_compared_with_the_best_peer_of_each_cell() -> None:
+    at: dict[str, Any] = {"viewers": 2_000, "per_s": 100, "seconds": 0.2}
+    quiet: dict[str, Any] = {"viewers": 2_000, "per_s": 1}
+    cells = pool(
+        [
+            fanout_round("onair", 0.010, **at),
+            fanout_round("bun", 0.088, **at),
+            fanout_round("nats", 0.020, **(at | {"seconds": 9.0}), late_us=array("q", [10])),
+            fanout_round("nchan", 0.001, **at, void=("lost",)),
+            fanout_round("onair", 0.013, **quiet),
+            fanout_round("bun", 0.010, **quiet),
+        ]
+    )
+    cpu, p50, quiet_cpu, quiet_p50 = standings(cells)
+    assert cpu.best_peer == "nats"  # its latency does not count: it fell behind
+    assert cpu.ratio == pytest.approx(0.5)
+    assert cpu.is_met is False
+    assert (p50.best_peer, p50.aim) == ("bun", None)
+    assert quiet_cpu.ratio == pytest.approx(1.3)
+    assert quiet_cpu.is_met is False
+    assert quiet_p50.is_met
+    lines = standings_text([cpu, p50, quiet_p50]).splitlines()
+    assert [line.split()[-1] for line in lines[2:5]] == ["✗", "-", "✓"]
+
+
+def test_other_rooms_than_that_of_the_aims_have_ratios_only() -> None:
+    [cpu, _p50] = standings(pool([fanout_round("onair", 0.1), fanout_round("bun", 0.2)]))
+    assert cpu.ratio == pytest.approx(0.5)
+    assert cpu.is_met is None
+
+
 def test_memory_and_joins_are_medians_of_fresh_servers() -> None:
     rounds = [crowd_round("onair", 1_000 + 100 * size) for size in (7_000, 9_000, 8_000)]
     [cell] = pool_crowd([*rounds, crowd_round("onair", 10**9, void=("half got in",))])
@@ -176,12 +210,20 @@ def test_a_table_lines_its_columns_up() -> None:
     assert text.splitlines() == ["  server     µs", "  onair    1.10", "  naive   18.20"]
 
 
-def test_a_peer_that_cannot_keep_up_gets_the_same_rate_for_a_shorter_time() -> None:
-    plan = Plan(fanout_seconds=2.0, peer_deliveries_max=100_000)
-    assert plan.events(2_000, 500, is_peer=False) == 1_000
-    assert plan.events(2_000, 500, is_peer=True) == 50
-    assert plan.events(100, 500, is_peer=True) == 1_000
-    assert plan.events(2_000, 1, is_peer=True) == plan.events(2_000, 1, is_peer=False) == 2
+def test_who_never_gathers_gets_the_same_rate_for_a_shorter_time() -> None:
+    plan = Plan(fanout_seconds=2.0, deliveries_max=100_000)
+    assert plan.events(2_000, 500, gathers=True) == 1_000
+    assert plan.events(2_000, 500, gathers=False) == 50
+    assert plan.events(100, 500, gathers=False) == 1_000
+    assert plan.events(2_000, 1, gathers=False) == plan.events(2_000, 1, gathers=True) == 2
+
+
+def test_a_large_room_has_fewer_rates_and_turns_unless_they_are_asked_for() -> None:
+    assert FULL.rates(2_000) == (1, 10, 100, 500)
+    assert FULL.rates(15_000) == (10, 100)
+    assert FULL.rounds(15_000) < FULL.rounds(2_000)
+    asked = plan_of(options("--viewers", "15000", "--rates", "500", "--rounds", "4"))
+    assert (asked.rates(15_000), asked.rounds(15_000)) == ((500,), 4)
 
 
 def test_the_command_line_changes_the_plan() -> None:
@@ -190,6 +232,27 @@ def test_the_command_line_changes_the_plan() -> None:
     plan = plan_of(options("--viewers", "5,7", "--rates", "3", "--rounds", "1", "--peers", ""))
     assert (plan.room_viewers, plan.crowd_viewers, plan.events_per_s) == ((5, 7), 7, (3,))
     assert plan.servers == plan.crowd_servers == ("onair",)
+
+
+def test_what_the_machine_does_not_have_is_left_out_with_a_way_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peers, "SBIN", "/nowhere")
+    plan = possible(replace(FULL, room_viewers=(10, 10**9)))
+    assert set(plan.servers) - {"bun"} == {"onair", "naive", "broadcast"}
+    assert plan.room_viewers == (10,)
+    said = capsys.readouterr().err
+    assert "nats is not present: apt-get install nats-server" in said
+    assert "nchan is not present: apt-get install nginx libnginx-mod-nchan" in said
+    assert "1000000000 viewers, open files allow" in said
+
+
+def test_a_peer_asked_for_by_name_must_be_present(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peers, "SBIN", "/nowhere")
+    assert main(["fanout", "--peers", "naive,nats"]) == FAILED
+    assert "nats is not present: apt-get install nats-server" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--peers", "onair"], ["--peers", "x"], ["--rates", "0"]])
@@ -210,6 +273,11 @@ def test_a_publish_request_carries_its_events_number_time_and_marker() -> None:
     request = orjson.loads(body)
     assert request["channel"] == "room:bench"
     assert (request["data"]["n"], request["data"]["sent_us"]) == (7, 1_700_000_000_000_000)
+
+
+def test_a_bare_event_is_published_as_it_is() -> None:
+    contender = Contender("bun", Plain(), 1, 1, "/", (), (), (), is_bare=True)
+    assert orjson.loads(contender.body(event(7, 1)))["n"] == 7
 
 
 def test_an_http_answer_is_complete_when_its_body_is() -> None:

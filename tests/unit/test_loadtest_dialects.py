@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from loadtest.dialects import Answered, Arrival, Centrifuge, Plain, Refused
+from loadtest.dialects import Answered, Arrival, Centrifuge, Nats, Plain, Refused, Silent
 
 CENTRIFUGE = Centrifuge("demo")
 
@@ -117,3 +117,53 @@ def test_a_plain_server_greets_once_and_then_sends_bare_events() -> None:
     assert plain.answered(b'{"hello":"viewer"}') == Answered(1)
     assert plain.arrivals(b'{"n":3}') == [Arrival(0, {"n": 3})]
     assert not plain.wants_pong(b"{}")
+
+
+def test_a_silent_server_lets_in_with_the_upgrade() -> None:
+    assert (Silent().answers_expected, Silent().opening) == (0, b"")
+    assert Silent().arrivals(b'{"n":3}') == [Arrival(0, {"n": 3})]
+
+
+NATS = Nats("bench")
+
+
+def test_a_nats_viewer_subscribes_and_is_in_when_its_ping_is_answered() -> None:
+    connect, subscribe, ping, rest = NATS.opening.split(b"\r\n")
+    assert connect.startswith(b"CONNECT {")
+    assert json.loads(connect.partition(b" ")[2])["verbose"] is False
+    assert (subscribe, ping, rest) == (b"SUB bench 1", b"PING", b"")
+    assert NATS.is_binary
+    assert NATS.answered(b'INFO {"server_id":"x"}\r\n') == Answered(0)
+    early = b'PONG\r\nMSG bench 1 7\r\n{"n":1}\r\n'
+    assert NATS.answered(early) == Answered(1, after=(Arrival(0, {"n": 1}),))
+
+
+def test_several_nats_messages_in_a_frame_are_read_by_their_sizes() -> None:
+    tricky = b'{"n":2,"text":"MSG bench 1 3"}'
+    message = b'MSG bench 1 7\r\n{"n":1}\r\n+OK\r\nMSG bench 1 reply.to %d\r\n%s\r\nPING\r\n'
+    assert [each.data["n"] for each in NATS.arrivals(message % (len(tricky), tricky))] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("message", "is_ping"),
+    [
+        (b"PING\r\n", True),
+        (b"MSG bench 1 2\r\n{}\r\nPING\r\n", True),
+        (b'MSG bench 1 6\r\n"PING"\r\n', False),
+        (b"PONG\r\n", False),
+    ],
+)
+def test_a_nats_ping_is_told_from_a_message_about_one(message: bytes, is_ping: bool) -> None:
+    assert NATS.wants_pong(message) is is_ping
+    assert NATS.pong == b"PONG\r\n"
+
+
+@pytest.mark.parametrize("message", [b'MSG bench 1 7\r\n{"n":', b"MSG bench 1 7", b"PON"])
+def test_half_a_nats_message_is_an_error(message: bytes) -> None:
+    with pytest.raises(ValueError, match="half a NATS"):
+        NATS.arrivals(message)
+
+
+def test_a_nats_error_is_a_refusal() -> None:
+    with pytest.raises(Refused, match="Slow Consumer"):
+        NATS.answered(b"-ERR 'Slow Consumer'\r\n")
