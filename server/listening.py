@@ -54,6 +54,17 @@ def listen(bound: socket.socket) -> None:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
+def bound_unsent(entrance: socket.socket, bytes_max: int) -> None:
+    """Connections accepted from here hold at most so much in the kernel that was not yet sent.
+
+    They inherit it. By itself the kernel lets a send buffer grow to megabytes, which nobody sees: a
+    reader who has stopped would not be behind until those are full, for minutes.
+    """
+    bounded = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if bounded is not None:
+        entrance.setsockopt(socket.IPPROTO_TCP, bounded, bytes_max)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """An address that one socket has taken and others may share."""

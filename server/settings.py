@@ -38,6 +38,7 @@ class Limits:
     message_bytes_max: int = 65_536
     viewer_buffer_bytes_max: int = 524_288
     pulse_skip_bytes: int = 65_536
+    unsent_bytes_max: int = 131_072
     viewer_backlog_commands_max: int = 64
     commands_per_s: int = 40
     commands_burst: int = 120

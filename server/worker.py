@@ -14,7 +14,7 @@ import uvicorn
 from server.app import App, create_app
 from server.connection import HandshakeProtocol
 from server.http_door import http_door
-from server.listening import BACKLOG
+from server.listening import BACKLOG, bound_unsent
 from server.parentage import HAND_OVER, Inheritance, parent_gone
 from server.settings import Settings
 
@@ -122,7 +122,9 @@ def main() -> None:
     assert database_url is not None
     app = create_app(settings, redis_url=redis_url, database_url=database_url)
     server = WorkerServer(config_of(app, settings), app, inheritance)
-    server.run([inheritance.listening_socket()])
+    entrance = inheritance.listening_socket()
+    bound_unsent(entrance, settings.limits.unsent_bytes_max)
+    server.run([entrance])
     if not server.started or server.failed:
         sys.exit(3)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from server.entrances import Entrances
-from server.listening import SPREADS, base_url, bind, listen, network_url
+from server.listening import SPREADS, base_url, bind, bound_unsent, listen, network_url
 from server.settings import BadSetting
 
 
@@ -130,3 +130,21 @@ def test_two_servers_never_share_an_address(entrances: Entrances) -> None:
     message = f"ONAIR_PORT: {entrances.port} on 127.0.0.1 is in use"
     with pytest.raises(BadSetting, match=message):
         Entrances("127.0.0.1", entrances.port)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="this kernel has no bound")
+def test_what_a_reader_who_has_stopped_can_leave_in_the_kernel_is_bounded() -> None:
+    with bind("127.0.0.1", 0) as entrance:
+        bound_unsent(entrance, 65_536)
+        listen(entrance)
+        with socket.create_connection(entrance.getsockname()) as reader:
+            served, _ = entrance.accept()
+            with served:
+                served.setblocking(False)
+                left, piece = 0, bytes(65_536)
+                with suppress(BlockingIOError):
+                    while left < 8_000_000:
+                        left += served.send(piece)
+                # what the other end has taken, a window at most, and what may wait here
+                taken = reader.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+                assert 65_536 <= left <= taken + 3 * 65_536
