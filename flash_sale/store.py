@@ -32,9 +32,11 @@ from flash_sale.model import (
 class Stock(Protocol):
     """What happens to units: every change is one step, decided by the store's own clock."""
 
-    def expect(self, sale: SaleId, epoch: int, seq: int) -> None:
+    def expect(self, sale: SaleId, epoch: int, seq: int, *, confirmed: bool = True) -> None:
         """Somebody, such as the ledger, has seen the sale stand there: a store that turns out to
         stand before it has lost moves, and freezes with the next call (`SaleFrozen`).
+
+        `confirmed` False: it was announced, and may not be as safe yet as an answer would be.
         """
 
     async def reserve(self, sale: SaleId, purchases: Sequence[Purchase]) -> Decided:

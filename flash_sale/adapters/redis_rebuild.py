@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flash_sale.adapters.script import Argument, RedisClient, Script
+from flash_sale.adapters.confirmed import Argument, RedisClient
+from flash_sale.adapters.script import Script
 from flash_sale.adapters.wire import (
     EPOCH_MAX,
     EPOCH_STEP,

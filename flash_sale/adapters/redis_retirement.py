@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from redis.exceptions import RedisError
 
-from flash_sale.adapters.script import RedisClient, keys_of
+from flash_sale.adapters.confirmed import RedisClient
+from flash_sale.adapters.script import keys_of
 from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import SaleId
 

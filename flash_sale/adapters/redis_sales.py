@@ -13,7 +13,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from flash_sale.adapters.script import Argument, Durable, RedisClient, Script, key_of
+from flash_sale.adapters.confirmed import Argument, Durable, RedisClient
+from flash_sale.adapters.script import Script, key_of
 from flash_sale.adapters.wire import (
     FIELD,
     ROW,
@@ -92,9 +93,13 @@ class RedisSales:
 
     # what happens to units
 
-    def expect(self, sale: SaleId, epoch: int, seq: int) -> None:
-        """A store that stands before this has lost moves, and freezes with the next call."""
-        self._note(sale, Position(epoch, seq, 0, 0))
+    def expect(self, sale: SaleId, epoch: int, seq: int, *, confirmed: bool = True) -> None:
+        """A store that stands before this has lost moves, and freezes with the next call.
+
+        Where answers wait for a replica, a promoted one may lack what nobody was answered.
+        """
+        if confirmed or not self._durable.replicas:
+            self._note(sale, Position(epoch, seq, 0, 0))
 
     async def reserve(self, sale: SaleId, purchases: Sequence[Purchase]) -> Decided:
         """Decide a batch of purchases in order; decision i answers purchase i."""
@@ -282,7 +287,8 @@ class RedisSales:
         match rows[0]:
             case b"ok":
                 at = Position(int(rows[2]), int(rows[3]), int(rows[4]), int(rows[1]))
-                self._note(sale, at)
+                # To look is no write: there was nothing to wait for, and so nothing is confirmed.
+                self.expect(sale, at.epoch, at.seq, confirmed=script is not self._view)
                 return at, rows[5:]
             case b"missing":
                 raise NotOnSale(f"sale {sale} is not in the store")

@@ -7,7 +7,8 @@ from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from flash_sale.adapters.script import Argument, RedisClient, key_of
+from flash_sale.adapters.confirmed import Argument, Durable, RedisClient, on_one_connection
+from flash_sale.adapters.script import key_of
 from flash_sale.adapters.wire import Unreadable, parse_moves
 from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import SaleId
@@ -15,27 +16,48 @@ from flash_sale.store import StreamEntry
 
 
 class RedisLedgerStream:
-    """Implements `flash_sale.store.LedgerStream` for one group of writers."""
+    """Implements `flash_sale.store.LedgerStream` for one group of writers.
 
-    def __init__(self, client: RedisClient, group: str = "ledger") -> None:
+    With `durable`, an entry is handed over only when it is as safe as the mode says: what a
+    failover may still take away must not stand in the ledger. Whoever only looks on needs none.
+    """
+
+    def __init__(
+        self, client: RedisClient, durable: Durable | None = None, *, group: str = "ledger"
+    ) -> None:
         self._client = client
+        self._durable = durable if durable is not None and durable.waits else None
         self._group = group
 
     async def read(self, sale: SaleId, consumer: str, most: int) -> list[StreamEntry]:
-        """Entries nobody has read yet, oldest first."""
-        return await self._read_group(sale, consumer, most, ">")
+        """Entries nobody has read yet, oldest first.
+
+        If they are not confirmed in time they are pending: ask for those next.
+        """
+        # To be given entries is a write (they become pending), after that of the entries.
+        return await self._read_group(sale, consumer, most, ">", self._durable)
 
     async def pending(
         self, sale: SaleId, consumer: str, most: int, idle_ms: int
     ) -> list[StreamEntry]:
         """Own entries that were read and not committed, and others' that lay idle so long."""
-        own = await self._read_group(sale, consumer, most, "0")
+        own = await self._read_group(sale, consumer, most, "0", None)
         if own:
+            await self._confirm(sale, consumer, own)
             return own
         reply = await self._grouped(
-            sale, "XAUTOCLAIM", self._key(sale), self._group, consumer, idle_ms, "0", "COUNT", most
+            sale,
+            *("XAUTOCLAIM", self._key(sale), self._group, consumer, idle_ms, "0", "COUNT", most),
+            durable=self._durable,
         )
         return [_entry(sale, entry) for entry in reply[1] if entry[1]]
+
+    async def _confirm(self, sale: SaleId, consumer: str, entries: Sequence[StreamEntry]) -> None:
+        """To be given own entries again is no write; to claim them is one."""
+        if self._durable is not None:
+            claim: list[Argument] = ["XCLAIM", self._key(sale), self._group, consumer, 0]
+            claim += [entry.id for entry in entries]
+            await self._grouped(sale, *claim, durable=self._durable)
 
     async def committed(self, sale: SaleId, entry_ids: Sequence[str]) -> None:
         """Forget entries whose moves the ledger holds, and trim the stream below them."""
@@ -91,12 +113,13 @@ class RedisLedgerStream:
         return None
 
     async def _read_group(
-        self, sale: SaleId, consumer: str, most: int, after: str
+        self, sale: SaleId, consumer: str, most: int, after: str, durable: Durable | None
     ) -> list[StreamEntry]:
         reply = await self._grouped(
             sale,
             *("XREADGROUP", "GROUP", self._group, consumer, "COUNT", most),
             *("STREAMS", self._key(sale), after),
+            durable=durable,
         )
         if not reply:
             return []
@@ -111,25 +134,44 @@ class RedisLedgerStream:
             entries = entries[0]
         return [_entry(sale, entry) for entry in entries if entry[1]]
 
-    async def _grouped(self, sale: SaleId, *command: Argument) -> Any:
+    async def _grouped(
+        self, sale: SaleId, *command: Argument, durable: Durable | None = None
+    ) -> Any:
         """A command of the group, which is made at the beginning of the stream when missing."""
         try:
-            return await self._client.execute_command(*command)
+            return await self._asked(sale, command, durable)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
-        except (RedisError, OSError, TimeoutError) as error:
-            raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
         try:
-            await self._client.execute_command(
-                "XGROUP", "CREATE", self._key(sale), self._group, "0", "MKSTREAM"
+            await self._asked(
+                sale, ("XGROUP", "CREATE", self._key(sale), self._group, "0", "MKSTREAM")
             )
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
                 raise SaleStoreUnavailable(f"group of sale {sale}: {error}") from error
+        try:
+            return await self._asked(sale, command, durable)
+        except ResponseError as error:
+            raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
+
+    async def _asked(
+        self, sale: SaleId, command: Sequence[Argument], durable: Durable | None = None
+    ) -> Any:
+        """The answer, once it is as safe as `durable` wants it. Raises `ResponseError`."""
+        waiting = [] if durable is None else [durable.waiting]
+        try:
+            # Not by the client's own way: it would ask a cluster first which of the words are keys.
+            answers = await on_one_connection(self._client, self._key(sale), command, *waiting)
+            if isinstance(answers[0], Exception):
+                raise answers[0]
+            if durable is not None and answers[0]:
+                durable.check(answers[1])
+        except ResponseError:
+            raise
         except (RedisError, OSError, TimeoutError) as error:
-            raise SaleStoreUnavailable(f"group of sale {sale}: {error}") from error
-        return await self._command(*command)
+            raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
+        return answers[0]
 
     async def _command(self, *command: Argument) -> Any:
         try:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.cluster import PipelineCommand, RedisCluster
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -24,14 +22,10 @@ from redis.exceptions import (
     ResponseError,
     TryAgainError,
 )
-from redis.exceptions import ConnectionError as ConnectionLost
-from redis.exceptions import TimeoutError as TooLate
 
+from flash_sale.adapters.confirmed import Argument, Durable, RedisClient, on_one_connection
 from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import SaleId
-
-RedisClient = Redis | RedisCluster
-Argument = str | bytes | int
 
 # What a healthy script may be answered by a server in trouble; any other error is a bug of ours.
 _TROUBLE = (
@@ -43,8 +37,6 @@ _IN_TROUBLE = (
     *(OutOfMemoryError, ReadOnlyError, MasterDownError, NoPermissionError),
     *(ClusterDownError, TryAgainError, AskError),
 )
-# A node of a cluster that may not be the one to ask any more. MOVED is an AskError, too.
-_ELSEWHERE = (AskError, TryAgainError, ClusterDownError, ConnectionLost, TooLate)
 _NAMES = (
     *("sale", "stock", "orders", "states", "refused:0", "refused:1", "buyers", "deadlines"),
     *("waiting", "payments", "acts", "ledger"),
@@ -79,24 +71,6 @@ def sale_of_channel(channel: str) -> SaleId | None:
     return None
 
 
-class Durable:
-    """How far the effects of a script must have come before it is answered.
-
-    `server_syncs` says that the server itself syncs its file before it replies. Without that,
-    and for `replicated`, each call waits on its own connection (WAITAOF, Redis 7.2).
-    """
-
-    def __init__(self, mode: str, *, server_syncs: bool, within_ms: int) -> None:
-        self.mode = mode
-        self.local = int(mode != "everysec" and (mode == "replicated" or not server_syncs))
-        self.replicas = int(mode == "replicated")
-        self.within_ms = within_ms
-
-    @property
-    def waits(self) -> bool:
-        return bool(self.local or self.replicas)
-
-
 class Script:
     """One `.lua` file of this package behind the common beginning. Redis may forget it."""
 
@@ -118,66 +92,30 @@ class Script:
         """Run it. Raises `SaleStoreUnavailable`: it may have run, ask again with the same ids."""
         keys = keys_of(sale)
         command = (len(keys), *keys, channel_of(sale), *args)
+        waiting = [durable.waiting] if durable is not None and durable.waits else []
         try:
-            if durable is not None and durable.waits:
-                return await self._confirmed(client, command, durable)
-            try:
-                answer = await client.execute_command("EVALSHA", self.digest, *command)
-            except NoScriptError:
-                answer = await client.execute_command("EVAL", self.text, *command)
+            answer = await self._called(client, keys[0], command, waiting)
+            if durable is not None and waiting:
+                durable.check(answer[1])
         except (RedisError, OSError, TimeoutError) as error:
             raise _fault(self.name, sale, error) from error
-        return list(answer)
+        return list(answer[0])
 
-    async def _confirmed(
-        self, client: RedisClient, command: Sequence[Argument], durable: Durable
+    async def _called(
+        self,
+        client: RedisClient,
+        key: str,
+        command: Sequence[Argument],
+        waiting: Sequence[Sequence[Argument]],
     ) -> list[Any]:
-        """Run it and wait, on the same connection, until its effects are on disk."""
-        called: tuple[Argument, ...] = ("EVALSHA", self.digest)
-        waiting = ("WAITAOF", durable.local, durable.replicas, durable.within_ms)
-        for _ in range(3):
-            answer, confirmed = await _both(client, (*called, *command), waiting)
-            if isinstance(client, RedisCluster) and isinstance(answer, _ELSEWHERE):
-                # Run once more where the client finds the slot now, then there with confirmation.
-                await client.execute_command("EVAL", self.text, *command)
-                continue
-            if isinstance(answer, NoScriptError):
-                called = ("EVAL", self.text)
-                continue
-            for result in (answer, confirmed):
-                if isinstance(result, Exception):
-                    raise result
-            local, replicas = int(confirmed[0]), int(confirmed[1])
-            if local < durable.local or replicas < durable.replicas:
-                raise TimeoutError(
-                    f"written, but confirmed by {local} disk and {replicas} replicas only"
-                )
-            return list(answer)
-        raise TimeoutError("the script was forgotten, or its slot moved, while it was called")
-
-
-async def _both(
-    client: RedisClient, first: Sequence[Argument], second: Sequence[Argument]
-) -> tuple[Any, Any]:
-    """Answers, or errors, of two commands on one connection: that of `first`'s keys in a cluster.
-
-    A cluster's pipeline would send a command without keys, such as WAITAOF, to any node.
-    """
-    if not isinstance(client, RedisCluster):
-        pipe: Any = client.pipeline(transaction=False)
-        pipe.execute_command(*first)
-        pipe.execute_command(*second)
-        answer, confirmed = await pipe.execute(raise_on_error=False)
-        return answer, confirmed
-    await client.initialize()
-    node = client.get_node_from_key(str(first[3]))  # EVALSHA, digest, number of keys, the keys
-    assert node is not None
-    one, other = PipelineCommand(0, *first), PipelineCommand(1, *second)
-    try:
-        await node.execute_pipeline([one, other])
-    except _ELSEWHERE as error:
-        return error, error
-    return one.result, other.result
+        """Its answer, and that to `waiting`, which is asked on the same connection."""
+        for called in (("EVALSHA", self.digest), ("EVAL", self.text)):
+            answers = await on_one_connection(client, key, (*called, *command), *waiting)
+            if not isinstance(answers[0], NoScriptError):
+                break
+        if isinstance(answers[0], Exception):
+            raise answers[0]
+        return answers
 
 
 def _fault(name: str, sale: SaleId, error: Exception) -> Exception:

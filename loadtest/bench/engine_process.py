@@ -23,8 +23,9 @@ from typing import Any
 
 import uvloop
 
+from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
-from flash_sale.adapters.script import Durable, Script, channel_of, keys_of
+from flash_sale.adapters.script import Script, channel_of, keys_of
 from flash_sale.catalog import ProductId, SkuId
 from flash_sale.model import Act, Item, Line, Purchase, SaleId, Steering, Terms, order_id_of
 from server.embedded_redis import EmbeddedRedis

@@ -18,7 +18,6 @@ from typing import Any
 
 import uvloop
 
-from flash_sale.adapters.redis_stream import RedisLedgerStream
 from server.database.engine import Database
 from server.database.ledger_records import Ledger
 from server.database.sale_records import SaleRecords
@@ -35,7 +34,7 @@ from server.parentage import Inheritance, parent_gone
 from server.payments import provider_of
 from server.redis_client import Client, ClientRole, connect
 from server.rehearsal.shadow import shadow_settings
-from server.sale_store import sale_store
+from server.sale_store import ledger_stream, sale_store
 from server.settings import Settings
 
 _LOG = logging.getLogger("onair.ledger")
@@ -89,7 +88,7 @@ async def open_ledger_worker(
         database_url, threads_max=limits.database_threads_max, within_s=limits.database_within_s
     )
     settling = Settling(wall_clock_ms)
-    stream, ledger = RedisLedgerStream(commands), Ledger(database, (settling.follow,))
+    stream, ledger = ledger_stream(commands, settings), Ledger(database, (settling.follow,))
     store = sale_store(commands, settings)
     writer = Writer(stream, SaleRecords(database), ledger, limits, consumer, now_ms=wall_clock_ms)
     audits = Audits()

@@ -102,6 +102,7 @@ class LiveSale:
         self._payments: Batcher[Payment, Paid] = Batcher(self._pay, bounds)
         self._recent: deque[Order] = deque(maxlen=RECENT_MAX)
         self._waiting = Waiting()
+        self._has_missed = False
         self._unwritten: dict[OrderId, Purchase] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -214,7 +215,7 @@ class LiveSale:
 
     def heard(self, told: Told) -> bool:
         """An announcement of the sale. False: others are missing, its picture must be made anew."""
-        self._stock.expect(self.id, told.at.epoch, told.at.seq)
+        self._stock.expect(self.id, told.at.epoch, told.at.seq, confirmed=False)
         self._ahead_ms = told.at.now_ms - self._clocks.now_ms()
         self.flags.mark(told.refused)
         orders = [move.order for move in told.moves if move.order is not None]
@@ -233,7 +234,8 @@ class LiveSale:
         self.ends_at_ms = view.ends_at_ms
         available = {books.sku: books.available for books in view.items}
         self.flags.answered(view.at, available, view.state)
-        self._waiting.viewed(view)
+        self._waiting.viewed(view, anew=self._has_missed)
+        self._has_missed = False
 
     def stock(self) -> list[dict[str, Any]]:
         """Units of each sku and who waits for one, as last heard, in the order of the terms."""
@@ -247,6 +249,13 @@ class LiveSale:
             for item in self.terms.items
             if item.sku in known
         ]
+
+    def missed(self) -> None:
+        """Announcements were missed, maybe by a failover: what was heard last may not have been
+        kept. The ledger has what was, and its moves are announced no more.
+        """
+        self._recent.clear()
+        self._has_missed = True
 
     def recent_of(self, user: str) -> list[Order]:
         """A buyer's orders among the last changes, each as last heard."""

@@ -201,6 +201,7 @@ class LiveSales:
     def resumed(self) -> None:
         """The feed was broken and works again: announcements were missed."""
         for sale in self:
+            sale.missed()
             self.look(sale)
 
     def look(self, sale: LiveSale) -> None:

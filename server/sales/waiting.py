@@ -14,9 +14,10 @@ class Waiting:
         self.counts: dict[SkuId, int] = {}
         self._as_of = (0, 0)  # epoch, told
 
-    def viewed(self, view: SaleView) -> None:
+    def viewed(self, view: SaleView, *, anew: bool = False) -> None:
+        """`anew`: also if the sale stands before what was heard, as a failover may leave it."""
         as_of = (view.at.epoch, view.at.told)
-        if as_of >= self._as_of:
+        if anew or as_of >= self._as_of:
             self._as_of = as_of
             self.counts = {books.sku: books.waiting for books in view.items}
 

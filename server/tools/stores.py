@@ -28,7 +28,7 @@ from server.ledger.report import consumer_name
 from server.ledger.writer import Writer
 from server.redis_client import Client, check_server, connect
 from server.redis_socket import socket_path, socket_url
-from server.sale_store import sale_store
+from server.sale_store import ledger_stream, sale_store
 from server.settings import BadSetting, Settings
 from server.supervisor import DATABASE_NAME
 from server.tools.progress import Progress
@@ -49,7 +49,7 @@ class Stores:
 
     @property
     def stream(self) -> RedisLedgerStream:
-        return RedisLedgerStream(self.client)
+        return ledger_stream(self.client, self.settings)
 
     @property
     def rebuild(self) -> RedisRebuild:

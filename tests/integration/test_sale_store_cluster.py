@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
+from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_sales import RedisSales
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from flash_sale.adapters.script import Durable, keys_of
+from flash_sale.adapters.script import keys_of
 from flash_sale.model import Outcome, PaymentOutcome, SaleId, Steering, order_id_of
 from server.redis_client import connect
 from tests.support.redis_server import free_port, plain_redis
@@ -149,5 +150,5 @@ async def test_a_sale_whose_slot_moved_is_confirmed_where_it_went(cluster: Clust
     ann = replace(buying("ann", 1), order_id=order_id_of(sale, "ann", "r1"))
     decided = await cluster.sales.reserve(sale, [ann])
     assert decided.decisions[0].outcome is Outcome.RESERVED
-    assert await cluster.confirmations(1) == before + 1
+    assert await cluster.confirmations(1) > before
     assert (await cluster.sales.view(sale)).items[0].reserved == 1

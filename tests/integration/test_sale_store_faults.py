@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_rebuild import RedisRebuild
 from flash_sale.adapters.redis_sales import RedisSales
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from flash_sale.adapters.script import Durable, key_of, keys_of
+from flash_sale.adapters.script import key_of, keys_of
 from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable
 from flash_sale.model import (
     Line,

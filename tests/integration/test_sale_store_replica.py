@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import pytest
 
+from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
-from flash_sale.adapters.script import Durable
 from flash_sale.catalog import ProductId, SkuId
 from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import (

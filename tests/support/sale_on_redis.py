@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from flash_sale.adapters.script import Durable, key_of
+from flash_sale.adapters.script import key_of
 from flash_sale.model import Move, OrderId, SaleId
 from server.redis_client import Client
 from tests.support.sale_twins import DURABILITY, GRACE_MS, WAITLIST_MAX

@@ -143,7 +143,7 @@ class OracleSales:
         sale.move(MoveKind(outcome), order)
         return order
 
-    def expect(self, sale: SaleId, epoch: int, seq: int) -> None:
+    def expect(self, sale: SaleId, epoch: int, seq: int, *, confirmed: bool = True) -> None:
         """It never loses a move."""
 
     async def remember_sold_out(self, sale: SaleId, purchases: Sequence[Purchase]) -> None:

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
 from flash_sale.adapters.redis_stream import RedisLedgerStream
-from flash_sale.adapters.script import Durable
 from flash_sale.catalog import Product, ProductId, Sku, SkuId
 from flash_sale.model import (
     Act,
