@@ -38,7 +38,7 @@ class CrowdsPlan:
     recovery_events: int = 20
     recovery_turns: int = 3
     # what viewers send
-    inbound_speakers: int = 2_000
+    inbound_speakers: int = 500
     inbound_likes_per_s: tuple[int, ...] = (5_000, 10_000, 15_000)
     inbound_comments_per_s: tuple[int, ...] = (500, 1_000, 2_000)
     inbound_seconds: float = 4.0
@@ -102,7 +102,7 @@ QUICK_CROWDS = CrowdsPlan(
     herd_rounds=1,
     recovery_viewers=500,
     recovery_turns=1,
-    inbound_speakers=200,
+    inbound_speakers=100,
     inbound_likes_per_s=(2_000,),
     inbound_comments_per_s=(200,),
     inbound_seconds=2.0,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from loadtest.bench import bigroom, herd, recovery, slow
+from loadtest.bench import bigroom, herd, inbound, recovery, slow
 from loadtest.bench.bigroom_report import bigroom_scene
 from loadtest.bench.herd_report import herd_scene, recovery_scene
+from loadtest.bench.inbound_report import inbound_scene
 from loadtest.bench.plan import Plan
 from loadtest.bench.processes import Cores
 from loadtest.bench.scene import Scene
@@ -31,9 +32,14 @@ async def _recovery(plan: Plan, cores: Cores, say: Progress) -> Scene:
     return recovery_scene(await recovery.measure(plan, cores, say))
 
 
+async def _inbound(plan: Plan, cores: Cores, say: Progress) -> Scene:
+    return inbound_scene(await inbound.measure(plan, cores, say))
+
+
 SCENES: dict[str, Callable[[Plan, Cores, Progress], Awaitable[Scene]]] = {
     "bigroom": _bigroom,
     "slow": _slow,
     "herd": _herd,
     "recovery": _recovery,
+    "inbound": _inbound,
 }
