@@ -1,4 +1,4 @@
-"""`python -m loadtest.bench [SCENARIO|all] [--quick] [--json FILE]`."""
+"""`python -m loadtest.bench [SCENARIO ...|all] [--quick] [--json FILE]`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             return FAILED
     _raise_open_files()
     plan = possible(plan_of(options))
-    chosen = SCENARIOS if options.scenario == "all" else (options.scenario,)
+    chosen = SCENARIOS if "all" in options.scenario else tuple(options.scenario)
     cores = Cores.divide()
     cores.pin_self()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -159,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m loadtest.bench",
         description="Ratios between onair and peers, both measured in the same run.",
     )
-    parser.add_argument("scenario", nargs="?", default="all", choices=(*SCENARIOS, "all"))
+    parser.add_argument("scenario", nargs="*", default="all", choices=(*SCENARIOS, "all"))
     parser.add_argument("--quick", action="store_true", help="under 90 seconds, fewer figures")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     parser.add_argument("--viewers", type=_numbers, metavar="N,N", help="room sizes")

@@ -90,9 +90,11 @@ QUICK_CROWDS = CrowdsPlan(
     bigroom_seconds=3.0,
     bigroom_turns=1,
     slow_viewers=500,
-    slow_seconds=4.0,
+    slow_event_bytes=4_000,
+    slow_seconds=3.0,
     slow_turns=1,
     slow_settings={
+        "ONAIR_UNSENT_BYTES_MAX": "16384",
         "ONAIR_VIEWER_BUFFER_BYTES_MAX": "65536",
         "ONAIR_PULSE_SKIP_BYTES": "16384",
     },

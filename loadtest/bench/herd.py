@@ -32,7 +32,7 @@ from loadtest.waiting import until
 Progress = Callable[[str], None]
 RESERVED = "reserved"
 JOINS_PER_S = 1_500
-CUT_AFTER_S = 1.0  # of the turn: there are events before it
+CUT_AFTER = 0.15  # of the turn: there are events before it
 SETTLE_WITHIN_S = 30.0
 TOLD_TO_WAIT = re.compile(r"\b503 .*retry after")
 
@@ -189,7 +189,8 @@ async def _round(plan: Plan, stage: _Stage) -> HerdRound:
 
 async def _cut(plan: Plan, stage: _Stage) -> float:
     """Cut everybody off within the turn, and wait until all are back; the instant of the cut."""
-    await until(lambda: False, CUT_AFTER_S, every_s=CUT_AFTER_S)
+    after_s = CUT_AFTER * plan.crowds.herd_seconds
+    await until(lambda: False, after_s, every_s=after_s)
     cut_at_s = time.perf_counter()
     stage.audience.cut()
     await until(lambda: stage.audience.absent > 0, 1.0)

@@ -100,7 +100,7 @@ class InboundFigures:
 
 
 async def measure(plan: Plan, cores: Cores, say: Progress) -> InboundFigures:
-    """Both parts, each on a fresh server. Raises `ContenderFailed` if one does not start."""
+    """Both parts, on one fresh server. Raises `ContenderFailed` if it does not start."""
     sizes = plan.crowds
     figures = InboundFigures(sizes.flood_viewers)
     with onair(cores) as contender:
@@ -120,7 +120,6 @@ async def measure(plan: Plan, cores: Cores, say: Progress) -> InboundFigures:
                     )
         finally:
             await speakers.leave()
-    with onair(cores) as contender:
         figures.floods = await _floods(plan, contender, say)
     return figures
 
