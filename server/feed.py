@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flash_sale.adapters.script import sale_of_channel
 from rooms.adapters.redis_feed import RedisFeed
 from server.control import CHANNEL, Control
@@ -24,9 +26,10 @@ def open_feed(
         else:
             rooms.announced(channel, message)
 
-    async def resumed() -> None:
-        sales.resumed()
-        await rooms.resumed()
+    async def resumed(channels: Collection[str]) -> None:
+        if any(one == CHANNEL or sale_of_channel(one) is not None for one in channels):
+            sales.resumed()
+        await rooms.resumed(channels)
 
     return RedisFeed(
         listener,

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,10 +165,12 @@ class LiveRooms:
         elif room_id in self._opening:
             self._opening[room_id].batches.append(batch)
 
-    async def resumed(self) -> None:
-        """The feed was broken and works again: look in every room for what was missed."""
-        for room in self:
-            self.look(room)
+    async def resumed(self, channels: Collection[str]) -> None:
+        """The feed was broken and works again: look in these rooms for what was missed."""
+        for channel in channels:
+            room = self._rooms.get(self._by_channel.get(channel, RoomId("")))
+            if room is not None:
+                self.look(room)
 
     def look(self, room: LiveRoom) -> None:
         """Compare a room with its stream and fetch what is missing."""

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -78,7 +79,7 @@ class _Stage:
         return stage
 
     async def _listen(self, client: Client, stack: AsyncExitStack) -> None:
-        async def resumed() -> None:
+        async def resumed(channels: Collection[str]) -> None:
             pass
 
         feed = RedisFeed(

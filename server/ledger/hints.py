@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection
 
 import orjson
 
@@ -65,6 +66,6 @@ class Hints:
         if sale is not None:
             self._writer.hint(sale)
 
-    async def _resumed(self) -> None:
+    async def _resumed(self, _channels: Collection[str]) -> None:
         for sale in self._writer.followed:
             self._writer.hint(sale)

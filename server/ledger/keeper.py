@@ -12,7 +12,7 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,7 +145,7 @@ class Keeper:
         if told is None or not self._announcer.has_told(kept.sale, told.at.epoch, told.version):
             kept.wake.set()
 
-    async def resumed(self) -> None:
+    async def resumed(self, _channels: Collection[str]) -> None:
         """The feed was broken: messages may be missing."""
         self._look_around.set()
         for kept in self._kept.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ class RedisBackend:
         return RedisRoomLog(self._connect(ClientRole.COMMANDS), worker, bounds)
 
     def feed(self, worker: str, deliver: Deliver) -> Any:
-        async def resumed() -> None:
+        async def resumed(channels: Collection[str]) -> None:
             pass
 
         feed = RedisFeed(

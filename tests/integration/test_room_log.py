@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.resources import files
@@ -82,7 +82,7 @@ async def listening(url: str) -> AsyncIterator[list[Batch]]:
     batches: list[Batch] = []
     client = connect(url, role=ClientRole.LISTENER)
 
-    async def resumed() -> None:
+    async def resumed(channels: Collection[str]) -> None:
         pass
 
     feed = RedisFeed(

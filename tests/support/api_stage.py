@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
@@ -68,7 +68,7 @@ async def opened_services(
         if sale_of_channel(channel) is not None:
             live.announced(channel, message)
 
-    async def resumed() -> None:
+    async def resumed(channels: Collection[str]) -> None:
         live.resumed()
 
     live.feed = feed = RedisFeed(

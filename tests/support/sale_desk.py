@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -100,7 +101,7 @@ class Desk:
         while self.held:
             self._heard(*self.held.pop(0))
 
-    async def _resumed(self) -> None:
+    async def _resumed(self, _channels: Collection[str]) -> None:
         self.live.resumed()
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -118,7 +118,7 @@ async def hearing(url: str) -> AsyncIterator[list[Told]]:
     told: list[Told] = []
     client = connect(url, role=ClientRole.LISTENER)
 
-    async def resumed() -> None: ...
+    async def resumed(channels: Collection[str]) -> None: ...
 
     feed = RedisFeed(
         client,
