@@ -61,11 +61,11 @@ class Wheel:
         self._silent[spoke] = self._second + self._connect_within_s
 
     def introduced(self, spoke: Spoke) -> None:
-        """Its first ping comes at a random moment of the second half of the interval."""
+        """Its first ping comes at a random second of the interval: whoever came in a herd is pinged
+        no more as one.
+        """
         self._silent.pop(spoke, None)
-        half = self.ping_interval_s // 2
-        ahead = random.randint(half, self.ping_interval_s - 1) if half else 0
-        spoke.slot = (self._second + max(1, ahead)) % self.ping_interval_s
+        spoke.slot = (self._second + random.randint(1, self.ping_interval_s)) % self.ping_interval_s
         self._slots[spoke.slot][spoke] = None
 
     def closing(self, spoke: Spoke) -> None:

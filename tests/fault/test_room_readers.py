@@ -87,6 +87,39 @@ async def test_a_reader_who_stops_loses_pulse_then_the_connection_and_others_get
     await viewer.close()
 
 
+async def test_a_reader_who_was_closed_as_slow_recovers_all_it_missed_when_it_returns(
+    own_redis: RedisServer, start_worker: StartWorker
+):
+    worker = start_worker(own_redis.url, **SLOW | {"history_events_max": 1_000})
+    publisher = Publisher(worker)
+    async with await RawSocket.connected(worker.port, channel=CHANNEL, lazy=True) as stopped:
+        end = asyncio.create_task(_until_closed(worker, 3008))
+        while not end.done():
+            assert publisher.events < 300, "the stopped reader is never closed"
+            await publisher.publish()
+        assert await stopped.end() == (3008, "slow")
+        pubs = [one["push"]["pub"] for one in stopped.messages if "push" in one]
+    seen = [pub["offset"] for pub in pubs if "offset" in pub]
+    assert seen == list(range(1, len(seen) + 1))
+    assert len(seen) < publisher.events
+    back, _ = await WireClient.join(worker.ws_url)
+    async with back:
+        result = await back.subscribe(CHANNEL, recover=True, offset=seen[-1], epoch="")
+        assert result["recovered"]
+        missed = [one["offset"] for one in result["publications"]]
+        assert missed == list(range(seen[-1] + 1, publisher.events + 1))
+
+
+async def _until_closed(worker: WorkerApp, code: int) -> None:
+    """Return when the worker has closed a connection with this code."""
+
+    async def closed() -> bool:
+        metrics = await asyncio.to_thread(worker.text, "/metrics")
+        return f'code="{code}"' in metrics
+
+    await wait_until(closed, 60, f"somebody is closed with {code}")
+
+
 async def test_a_peer_that_does_not_answer_pings_is_closed_and_one_that_does_stays(
     own_redis: RedisServer, start_worker: StartWorker
 ):
