@@ -8,6 +8,11 @@ class SaleStoreUnavailable(Exception):
     same ids."""
 
 
+class SaleUnconfirmed(SaleStoreUnavailable):
+    """What was asked was done, but is not yet as safe as the durability mode says: a disk or a
+    replica has not confirmed it. Until one does, nothing is answered."""
+
+
 class SaleBusy(Exception):
     """A bound is reached; nothing was queued. The text names the bound."""
 

@@ -10,7 +10,9 @@ Knows nothing of keys or scripts.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +24,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
@@ -32,12 +35,15 @@ log = logging.getLogger(__name__)
 
 Client: TypeAlias = Redis | RedisCluster
 
-CONNECTIONS_MAX = 16  # per worker and node; batches need few
+CONNECTIONS_MAX = 16  # per worker; batches need few
+NODE_CONNECTIONS_MAX = 64  # per worker and node of a cluster, whose client refuses and never waits
 LISTEN_BLOCK_S = 2.0  # the longest that one blocking read of a listener may ask the server to wait
 RETRIES = 1
 RETRY_DELAY_S = 0.02
 RETRY_DELAY_S_MAX = 0.2
 SENTINEL_PORT = 26379
+SENTINEL_LOOK_S = 1.0  # how often the sentinels are asked who is primary, while it is used
+SENTINEL_LOOK_WITHIN_S = 0.2
 REDIS_PORT = 6379
 
 
@@ -59,7 +65,8 @@ def connect(
 
     A command whose reply is lost is sent again (once): only idempotent scripts may be called.
     With one server, a command waits for a free connection no longer than for a reply; with
-    Sentinel and in a cluster more than CONNECTIONS_MAX at once are refused.
+    Sentinel more than CONNECTIONS_MAX at once are refused, in a cluster NODE_CONNECTIONS_MAX.
+    What goes wrong is a `RedisError` or an `OSError`, in a cluster as well.
     Call `initialize` before `pubsub`: in a cluster that needs to know the nodes.
     `BadSetting` if the URL makes no sense.
     """
@@ -147,7 +154,25 @@ def _sentinel(parts: SplitResult, limits: Limits, role: ClientRole) -> Redis:
 
 
 class _SentinelPool(SentinelConnectionPool):
-    """Closes the connections to the sentinels too, which redis-py leaves to the collector."""
+    """Goes by what the sentinels say also while its connections work: a primary that was replaced
+    alive, or cut off from the others, answers for seconds, and nothing of that will be kept.
+
+    Closes the connections to the sentinels too, which redis-py leaves to the collector.
+    """
+
+    _look_at_s = 0.0
+
+    async def get_connection(self, *_: Any, **__: Any) -> Any:
+        now_s = time.monotonic()
+        if now_s >= self._look_at_s:
+            self._look_at_s = now_s + SENTINEL_LOOK_S
+            try:  # idle connections to another primary are closed by that
+                async with asyncio.timeout(SENTINEL_LOOK_WITHIN_S):
+                    await self.get_master_address()  # type: ignore[no-untyped-call]
+            except (RedisError, OSError, TimeoutError):
+                self._look_at_s = now_s + SENTINEL_LOOK_S * 5  # a new connection will say why
+        pool: Any = super()
+        return await pool.get_connection()
 
     async def aclose(self) -> None:
         await super().aclose()
@@ -158,13 +183,42 @@ class _SentinelPool(SentinelConnectionPool):
 def _cluster(parts: SplitResult, limits: Limits, role: ClientRole) -> RedisCluster:
     if parts.path.strip("/"):
         raise ValueError("a cluster has no databases: nothing may follow the hosts")
-    return RedisCluster(
+    return _Cluster(
         startup_nodes=[ClusterNode(host, port) for host, port in _places(parts, REDIS_PORT)],
-        max_connections=CONNECTIONS_MAX,
+        max_connections=NODE_CONNECTIONS_MAX,
         socket_keepalive=True,
+        # A part of the cluster that is down is not all of it.
+        require_full_coverage=False,
+        # Off: at every nth slot that has moved it closes the connections of everybody.
+        reinitialize_steps=0,
         **_chosen(limits, role),
         **_credentials(parts),
     )
+
+
+class _Cluster(RedisCluster):
+    """Its own troubles are `RedisError` too: redis-py's are not, and nobody expects them."""
+
+    async def initialize(self, last_failed_node_name: str | None = None) -> RedisCluster:
+        try:
+            client: RedisCluster = await super().initialize(last_failed_node_name)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
+        return client
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **kwargs)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
+        except KeyError as error:  # of redis-py's table of slots
+            raise RedisConnectionError(f"nobody serves slot {error}") from error
+
+    def get_node_from_key(self, key: str, replica: bool = False) -> ClusterNode | None:
+        try:
+            return super().get_node_from_key(key, replica)
+        except RedisClusterException as error:
+            raise RedisConnectionError(str(error)) from error
 
 
 def _credentials(parts: SplitResult) -> dict[str, Any]:

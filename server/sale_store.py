@@ -35,4 +35,5 @@ def durable_of(settings: Settings) -> Durable:
         settings.durability,
         server_syncs=settings.redis_url is None,
         within_ms=settings.limits.redis_within_ms * 4 // 5,  # the client itself waits longer
+        replicas=settings.limits.replicas_confirm,
     )

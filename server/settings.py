@@ -54,6 +54,7 @@ class Limits:
     # accepting connections
     viewers_max: int = 0  # 0: what the open-file limit allows
     accepts_per_s: int = 3_000
+    accepts_per_turn_max: int = 16
     accepts_per_address_per_s: int = 200
     missed_cache_bytes_max: int = 4_194_304
     drain_ready_s: int = 0
@@ -174,6 +175,7 @@ class Limits:
     database_threads_max: int = 4
     database_within_s: int = 10
     redis_within_ms: int = 1_000
+    replicas_confirm: int = 1
     redis_start_within_s: int = 20
 
     @property

@@ -33,17 +33,22 @@ TRY_AGAIN_S = 0.05
 _ELSEWHERE = (MovedError, ClusterDownError, ConnectionLost, TooLate)
 
 
+class Unconfirmed(Exception):
+    """Written, but not where it must be. Not a fault of the network: there was an answer."""
+
+
 class Durable:
     """How far the effects of a command must have come before it is answered.
 
     `server_syncs` says that the server itself syncs its file before it replies. Without that,
-    and for `replicated`, each call waits on its own connection (WAITAOF, Redis 7.2).
+    and for `replicated`, each call waits on its own connection (WAITAOF, Redis 7.2). `replicas`:
+    how many of them must have it on disk, too.
     """
 
-    def __init__(self, mode: str, *, server_syncs: bool, within_ms: int) -> None:
+    def __init__(self, mode: str, *, server_syncs: bool, within_ms: int, replicas: int = 1) -> None:
         self.mode = mode
         self.local = int(mode != "everysec" and (mode == "replicated" or not server_syncs))
-        self.replicas = int(mode == "replicated")
+        self.replicas = replicas if mode == "replicated" else 0
         self.within_ms = within_ms
 
     @property
@@ -56,12 +61,14 @@ class Durable:
         return ("WAITAOF", self.local, self.replicas, self.within_ms)
 
     def check(self, confirmed: Any) -> None:
-        """Raises `TimeoutError` if the answer to `waiting` says too little."""
+        """Raises `Unconfirmed` if the answer to `waiting` says too little."""
+        if isinstance(confirmed, ResponseError):  # it has just become a replica itself
+            raise Unconfirmed(f"written, but not confirmed: {confirmed}")
         if isinstance(confirmed, Exception):
             raise confirmed
         local, replicas = int(confirmed[0]), int(confirmed[1])
         if local < self.local or replicas < self.replicas:
-            raise TimeoutError(
+            raise Unconfirmed(
                 f"written, but confirmed by {local} disk and {replicas} replicas only"
             )
 

@@ -7,10 +7,16 @@ from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
-from flash_sale.adapters.confirmed import Argument, Durable, RedisClient, on_one_connection
+from flash_sale.adapters.confirmed import (
+    Argument,
+    Durable,
+    RedisClient,
+    Unconfirmed,
+    on_one_connection,
+)
 from flash_sale.adapters.script import key_of
 from flash_sale.adapters.wire import Unreadable, parse_moves
-from flash_sale.errors import SaleStoreUnavailable
+from flash_sale.errors import SaleStoreUnavailable, SaleUnconfirmed
 from flash_sale.model import SaleId
 from flash_sale.store import StreamEntry
 
@@ -169,6 +175,8 @@ class RedisLedgerStream:
                 durable.check(answers[1])
         except ResponseError:
             raise
+        except Unconfirmed as error:
+            raise SaleUnconfirmed(f"{command[0]!s} of sale {sale}: {error}") from error
         except (RedisError, OSError, TimeoutError) as error:
             raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
         return answers[0]

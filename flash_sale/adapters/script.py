@@ -23,8 +23,14 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from flash_sale.adapters.confirmed import Argument, Durable, RedisClient, on_one_connection
-from flash_sale.errors import SaleStoreUnavailable
+from flash_sale.adapters.confirmed import (
+    Argument,
+    Durable,
+    RedisClient,
+    Unconfirmed,
+    on_one_connection,
+)
+from flash_sale.errors import SaleStoreUnavailable, SaleUnconfirmed
 from flash_sale.model import SaleId
 
 # What a healthy script may be answered by a server in trouble; any other error is a bug of ours.
@@ -89,7 +95,9 @@ class Script:
         args: Sequence[Argument],
         durable: Durable | None = None,
     ) -> list[Any]:
-        """Run it. Raises `SaleStoreUnavailable`: it may have run, ask again with the same ids."""
+        """Run it. Raises `SaleStoreUnavailable`: it may have run, ask again with the same ids; of
+        those `SaleUnconfirmed`: it has.
+        """
         keys = keys_of(sale)
         command = (len(keys), *keys, channel_of(sale), *args)
         waiting = [durable.waiting] if durable is not None and durable.waits else []
@@ -97,6 +105,8 @@ class Script:
             answer = await self._called(client, keys[0], command, waiting)
             if durable is not None and waiting:
                 durable.check(answer[1])
+        except Unconfirmed as error:
+            raise SaleUnconfirmed(f"{self.name} of sale {sale}: {error}") from error
         except (RedisError, OSError, TimeoutError) as error:
             raise _fault(self.name, sale, error) from error
         return list(answer[0])

@@ -13,6 +13,7 @@ from flash_sale.errors import (
     SaleBusy,
     SaleFrozen,
     SaleStoreUnavailable,
+    SaleUnconfirmed,
     StaleEpoch,
     SteeringRefused,
 )
@@ -24,6 +25,7 @@ from server.sale_json import order_json
 ASK_AGAIN = "ask again with the same request_id"
 BUSY = Refused(503, f"the sale is at its bound of waiting orders; {ASK_AGAIN}")
 AWAY = Refused(503, f"the sale's store cannot be reached; {ASK_AGAIN}")
+UNCONFIRMED = Refused(503, f"no disk or replica has confirmed it, so nothing is promised; {ASK_AGAIN}")
 FROZEN = Refused(503, f"the sale is frozen until its books are checked; {ASK_AGAIN}")
 LOST = Refused(503, f"the sale is being restored from the ledger; {ASK_AGAIN}")
 LEDGER_AWAY = Refused(503, f"the ledger cannot be reached; {ASK_AGAIN}")
@@ -38,6 +40,8 @@ def faults() -> Iterator[None]:
         yield
     except SaleBusy:
         raise again(BUSY) from None
+    except SaleUnconfirmed:
+        raise again(UNCONFIRMED) from None
     except SaleStoreUnavailable:
         raise again(AWAY) from None
     except (SaleFrozen, StaleEpoch):

@@ -1,33 +1,138 @@
-"""Sales on a real cluster and under real sentinels: masters die, slots move, nothing is lost."""
+"""`onair serve` on a real cluster and under real sentinels, `replicated`: masters die and slots
+move under a sale. Nothing acknowledged is lost, and service returns by itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from flash_sale.adapters.script import key_of
 from flash_sale.model import SaleId
+from tests.support.live_server import LiveServer
 from tests.support.redis_cluster import Cluster
-from tests.support.sale_stage import staged
+from tests.support.redis_sentinels import SentinelGroup
+from tests.support.sale_stage import Stage, stage_on
 
 pytestmark = pytest.mark.usefixtures("new_table")
 
-REPLICATED = {"ONAIR_DURABILITY": "replicated"}
+KEYS_PER_STEP = 2  # of the twelve or so of a sale: most of the time some are here and some there
 
 
-async def test_the_master_of_a_hot_sale_is_killed_and_nothing_acknowledged_is_lost(
-    cluster: Cluster, tmp_path: Path, seed: int
+def serving(directory: pytest.TempPathFactory, url: str) -> LiveServer:
+    return LiveServer(
+        directory.mktemp("shop"),
+        command="serve",
+        ONAIR_REDIS_URL=url,
+        ONAIR_DURABILITY="replicated",
+        ONAIR_PAYMENT_PROVIDER="demo",
+        ONAIR_LOG_LEVEL="warning",
+        ONAIR_WORKERS="2",
+    )
+
+
+@pytest.fixture(scope="module")
+def on_cluster(
+    cluster_of_the_run: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server with two workers, for all tests of this module."""
+    cluster_of_the_run.heal()
+    cluster_of_the_run.empty()
+    server = serving(tmp_path_factory, cluster_of_the_run.url)
+    server.start()
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="module")
+def on_sentinels(
+    sentinels_of_the_run: SentinelGroup, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """The same under sentinels."""
+    sentinels_of_the_run.heal()
+    sentinels_of_the_run.empty()
+    server = serving(tmp_path_factory, sentinels_of_the_run.url)
+    server.start()
+    yield server
+    server.end()
+
+
+async def check(stage: Stage) -> None:
+    verdict = await stage.judged()
+    assert verdict.is_clean, f"seed {stage.seed}: {verdict}"
+    assert verdict.acknowledged > 0, f"seed {stage.seed}: nobody got anything: {verdict}"
+
+
+def key_in(stage: Stage) -> str:
+    return key_of(SaleId(stage.sale), "sale")
+
+
+async def test_buyers_go_on_when_the_master_of_their_sale_is_killed_and_its_replica_promoted(
+    cluster_of_the_run: Cluster, on_cluster: LiveServer, seed: int
 ) -> None:
-    async with staged(
-        tmp_path, "cluster master killed", seed, ONAIR_REDIS_URL=cluster.url, **REPLICATED
-    ) as stage:
+    """Until the dead one is back, and follows, nobody confirms what the promoted one writes."""
+    cluster = cluster_of_the_run
+    async with stage_on(on_cluster, "cluster master killed", seed) as stage:
         await stage.open()
-        key = key_of(SaleId(stage.sale), "sale")
-        dead = await asyncio.to_thread(cluster.kill_master_of, key)
+        dead = await asyncio.to_thread(cluster.kill_master_of, key_in(stage))
+        await asyncio.to_thread(cluster.wait_until_promoted, key_in(stage), dead)
         stage.over()
-        await asyncio.to_thread(cluster.wait_until_promoted, key, dead)
-        dead.revive()
-        verdict = await stage.judged()
-        assert verdict.is_clean, f"seed {seed}: {verdict}"
+        await asyncio.to_thread(cluster.heal)
+        await check(stage)
+
+
+async def test_buyers_go_on_while_the_slot_of_their_sale_moves_to_another_master(
+    cluster_of_the_run: Cluster, on_cluster: LiveServer, seed: int
+) -> None:
+    await asyncio.to_thread(cluster_of_the_run.heal)
+    async with stage_on(on_cluster, "slot migrated", seed) as stage:
+        await stage.open()
+        move = await asyncio.to_thread(cluster_of_the_run.migration, key_in(stage))
+        await asyncio.to_thread(move.begin)
+        while await asyncio.to_thread(move.move, KEYS_PER_STEP):
+            await stage.crowd.attempts(5)
+        stage.over()
+        await asyncio.to_thread(move.finish)
+        await check(stage)
+
+
+async def test_buyers_go_on_when_a_master_hands_over_to_its_replica(
+    cluster_of_the_run: Cluster, on_cluster: LiveServer, seed: int
+) -> None:
+    await asyncio.to_thread(cluster_of_the_run.heal)
+    async with stage_on(on_cluster, "cluster failover", seed) as stage:
+        await stage.open()
+        stage.over()
+        await asyncio.to_thread(cluster_of_the_run.fail_over, key_in(stage))
+        await check(stage)
+
+
+async def test_buyers_go_on_when_sentinels_replace_a_primary_that_was_killed(
+    sentinels_of_the_run: SentinelGroup, on_sentinels: LiveServer, seed: int
+) -> None:
+    """There are two replicas: the one that is left confirms what the promoted one writes."""
+    group = sentinels_of_the_run
+    await asyncio.to_thread(group.heal)
+    async with stage_on(on_sentinels, "sentinel primary killed", seed) as stage:
+        await stage.open()
+        dead = await asyncio.to_thread(group.kill_primary)
+        stage.over()
+        await asyncio.to_thread(group.wait_until_promoted, dead)
+        await check(stage)
+
+
+async def test_buyers_go_on_when_sentinels_replace_a_primary_that_lives(
+    sentinels_of_the_run: SentinelGroup, on_sentinels: LiveServer, seed: int
+) -> None:
+    """It goes on believing in itself for some seconds, but nobody confirms what it writes."""
+    group = sentinels_of_the_run
+    await asyncio.to_thread(group.heal)
+    async with stage_on(on_sentinels, "sentinel failover", seed) as stage:
+        await stage.open()
+        other = (await asyncio.to_thread(group.replicas))[0]
+        other.kill()  # two replicas could confirm to each what the other will not keep
+        stage.over()
+        await asyncio.to_thread(group.fail_over)
+        await check(stage)

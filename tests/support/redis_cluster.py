@@ -97,11 +97,14 @@ class Cluster:
         source = self.node_of(key)
         return SlotMigration(self, key_slot(key.encode()), source, to or self.another_than(source))
 
-    def mend(self) -> None:
-        """Whatever a test has done: all run, nothing is stored, each master has its replica."""
+    def heal(self) -> None:
+        """Whatever a test has done: all run, and each master has its replica."""
         for node in self.nodes:
             node.revive()
         self.wait_until_healthy()
+
+    def empty(self) -> None:
+        """Nothing is stored, no slot is on its way, no script is known."""
         for node in self._masters():
             for slot in _half_moved(node):
                 node.ask("CLUSTER", "SETSLOT", slot, "STABLE")

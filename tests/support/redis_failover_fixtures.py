@@ -25,7 +25,8 @@ def cluster_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clu
 @pytest.fixture
 def cluster(cluster_of_the_run: Cluster) -> Cluster:
     """3 masters, 3 replicas, nothing stored; do to it whatever you like."""
-    cluster_of_the_run.mend()
+    cluster_of_the_run.heal()
+    cluster_of_the_run.empty()
     return cluster_of_the_run
 
 
@@ -39,5 +40,6 @@ def sentinels_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 @pytest.fixture
 def sentinels(sentinels_of_the_run: SentinelGroup) -> SentinelGroup:
     """A primary, two replicas, three sentinels, nothing stored; do to it whatever you like."""
-    sentinels_of_the_run.mend()
+    sentinels_of_the_run.heal()
+    sentinels_of_the_run.empty()
     return sentinels_of_the_run

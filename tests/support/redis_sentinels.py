@@ -85,8 +85,8 @@ class SentinelGroup:
         settled(begun, HEALTHY_WITHIN_S, "a failover begins")
         return self.wait_until_promoted(primary)
 
-    def mend(self) -> None:
-        """Whatever a test has done: all run, nothing is stored, every replica follows."""
+    def heal(self) -> None:
+        """Whatever a test has done: all run, and every replica follows."""
         for sentinel in self.sentinels:
             sentinel.revive()
         settled(self.primary, HEALTHY_WITHIN_S, "the sentinels have a primary")
@@ -94,6 +94,9 @@ class SentinelGroup:
             node.revive()
         settled(self._no_strays, HEALTHY_WITHIN_S, "there is one primary")
         self.wait_until_healthy()
+
+    def empty(self) -> None:
+        """Nothing is stored, no script is known."""
         self.primary().ask("FLUSHALL")
         self.primary().ask("SCRIPT", "FLUSH")
         self.wait_until_healthy()

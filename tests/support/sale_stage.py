@@ -145,6 +145,16 @@ async def staged(directory: Path, fault: str, seed: int, **settings: str) -> Asy
         **{"ONAIR_PAYMENT_PROVIDER": "demo", "ONAIR_LOG_LEVEL": "warning", **settings},
     )
     await asyncio.to_thread(server.start)
+    try:
+        async with stage_on(server, fault, seed) as stage:
+            yield stage
+    finally:
+        await asyncio.to_thread(server.end)
+
+
+@asynccontextmanager
+async def stage_on(server: LiveServer, fault: str, seed: int) -> AsyncIterator[Stage]:
+    """A stage on a server that runs and goes on; its crowd is gone afterwards."""
     stage = Stage(server, fault, seed)
     try:
         yield stage
@@ -153,4 +163,3 @@ async def staged(directory: Path, fault: str, seed: int, **settings: str) -> Asy
         raise
     finally:
         await stage.crowd.leave()
-        await asyncio.to_thread(server.end)
