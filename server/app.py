@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.model import Outcome, SaleId
 from rooms.adapters.redis_feed import RedisFeed
-from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.adapters.redis_visits import RedisVisitLog
 from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
@@ -51,6 +50,7 @@ from server.redis_client import Client, ClientRole, connect
 from server.rehearsal.runs import open_rehearsals
 from server.rehearsal.shadow import stores_of
 from server.rehearsal.wing import BELOW, OpenShop, Wing
+from server.room_log import room_log
 from server.rpc import Procedures, Talk
 from server.rpc_staff import Staff
 from server.rpc_text import objection
@@ -170,16 +170,7 @@ async def open_worker(
         database_url, threads_max=limits.database_threads_max, within_s=limits.database_within_s
     )
     records, catalog = RoomRecords(database), CatalogRecords(database)
-    log = RedisRoomLog(
-        commands,
-        name,
-        LogLimits(
-            events_max=limits.history_events_max,
-            chat_per_s=limits.chat_per_s,
-            chat_burst=limits.chat_burst,
-            part_lapses_ms=limits.part_lapses_ms,
-        ),
-    )
+    log = room_log(commands, name, settings)
     sale_records, order_records = SaleRecords(database), OrderRecords(database)
     store = sale_store(commands, settings)
     cards = SaleCards(sale_records, order_records, store)

@@ -199,9 +199,15 @@ def _cluster(parts: SplitResult, limits: Limits, role: ClientRole) -> RedisClust
 class _Cluster(RedisCluster):
     """Its own troubles are `RedisError` too: redis-py's are not, and nobody expects them."""
 
-    async def initialize(self, last_failed_node_name: str | None = None) -> RedisCluster:
+    async def initialize(
+        self,
+        additional_startup_nodes_info: list[tuple[str, int]] | None = None,
+        last_failed_node_name: str | None = None,
+    ) -> RedisCluster:
         try:
-            client: RedisCluster = await super().initialize(last_failed_node_name)
+            client: RedisCluster = await super().initialize(
+                additional_startup_nodes_info, last_failed_node_name
+            )
         except RedisClusterException as error:
             raise RedisConnectionError(str(error)) from error
         return client

@@ -19,7 +19,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from rooms.adapters.script import RedisClient, Script
 
-REPLICAS = 1  # that must have it
 _ELSEWHERE = (
     AskError,
     ClusterDownError,
@@ -43,7 +42,8 @@ class Confirmed:
     `TimeoutError` when no replica confirmed in time: the command may have been carried out.
     """
 
-    def __init__(self, within_ms: int) -> None:
+    def __init__(self, replicas: int, within_ms: int) -> None:
+        self._replicas = replicas
         self._within_ms = within_ms
 
     async def command(self, client: RedisClient, mark: str, command: Sequence[Argument]) -> Any:
@@ -73,7 +73,7 @@ class Confirmed:
     async def _try(self, client: RedisClient, mark: str, command: Sequence[Argument]) -> Any:
         """The answer, or the error that the server answered with."""
         marking = ("SET", mark, "1", "EX", _MARK_TTL_S)
-        waiting = ("WAIT", REPLICAS, self._within_ms)
+        waiting = ("WAIT", self._replicas, self._within_ms)
         for remaining in reversed(range(_TRIES)):
             answer, marked, replicas = await _together(client, mark, command, marking, waiting)
             error = next(
@@ -85,8 +85,8 @@ class Confirmed:
                 continue
             if error is not None:
                 return error
-            if int(replicas) < REPLICAS:
-                raise RedisTimeoutError("carried out, but no replica has confirmed it")
+            if int(replicas) < self._replicas:
+                raise RedisTimeoutError(f"carried out, but confirmed by {replicas} replicas only")
             return answer
         raise AssertionError("the last try returns")
 

@@ -64,6 +64,7 @@ class LogLimits:
     cid_ttl_s: int = 600
     comment_likes_ttl_s: int = 604_800
     part_lapses_ms: int = 10_000
+    replicas: int = 1  # that confirm, where nothing is announced before
     replica_within_ms: int = 800
 
 
@@ -101,7 +102,7 @@ class RedisRoomLog:
         self._announcing = announcing
         self._confirmed: Confirmed | None = None
         if announcing is Announcing.LATER:
-            self._confirmed = Confirmed(limits.replica_within_ms)
+            self._confirmed = Confirmed(limits.replicas, limits.replica_within_ms)
         self._append = Script("append")
         self._load = Script("load")
         self._publish = Script("publish")

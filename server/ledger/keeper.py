@@ -25,7 +25,6 @@ from flash_sale.errors import NotOnSale, SaleFrozen, SaleStoreUnavailable
 from flash_sale.model import SaleId, SaleState, SaleView, Swept
 from flash_sale.store import LedgerStream, Sales, Stock
 from rooms.adapters.redis_feed import RedisFeed
-from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.adapters.script import RedisClient
 from rooms.errors import RoomLogUnavailable
 from server.control import CHANNEL
@@ -39,6 +38,7 @@ from server.ledger.announcer import Announcer
 from server.ledger.audit import Audit, Auditor
 from server.ledger.lease import Lease
 from server.ledger.report import Audits
+from server.room_log import room_log
 from server.sale_cards import SaleCards, has_run
 from server.settings import Limits, Settings
 
@@ -369,16 +369,7 @@ def open_keeper(
     limits = settings.limits
     records, orders = SaleRecords(database), OrderRecords(database)
     cards = SaleCards(records, orders, sales)
-    # Numbers of appends begin at 1 in every process: each needs a name that was never used.
-    log = RedisRoomLog(
-        commands,
-        f"keeper-{secrets.token_hex(6)}",
-        LogLimits(
-            events_max=limits.history_events_max,
-            chat_per_s=limits.chat_per_s,
-            chat_burst=limits.chat_burst,
-        ),
-    )
+    log = room_log(commands, f"keeper-{secrets.token_hex(6)}", settings)
     keeper = Keeper(
         stock=stock,
         cards=cards,

@@ -45,6 +45,12 @@ def missing_stores(settings: Settings) -> list[str]:
     ]
 
 
+def _durability(settings: Settings) -> str:
+    """The embedded Redis of a run has no replicas that could confirm anything."""
+    alone = settings.rehearsal_redis_url is None and settings.durability == "replicated"
+    return "always" if alone else settings.durability
+
+
 def shadow_settings(settings: Settings, run: str) -> Settings:
     """The settings of a run's shadow shop; `settings` are the shop's.
 
@@ -62,6 +68,7 @@ def shadow_settings(settings: Settings, run: str) -> Settings:
         database_url=settings.rehearsal_database_url,
         rehearsal_redis_url=None,
         rehearsal_database_url=None,
+        durability=_durability(settings),
         ledger_workers=1,
         token_secret=run_secret(secret, run, TOKENS),
         token_jwks=None,
