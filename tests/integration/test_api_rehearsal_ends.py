@@ -17,7 +17,6 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.api_fixtures",
     "tests.support.rehearsal_fixtures",
-    "tests.support.rehearsal_api",
 ]
 
 

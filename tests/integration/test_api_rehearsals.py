@@ -26,7 +26,6 @@ pytest_plugins = [
     "tests.support.databases",
     "tests.support.api_fixtures",
     "tests.support.rehearsal_fixtures",
-    "tests.support.rehearsal_api",
 ]
 
 OF_A_RUN: list[tuple[str, str, Any]] = [
