@@ -15,3 +15,10 @@ class Frame:
 
     whole: tuple[bytes, ...]
     lasting: tuple[bytes, ...]
+
+    def then(self, later: Frame) -> Frame:
+        """Both, in one write."""
+        return Frame(
+            tuple(map(bytes.__add__, self.whole, later.whole)),
+            tuple(map(bytes.__add__, self.lasting, later.lasting)),
+        )

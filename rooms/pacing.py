@@ -1,56 +1,109 @@
 """How long a busy room gathers before it writes: the tick follows what a flush costs.
 
-Fan-out of all rooms of a worker together takes at most a fixed share of its loop. A quiet
-room does not wait; a flush that costs nothing is not delayed.
+Fan-out of all rooms of a worker together takes at most a fixed share of its loop, averaged over
+the time in which its allowance fills up again. While there is allowance left nobody waits: a quiet
+room sends at once, however short before it sent the last time.
 """
 
 from __future__ import annotations
 
 _SMOOTHING = 0.3
 _FORGET_AFTER_S = 1.0
+_SERVED = 0.999  # of an audience, in parts that do not quite add up to one
 
 
 class Pacing:
     """One object per worker, one `RoomPace` per room.
 
     Costs are seconds of processor time: other programs on the machine do not inflate the tick.
+    `burst_ms` is the allowance of a worker that was idle. No room waits longer than `tick_ms_max`.
     """
 
-    def __init__(self, *, loop_percent: int, tick_ms_max: int) -> None:
+    def __init__(self, *, loop_percent: int, tick_ms_max: int, burst_ms: int) -> None:
         self._share = loop_percent / 100
         self._tick_max_s = tick_ms_max / 1000
-        self._paces: set[RoomPace] = set()
+        self._burst_s = burst_ms / 1000
+        self._debt_max_s = self._share * self._tick_max_s
+        self._left_s = self._burst_s  # the allowance; below zero: a debt
+        self._counted_at_s = float("-inf")
+        self._busy: dict[RoomPace, float] = {}  # by time of flush, with the cost that counts
+        self._busy_cost_s = 0.0
 
     def room(self) -> RoomPace:
-        pace = RoomPace(self)
-        self._paces.add(pace)
-        return pace
+        return RoomPace(self)
 
     def forget(self, pace: RoomPace) -> None:
-        self._paces.discard(pace)
+        self._busy_cost_s -= self._busy.pop(pace, 0.0)
 
     def tick_s(self, now_s: float) -> float:
         """The tick of every busy room: what all flushes cost, over the share they may take."""
-        busy_cost = sum(
-            pace.cost_s for pace in self._paces if now_s - pace.flushed_at_s < _FORGET_AFTER_S
-        )
-        return min(busy_cost / self._share, self._tick_max_s)
+        while self._busy:
+            oldest = next(iter(self._busy))
+            if now_s - oldest.flushed_at_s < _FORGET_AFTER_S:
+                break
+            self.forget(oldest)
+        if not self._busy:
+            self._busy_cost_s = 0.0  # not what rounding left of it
+        return min(max(0.0, self._busy_cost_s) / self._share, self._tick_max_s)
+
+    def allowance_s(self, now_s: float) -> float:
+        """Processor time that may be spent now without waiting; below zero: a debt."""
+        if now_s > self._counted_at_s:
+            earned_s = self._share * (now_s - self._counted_at_s)
+            self._left_s = min(self._burst_s, self._left_s + earned_s)
+            self._counted_at_s = now_s
+        return self._left_s
+
+    def pay(self, now_s: float, cost_s: float) -> None:
+        """Take a cost from the allowance."""
+        self._left_s = max(self.allowance_s(now_s) - cost_s, -self._debt_max_s)
+
+    def count(self, pace: RoomPace) -> None:
+        """A room is busy, at the cost that it is known for."""
+        self.forget(pace)
+        self._busy[pace] = pace.cost_s
+        self._busy_cost_s += pace.cost_s
 
 
 class RoomPace:
-    __slots__ = ("_pacing", "cost_s", "flushed_at_s")
+    """One room: `flushes` begins a flush, `paid` tells what each part of it cost.
+
+    The next flush may begin before the last one is delivered.
+    """
+
+    __slots__ = ("_is_known", "_pacing", "_served", "_spent_s", "cost_s", "flushed_at_s")
 
     def __init__(self, pacing: Pacing) -> None:
         self._pacing = pacing
-        self.cost_s = 0.0
+        self._spent_s = 0.0  # since a whole audience was served last
+        self._served = 0.0  # audiences, since then
+        self._is_known = False
+        self.cost_s = 0.0  # of one flush
         self.flushed_at_s = float("-inf")
 
-    def flushed(self, *, started_at_s: float, cost_s: float) -> None:
-        """Record a flush: when it began and how much of the loop it took."""
-        self.flushed_at_s = started_at_s
-        self.cost_s += _SMOOTHING * (cost_s - self.cost_s)
+    def flushes(self, now_s: float) -> None:
+        self.flushed_at_s = now_s
+        self._pacing.count(self)
+
+    def paid(self, now_s: float, cost_s: float, served: float) -> None:
+        """A part of a flush took so much; `served` of the audience, 0 to 1, was written to."""
+        self._pacing.pay(now_s, cost_s)
+        self._spent_s += cost_s
+        self._served += served
+        if self._served <= 0:
+            return
+        cost_s = self._spent_s / self._served
+        if self._served >= _SERVED:
+            self.cost_s += (_SMOOTHING if self._is_known else 1.0) * (cost_s - self.cost_s)
+            self._is_known = True
+            self._spent_s = self._served = 0.0
+        elif not self._is_known:
+            self.cost_s = cost_s  # the first flush of a large room is on its way
+        self._pacing.count(self)
 
     def wait_s(self, now_s: float) -> float:
-        """How long the next flush should still gather; 0 in a quiet room."""
+        """How long the next flush should still gather; 0 while there is allowance left."""
+        if self._pacing.allowance_s(now_s) >= 0:
+            return 0.0
         due = self.flushed_at_s + self._pacing.tick_s(now_s)
         return max(0.0, due - now_s)

@@ -14,8 +14,7 @@ from typing import cast
 import orjson
 
 from rooms.errors import Gap
-from rooms.frame import Frame
-from rooms.hub import Audience, Member, Roll, broadcast
+from rooms.hub import Audience, Member
 from rooms.log import Batch, Entry, Position
 from rooms.model import Lane, RoomId, UserId
 from rooms.outbox import Outbox
@@ -23,6 +22,7 @@ from rooms.pacing import Pacing
 from rooms.replica import Replica
 from server.codec import Pulse
 from server.codec.wire_frames import FrameBuilder
+from server.courier import Courier
 from server.replies import Closing
 from server.settings import Limits
 from server.viewer import Viewer
@@ -66,7 +66,13 @@ class LiveRoom:
         self._consulted = False  # the stream was asked since the last flush
         self._timer: asyncio.Handle | None = None
         self._flush_at_s = 0.0  # when it fires; uvloop's handle of a short wait does not say
-        self._slicing: asyncio.Task[None] | None = None
+        self._courier = Courier(
+            self.audience,
+            slice_viewers=limits.fanout_slice_viewers,
+            slice_ms=limits.fanout_slice_ms,
+            on_slow=_hang_up,
+            on_paid=self._paid,
+        )
         self._snapshot: bytes | None = None
 
     # who is here
@@ -77,6 +83,7 @@ class LiveRoom:
 
     def leave(self, viewer: Viewer) -> None:
         self.audience.discard(viewer)
+        self._courier.tidy()
         if not len(self.audience):
             self.idle_since_s = time.monotonic()
 
@@ -121,7 +128,7 @@ class LiveRoom:
     @property
     def has_pending(self) -> bool:
         """Batches wait for the tick, or a flush is on its way."""
-        return bool(self._pending) or self._slicing is not None
+        return bool(self._pending) or self._courier.is_under_way
 
     def caught_up(self, replica: Replica | None = None) -> None:
         """Missed entries are in `_pending` again, or the whole replica was made anew."""
@@ -175,12 +182,13 @@ class LiveRoom:
         """The room is being unloaded: nobody is here."""
         if self._timer is not None:
             self._timer.cancel()
+        self._courier.close()
         self._pacing.forget(self._pace)
 
     # what goes out
 
     def _schedule(self, *, now: bool) -> None:
-        if self._slicing is not None or self.catching_up:
+        if self.catching_up:
             return  # looked at again when that is done
         wait_s = 0.0 if now or not len(self.audience) else self._wait_s()
         if wait_s <= 0:
@@ -207,45 +215,26 @@ class LiveRoom:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._slicing is not None or self.catching_up:
+        if self.catching_up:
             return
         entries = self._apply_pending()
         if not len(self.audience):
             self._pulses.clear()
             self._likes_delta = 0
             return
-        started_at_s, spent_s = time.monotonic(), time.thread_time()
-        pulses = self._take_pulses(started_at_s)
-        if not entries and not pulses:
-            if self._pulses:
-                self._schedule(now=False)
-            return
-        frame = self._builder.build(self.channel, entries, pulses, self.audience.encodings)
-        if len(self.audience) <= self._limits.fanout_slice_viewers:
-            _hang_up(broadcast(frame, self.audience))
-            self._pace.flushed(started_at_s=started_at_s, cost_s=time.thread_time() - spent_s)
-            if self._pulses:
-                self._schedule(now=False)
-            return
-        slices = self._write_in_slices(frame, self.audience.roll(), started_at_s)
-        self._slicing = asyncio.get_running_loop().create_task(slices)
+        now_s = time.monotonic()
+        pulses = self._take_pulses(now_s, along=bool(entries))
+        if entries or pulses:
+            spent_s = time.thread_time()
+            frame = self._builder.build(self.channel, entries, pulses, self.audience.encodings)
+            self._pace.flushes(now_s)
+            self._paid(time.thread_time() - spent_s, 0.0)
+            self._courier.carry(frame)
+        if self._pulses:
+            self._schedule(now=False)
 
-    async def _write_in_slices(self, frame: Frame, roll: Roll, started_at_s: float) -> None:
-        """Yield between slices, so that a reply never waits behind thousands of writes."""
-        cost_s = 0.0
-        spent_s = time.thread_time()
-        try:
-            for members in roll.slices(self._limits.fanout_slice_viewers):
-                _hang_up(broadcast(frame, members))
-                cost_s += time.thread_time() - spent_s
-                await asyncio.sleep(0)
-                spent_s = time.thread_time()
-        finally:
-            self._slicing = None  # whatever happens, the next flush may go out
-        self._pace.flushed(started_at_s=started_at_s, cost_s=cost_s)
-        if self._pending or self._pulses:
-            urgent = any(e.lane is Lane.STATE for batch in self._pending for e in batch.entries)
-            self._schedule(now=urgent)
+    def _paid(self, cost_s: float, served: float) -> None:
+        self._pace.paid(time.monotonic(), cost_s, served)
 
     def _apply_pending(self) -> list[Entry]:
         """Apply in order; at a gap keep the rest and ask for what is missing."""
@@ -287,8 +276,10 @@ class LiveRoom:
             self._snapshot = None
         self._pulses.update(batch.pulses)
 
-    def _take_pulses(self, now_s: float) -> list[Pulse]:
-        if not self._pulses or now_s < self._pulse_due_s():
+    def _take_pulses(self, now_s: float, *, along: bool) -> list[Pulse]:
+        """What is due; `along` with entries also what is not far from it, for one write less."""
+        early_s = self._limits.pulse_interval_ms / 2_000 if along else 0.0
+        if not self._pulses or now_s < self._pulse_due_s() - early_s:
             return []
         pulses = [Pulse(payload, name in _INCENTIVES) for name, payload in self._pulses.items()]
         self._pulses.clear()

@@ -55,7 +55,9 @@ class LiveRooms:
         self._seed_of = seed_of
         self._limits = limits
         self._pacing = Pacing(
-            loop_percent=limits.fanout_loop_percent, tick_ms_max=limits.tick_ms_max
+            loop_percent=limits.fanout_loop_percent,
+            tick_ms_max=limits.tick_ms_max,
+            burst_ms=limits.fanout_burst_ms,
         )
         self._builder = FrameBuilder(limits.compress_bytes_min)
         self._numbers = itertools.count(1)

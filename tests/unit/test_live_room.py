@@ -47,7 +47,7 @@ def room_of(limits: Limits) -> LiveRoom:
         replica,
         outbox,
         builder=FrameBuilder(64),
-        pacing=Pacing(loop_percent=30, tick_ms_max=250),
+        pacing=Pacing(loop_percent=30, tick_ms_max=250, burst_ms=50),
         limits=limits,
         on_gap=lambda _room: None,
     )

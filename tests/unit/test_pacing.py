@@ -2,58 +2,135 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from rooms.pacing import Pacing
+from rooms.pacing import Pacing, RoomPace
+
+SHARE = 0.25
+TICK_MAX_S = 0.25
+BURST_S = 0.05
+
+
+def pacing_of(*, tick_ms_max: int = 250) -> Pacing:
+    return Pacing(loop_percent=25, tick_ms_max=tick_ms_max, burst_ms=50)
+
+
+def flush(pace: RoomPace, now_s: float, cost_s: float) -> None:
+    pace.flushes(now_s)
+    pace.paid(now_s, cost_s, 1.0)
+
+
+def play(
+    pacing: Pacing, arrivals: list[list[float]], cost_s: float
+) -> tuple[list[tuple[float, int]], float]:
+    """Rooms whose events come at these times; their flushes (when, which room), the longest wait.
+
+    Nothing else uses the processor, and a flush takes no time beside what it is said to cost.
+    """
+    paces = [pacing.room() for _ in arrivals]
+    coming = sorted((at, room) for room, times in enumerate(arrivals) for at in times)
+    waiting: dict[int, tuple[float, float]] = {}  # room -> when it is due, its first event
+    flushes, longest = [], 0.0
+    while coming or waiting:
+        due = min(waiting, key=lambda room: waiting[room][0], default=None)
+        if due is not None and (not coming or waiting[due][0] <= coming[0][0]):
+            now, since = waiting.pop(due)
+            flush(paces[due], now, cost_s)
+            flushes.append((now, due))
+            longest = max(longest, now - since)
+            continue
+        now, room = coming.pop(0)
+        due_at, since = waiting.get(room, (now + paces[room].wait_s(now), now))
+        waiting[room] = min(due_at, now + paces[room].wait_s(now)), since
+    return flushes, longest
 
 
 def test_a_quiet_room_does_not_wait() -> None:
-    pace = Pacing(loop_percent=25, tick_ms_max=250).room()
-    assert pace.wait_s(now_s=1_000.0) == 0
+    assert pacing_of().room().wait_s(now_s=1_000.0) == 0
+
+
+def test_a_room_that_has_allowance_left_sends_at_once_again_and_again() -> None:
+    pace = pacing_of().room()
+    for number in range(5):
+        assert pace.wait_s(1_000.0 + number / 1_000) == 0
+        flush(pace, 1_000.0 + number / 1_000, 0.009)
+    assert pace.wait_s(1_000.005) == 0
+    flush(pace, 1_000.005, 0.009)
+    assert pace.wait_s(1_000.006) > 0
+
+
+def test_a_room_that_wants_no_more_than_its_share_never_waits() -> None:
+    chance = random.Random(5)
+    times = [number / 10 + chance.uniform(0, 0.05) for number in range(300)]
+    flushes, longest = play(pacing_of(), [times], cost_s=0.024)
+    assert (len(flushes), longest) == (300, 0.0)
 
 
 def test_the_tick_is_the_cost_of_a_flush_over_the_share() -> None:
-    pacing = Pacing(loop_percent=25, tick_ms_max=250)
+    pacing = pacing_of()
     pace = pacing.room()
-    for flush in range(60):
-        pace.flushed(started_at_s=flush * 0.1, cost_s=0.010)
-    assert pacing.tick_s(6.0) == pytest.approx(0.040, rel=0.01)
-    assert pace.wait_s(5.9) == pytest.approx(0.040, rel=0.01)
-    assert pace.wait_s(5.95) == 0
+    for number in range(60):
+        flush(pace, number * 0.04, 0.015)
+    assert pacing.tick_s(2.4) == pytest.approx(0.060, rel=0.01)
+    assert pace.wait_s(2.37) == pytest.approx(0.050, rel=0.01)
+    assert pace.wait_s(2.42) == 0
 
 
-def test_the_tick_has_an_upper_bound() -> None:
-    pacing = Pacing(loop_percent=25, tick_ms_max=250)
+def test_the_first_flush_of_a_large_room_counts_while_it_is_on_its_way() -> None:
+    pacing = pacing_of()
     pace = pacing.room()
-    for flush in range(60):
-        pace.flushed(started_at_s=float(flush), cost_s=5.0)
-    assert pacing.tick_s(59.0) == 0.25
+    pace.flushes(1.0)
+    for number in range(16):
+        pace.paid(1.0 + number * 0.005, 0.005, 0.1 / 3)
+    assert pacing.tick_s(1.08) == TICK_MAX_S  # 150 ms of cost over the share
+    assert pace.wait_s(1.08) == pytest.approx(TICK_MAX_S - 0.08)
 
 
-def test_busy_rooms_share_what_one_room_could_take() -> None:
-    pacing = Pacing(loop_percent=50, tick_ms_max=1_000)
-    rooms = [pacing.room() for _ in range(4)]
-    for flush in range(60):
-        for room in rooms:
-            room.flushed(started_at_s=flush * 0.2, cost_s=0.010)
-    tick_s = pacing.tick_s(11.9)
-    assert 4 * 0.010 / tick_s == pytest.approx(0.5, rel=0.01)
+def test_the_tick_has_an_upper_bound_and_so_has_a_debt() -> None:
+    pacing = pacing_of()
+    pace = pacing.room()
+    for number in range(60):
+        flush(pace, float(number), 5.0)
+    assert pacing.tick_s(59.0) == TICK_MAX_S
+    assert pacing.allowance_s(59.0 + TICK_MAX_S) == pytest.approx(0.0)
 
 
 def test_a_room_that_fell_silent_no_longer_slows_the_others() -> None:
-    pacing = Pacing(loop_percent=50, tick_ms_max=1_000)
+    pacing = pacing_of(tick_ms_max=1_000)
     silent, busy = pacing.room(), pacing.room()
-    for flush in range(60):
-        silent.flushed(started_at_s=flush * 0.1, cost_s=0.1)
-        busy.flushed(started_at_s=flush * 0.1, cost_s=0.001)
+    for number in range(60):
+        flush(silent, number * 0.1, 0.1)
+        flush(busy, number * 0.1, 0.001)
     with_both = pacing.tick_s(6.0)
-    busy.flushed(started_at_s=8.0, cost_s=0.001)
-    assert pacing.tick_s(8.0) < with_both / 10
+    flush(busy, 8.0, 0.001)
+    assert 0 < pacing.tick_s(8.0) < with_both / 10
 
 
 def test_a_forgotten_room_does_not_count() -> None:
-    pacing = Pacing(loop_percent=50, tick_ms_max=1_000)
+    pacing = pacing_of()
     gone = pacing.room()
-    gone.flushed(started_at_s=1.0, cost_s=0.5)
+    flush(gone, 1.0, 0.5)
     pacing.forget(gone)
     assert pacing.tick_s(1.0) == 0
+
+
+@pytest.mark.parametrize("rooms", [1, 4, 40])
+def test_busy_rooms_together_keep_to_the_share_and_each_has_its_turn(rooms: int) -> None:
+    """Whatever comes: no window holds more than the share, the burst and one flush of each."""
+    chance = random.Random(rooms)
+    cost_s = 0.02 / rooms
+    arrivals = [
+        sorted(chance.uniform(0, 20) for _ in range(chance.choice([100, 1_000, 4_000 // rooms])))
+        for _ in range(rooms)
+    ]
+    flushes, longest = play(pacing_of(), arrivals, cost_s)
+    times = [at for at, _room in flushes]
+    for begin in range(0, 20, 2):
+        spent_s = cost_s * sum(begin <= at < begin + 2 for at in times)
+        assert spent_s <= SHARE * 2 + BURST_S + (rooms + 1) * cost_s
+    assert longest <= TICK_MAX_S
+    for room, asked in enumerate(arrivals):
+        served = sum(each == room for _at, each in flushes)
+        assert served >= min(len(asked), 20 / TICK_MAX_S) * 0.5
