@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from loadtest import frames
@@ -27,7 +25,6 @@ from loadtest.waiting import until
 FIRST_PAUSE_S = 0.5  # minReconnectDelay of centrifuge-js
 PAUSE_S_MAX = 20.0  # maxReconnectDelay
 DOUBLINGS_MAX = 10
-SMALL_BUFFER_BYTES, USUAL_BUFFER_BYTES = 4_096, 131_072
 LEFT = "left"
 _RETRY_AFTER = re.compile(r"retry after (\d+) s")
 
@@ -111,15 +108,14 @@ class Returning:
                 seat.viewer.abort("cut")
 
     def read_nothing(self, seats: Sequence[Seat]) -> None:
-        """They stop reading, with little room in their sockets."""
+        """They stop reading, as a device does that has hung itself up."""
         for seat in seats:
-            line = None if seat.viewer is None else seat.viewer.read_nothing()
-            _resize(line, SMALL_BUFFER_BYTES)
+            if seat.viewer is not None:
+                seat.viewer.read_nothing()
 
     def read_again(self, seats: Sequence[Seat]) -> None:
         for seat in seats:
             if seat.viewer is not None:
-                _resize(seat.viewer.read_nothing(), USUAL_BUFFER_BYTES)
                 seat.viewer.read_again()
 
     async def leave(self, within_s: float = 10.0) -> None:
@@ -205,12 +201,6 @@ class Returning:
 
         timer = asyncio.get_running_loop().call_later(wait_s, call)
         self._waits.add(timer)
-
-
-def _resize(line: socket.socket | None, size_bytes: int) -> None:
-    if line is not None:
-        with suppress(OSError):
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
 
 
 def _told_to_wait_s(why: str) -> int:

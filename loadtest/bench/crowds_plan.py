@@ -95,7 +95,7 @@ QUICK_CROWDS = CrowdsPlan(
     slow_turns=1,
     slow_settings={
         "ONAIR_UNSENT_BYTES_MAX": "16384",
-        "ONAIR_VIEWER_BUFFER_BYTES_MAX": "65536",
+        "ONAIR_VIEWER_BUFFER_BYTES_MAX": "131072",
         "ONAIR_PULSE_SKIP_BYTES": "16384",
     },
     herd_viewers=1_000,

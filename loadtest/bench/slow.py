@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from loadtest.bench import fanout
@@ -38,7 +39,7 @@ class Stopped:
 
     count: int
     closed: int  # by the server, as slow
-    told: int  # of them, those who read the code in the end
+    told: int  # closes of which the code was read in the end; who comes back may be slow again
     closed_after_s: float  # from the stop until the server had closed all of them
     back_after_s: float  # from reading again until all were in the room
     behind: int  # how many did not get every event, when all was over
@@ -135,19 +136,14 @@ async def measure(plan: Plan, cores: Cores, say: Progress) -> SlowFigures:
 
 
 async def _turn(plan: Plan, stage: _Stage) -> Turn:
-    sizes, seat, slow = plan.crowds, stage.seat, stage.slow
-    per_s, seconds = sizes.slow_events_per_s, sizes.slow_seconds
-    events = round(per_s * seconds)
+    sizes, slow = plan.crowds, stage.slow
+    events = round(sizes.slow_events_per_s * sizes.slow_seconds)
     due = 2 * events  # of the turn, for everybody
     seen = [each.events for each in slow.seats]
     told = _told(slow)
-    before, watched_before = await asyncio.gather(
-        fanout.one_round(plan, seat, per_s, events), _watch(stage, seconds)
-    )
+    before, watched_before = await _half(plan, stage, events)
     slow.read_nothing(slow.seats)
-    during, watched = await asyncio.gather(
-        fanout.one_round(plan, seat, per_s, events), _watch(stage, seconds, until_closed=True)
-    )
+    during, watched = await _half(plan, stage, events, until_closed=True)
     await until(
         lambda: all(e.events - s >= due for e, s in zip(slow.seats, seen, strict=True)),
         BACK_WITHIN_S,
@@ -174,9 +170,9 @@ def _told(slow: Returning) -> int:
 
 def _why_void(stopped: Stopped) -> list[str]:
     found = []
-    if stopped.closed != stopped.count:
+    if stopped.closed < stopped.count:
         found.append(f"{stopped.closed} of {stopped.count} slow readers were closed in the turn")
-    if stopped.told != stopped.count:
+    if stopped.told < stopped.count:
         found.append(f"{stopped.told} of {stopped.count} slow readers were told the code {SLOW}")
     if stopped.behind:
         found.append(f"{stopped.behind} slow readers did not get every event once")
@@ -191,8 +187,22 @@ class _Watched:
     read_again_at_s: float
 
 
-async def _watch(stage: _Stage, seconds: float, *, until_closed: bool = False) -> _Watched:
-    """Look at the worker for so long; once it has closed all slow readers, they read again.
+async def _half(
+    plan: Plan, stage: _Stage, events: int, *, until_closed: bool = False
+) -> tuple[fanout.Round, _Watched]:
+    """Publish to those who read, and look at the worker meanwhile."""
+    over = asyncio.Event()
+    watching = asyncio.create_task(_watch(stage, over, until_closed=until_closed))
+    try:
+        seen = await fanout.one_round(plan, stage.seat, plan.crowds.slow_events_per_s, events)
+    finally:
+        over.set()
+        watched = await watching
+    return seen, watched
+
+
+async def _watch(stage: _Stage, over: asyncio.Event, *, until_closed: bool) -> _Watched:
+    """Look at the worker until it is over; once it has closed all slow readers, they read again.
 
     They read again at the end whatever happened, and the looks cost the same in both halves.
     """
@@ -200,15 +210,16 @@ async def _watch(stage: _Stage, seconds: float, *, until_closed: bool = False) -
     began = time.perf_counter()
     first = (await asyncio.to_thread(closes, contender))[SLOW]
     rss_most, closed, closed_after_s, read_again_at_s = 0, 0, 0.0, 0.0
-    while time.perf_counter() < began + seconds:
+    is_last = False
+    while not is_last:
+        is_last = over.is_set()
         rss_most = max(rss_most, rss_bytes(contender.web))
         closed = (await asyncio.to_thread(closes, contender))[SLOW] - first
-        if until_closed and not read_again_at_s and closed >= len(slow.seats):
+        is_due = is_last or closed >= len(slow.seats)
+        if until_closed and is_due and not read_again_at_s:
             slow.read_again(slow.seats)
             read_again_at_s = time.perf_counter()
             closed_after_s = read_again_at_s - began
-        await asyncio.sleep(LOOK_S)
-    if until_closed and not read_again_at_s:
-        slow.read_again(slow.seats)
-        read_again_at_s = time.perf_counter()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), LOOK_S)
     return _Watched(rss_most, closed, closed_after_s, read_again_at_s)
