@@ -5,19 +5,23 @@ No script, nothing from elsewhere: the page works without internet and under the
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from starlette.responses import Response
 
 from flash_sale.catalog import ID_PATTERN
 from server.api.docs_page.texts_zh import TEXTS_ZH
 from server.api.docs_page.words import LANGUAGES, STATUSES_ZH, WORDS
+from server.api.document import document_of
 from server.settings import Settings
 
 PAGE_HEADERS = {
@@ -36,19 +40,59 @@ _ICON = (
 _FILES = resources.files("server.api.docs_page")
 
 
-def add_docs(api: FastAPI, settings: Settings, document: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What there is to say of an API: the document's bytes, the page, its words by language."""
+
+    encoded: bytes
+    page: Template
+    groups: dict[str, list[dict[str, Any]]]
+
+    @classmethod
+    def of(cls, api: FastAPI) -> _Told:
+        document = document_of(api)
+        environment = Environment(autoescape=True, undefined=StrictUndefined)
+        return cls(
+            encoded=orjson.dumps(document),
+            page=environment.from_string((_FILES / "page.html").read_text("utf-8")),
+            groups={language: list(_groups(document, language)) for language in LANGUAGES},
+        )
+
+
+class _Guide:
+    """Tells of an API, whose routes must all be there when it is first asked.
+
+    What it tells takes most of a second to make: that is nothing for the start of a worker, of
+    which nobody may ever ask it, and nothing for the loop, on which everybody would wait.
+    """
+
+    def __init__(self, api: FastAPI) -> None:
+        self._api = api
+        self._one_at_a_time = threading.Lock()
+        self._told: _Told | None = None
+
+    async def told(self) -> _Told:
+        if self._told is None:
+            return await asyncio.to_thread(self._tell)
+        return self._told
+
+    def _tell(self) -> _Told:
+        with self._one_at_a_time:
+            if self._told is None:
+                self._told = _Told.of(self._api)
+            return self._told
+
+
+def add_docs(api: FastAPI, settings: Settings) -> None:
     """Serve `/openapi.json`, `/docs`, and the style sheet and icon of the page."""
-    encoded = orjson.dumps(document)
+    guide = _Guide(api)
     accent = f":root {{ --brand: {settings.brand_color}; }}\n"
     style = (accent + (_FILES / "style.css").read_text("utf-8")).encode()
     drawing = _ICON.format(color=settings.brand_color).encode()
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    page = environment.from_string((_FILES / "page.html").read_text("utf-8"))
     logo = settings.brand_logo_url if settings.brand_logo_url.startswith("/") else ""
-    groups = {language: list(_groups(document, language)) for language in LANGUAGES}
 
     async def openapi(_request: Request) -> Response:
-        return Response(encoded, media_type="application/json")
+        return Response((await guide.told()).encoded, media_type="application/json")
 
     async def stylesheet(_request: Request) -> Response:
         headers = {"Cache-Control": "no-cache"}
@@ -59,15 +103,15 @@ def add_docs(api: FastAPI, settings: Settings, document: dict[str, Any]) -> None
         return Response(drawing, media_type="image/svg+xml", headers=headers)
 
     async def docs(request: Request) -> Response:
-        language = _language(request)
-        text = page.render(
+        language, told = _language(request), await guide.told()
+        text = told.page.render(
             language=language,
             languages=LANGUAGES,
             words=WORDS[language],
             brand=settings.brand_name,
             logo=logo,
             host=f"{request.url.scheme}://{request.url.netloc}",
-            groups=groups[language],
+            groups=told.groups[language],
         )
         return Response(text, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from server.api.errors import ErrorAnswer
 from server.payments.signature import HEADER
 
 _DESCRIPTION = """\
@@ -81,14 +82,25 @@ def document_of(api: FastAPI) -> dict[str, Any]:
         routes=api.routes,
         tags=_TAGS,
     )
-    document["components"]["securitySchemes"] = _SECURITY_SCHEMES
+    components = document["components"]
+    components["schemas"] = dict(sorted({**components["schemas"], **_error_schemas()}.items()))
+    components["securitySchemes"] = _SECURITY_SCHEMES
     for operations in document["paths"].values():
         for operation in operations.values():
             _drop_the_framework_error(operation)
             _say_what_the_framework_leaves_out(operation)
     for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
+        components["schemas"].pop(name, None)
     return document
+
+
+def _error_schemas() -> dict[str, Any]:
+    """The shape of errors and its part, to which `errors.documented` refers by name."""
+    schema = ErrorAnswer.model_json_schema(
+        ref_template="#/components/schemas/{model}", mode="serialization"
+    )
+    parts: dict[str, Any] = schema.pop("$defs")
+    return {ErrorAnswer.__name__: schema, **parts}
 
 
 def _drop_the_framework_error(operation: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from rooms.sharing.arrivals import Verdict
 from rooms.sharing.ladders import GrantState
-from server.api.errors import ErrorAnswer, Refused, documented
+from server.api.errors import Refused, documented
 from server.api.fields import LadderIdInPath
 from server.api.guard import KEY_OR_MERCHANT, CallerHere, MerchantRoute, described
 from server.api.ladder_models import (
@@ -61,14 +61,9 @@ class CsvFile(Response):
 
 
 def _csv_file(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    answers = documented(*statuses)
-    for answer in answers.values():
-        del answer["model"]
-        schema = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
-        answer["content"]["application/json"]["schema"] = schema
     description = "UTF-8 with a byte order mark; a row per inviter."
     content = {"text/csv": {"schema": {"type": "string", "description": description}}}
-    return {200: {"content": content, "description": description}} | answers
+    return {200: {"content": content, "description": description}} | documented(*statuses)
 
 
 @routes.get(

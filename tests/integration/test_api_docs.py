@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from server.api import Services
+from server.api import Services, build_api
 from server.api.rehearsal_models import RUN
 from server.api.visit_models import VISIT
 from server.database.visit_store import VisitStore
@@ -153,6 +154,14 @@ async def test_every_route_is_in_the_document_and_no_other(document: dict[str, A
     assert document["openapi"] == "3.1.0"
     assert document["info"]["title"] == "Tea House API"
     assert {path: set(methods) for path, methods in document["paths"].items()} == ROUTES
+
+
+async def test_those_who_ask_first_at_the_same_moment_get_one_document(services: Services) -> None:
+    nobody = AsgiClient(build_api(services))
+    targets = ("/openapi.json", "/docs", "/openapi.json")
+    first, page, second = await asyncio.gather(*(nobody.call("GET", each) for each in targets))
+    assert (first.status, page.status) == (200, 200)
+    assert first.body == second.body
 
 
 async def test_every_operation_says_what_it_does_and_how_it_fails(
