@@ -158,7 +158,7 @@ async def one_round(plan: Plan, seat: Seat, per_s: int, events: int) -> Round:
     await until(lambda: time.perf_counter() >= began + events / per_s, events / per_s + 1)
     web, redis = cpu_time(contender.web) - web, cpu_time(contender.redis) - redis
     seconds = time.perf_counter() - began
-    starved = starved_s(contender.web) - starved
+    starved = max(0.0, starved_s(contender.web) - starved)
     health = checkup.finish(
         sockets_open=swarm.tally.sockets_open, errors=swarm.errors - errors_before
     )

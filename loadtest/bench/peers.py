@@ -149,6 +149,7 @@ def _nchan(cores: Cores) -> Iterator[Contender]:
                 (),
                 web,
                 is_bare=True,
+                gathers=False,
                 version=version,
             )
 

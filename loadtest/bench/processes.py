@@ -45,9 +45,18 @@ def cpu_time(pids: Iterable[int]) -> CpuTime:
 
 
 def starved_s(pids: Iterable[int]) -> float:
-    """Seconds so far in which these processes' main threads could have run but had no core."""
-    waits = (Path(f"/proc/{pid}/schedstat").read_text().split()[1] for pid in pids)
-    return sum(map(int, waits)) / 1e9
+    """Seconds so far in which threads of these processes could have run but had no core.
+
+    Threads that have ended are no longer in it.
+    """
+    waited_ns = 0
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            try:
+                waited_ns += int((thread / "schedstat").read_text().split()[1])
+            except OSError:  # it ended while we looked
+                continue
+    return waited_ns / 1e9
 
 
 def rss_bytes(pids: Iterable[int]) -> int:

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from loadtest.bench.peers import STARTERS, absent
 from loadtest.bench.processes import family
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 400  # a tiny run takes one minute on a quiet machine; beside other suites, three
 
+PRESENT = [name for name in STARTERS if not absent(name)]
 TINY = ("--quick", "--viewers", "20", "--rates", "20", "--rounds", "1", "--seconds", "0.5")
 
 
@@ -36,17 +38,30 @@ def bench(tmp_path: Path, *words: str) -> tuple[subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def everything(
+def fanout(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    return bench(tmp_path_factory.mktemp("bench"), *TINY, "--peers", "naive,broadcast")
+    """Beside every peer this machine has."""
+    home = tmp_path_factory.mktemp("fanout")
+    return bench(home, "fanout", *TINY, "--peers", ",".join(PRESENT))
 
 
-def test_every_published_event_reaches_every_viewer_of_every_server(everything: Any) -> None:
-    _done, figures = everything
-    rounds = figures["fanout"]["rounds"]
-    # A void round is measured once more, so there may be two of one contender.
-    assert list(dict.fromkeys(r["contender"] for r in rounds)) == ["onair", "naive", "broadcast"]
+@pytest.fixture(scope="module")
+def rest(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    words = ("memory", "connect", "orders", "visits")
+    return bench(tmp_path_factory.mktemp("rest"), *words, *TINY, "--peers", "naive,broadcast")
+
+
+@pytest.mark.parametrize("server", ["onair", *STARTERS])
+def test_every_published_event_reaches_every_viewer(fanout: Any, server: str) -> None:
+    if way := absent(server):
+        pytest.skip(f"{server} is not present: {way}")
+    _done, figures = fanout
+    # A void round is measured once more, so there may be two.
+    rounds = [r for r in figures["fanout"]["rounds"] if r["contender"] == server]
+    assert rounds
     for r in rounds:
         assert (r["events"], r["delivered"], r["expected"]) == (10, 200, 200)
         assert r["published"]["answered"] == 10
@@ -57,8 +72,8 @@ def test_every_published_event_reaches_every_viewer_of_every_server(everything: 
     assert rounds[0]["testimony"]["orders"] == 1
 
 
-def test_every_viewer_of_the_crowd_gets_in(everything: Any) -> None:
-    _done, figures = everything
+def test_every_viewer_of_the_crowd_gets_in(rest: Any) -> None:
+    _done, figures = rest
     rounds = figures["crowd"]["rounds"]
     assert [r["contender"] for r in rounds] == ["onair", "naive", "broadcast"]
     for r in rounds:
@@ -69,21 +84,27 @@ def test_every_viewer_of_the_crowd_gets_in(everything: Any) -> None:
         assert r["join_cpu"]["total_s"] > 0
 
 
-def test_the_report_has_both_sides_of_every_ratio_and_the_machine(everything: Any) -> None:
-    done, figures = everything
-    assert {"Fan-out", "Memory", "Connects"} <= {
-        line.split(":")[0] for line in done.stdout.splitlines()
-    }
-    assert figures["schema"] == 1
-    assert figures["environment"]["python"] == sys.version.split()[0]
-    assert figures["environment"]["redis"].startswith(("Redis", "Valkey"))
-    assert {"cpu", "cores", "commit", "libraries"} <= set(figures["environment"])
-    for ratio in figures["ratios"]:
-        assert ratio["peer"] in {"naive", "broadcast"}
-        assert {"what", "ours", "peers", "peer_over_ours"} <= set(ratio)
-    # A round may be void on a busy machine; then it must say so and the exit status must too.
-    assert done.returncode == (0 if figures["complete"] else 1)
-    assert figures["complete"] or figures["void"]
+def test_the_report_has_both_sides_of_every_ratio_and_the_machine(fanout: Any, rest: Any) -> None:
+    titles = ("Fan-out",), ("Memory", "Connects")
+    for (done, figures), expected in zip((fanout, rest), titles, strict=True):
+        said = [line for line in done.stdout.splitlines() if line.startswith(expected)]
+        assert len(said) == len(expected)
+        assert figures["schema"] == 1
+        assert figures["environment"]["python"] == sys.version.split()[0]
+        assert figures["environment"]["redis"].startswith(("Redis", "Valkey"))
+        assert {"cpu", "cores", "commit", "libraries"} <= set(figures["environment"])
+        assert figures["ratios"] or figures["void"]
+        for ratio in figures["ratios"]:
+            assert ratio["peer"] in PRESENT
+            assert {"what", "ours", "peers", "peer_over_ours"} <= set(ratio)
+        # A round may be void on a busy machine; then it must say so and the exit status must too.
+        assert done.returncode == (0 if figures["complete"] else 1)
+        assert figures["complete"] or figures["void"]
+    done, figures = fanout
+    assert ("Beside the best peer" in done.stdout) is bool(figures["standings"])
+    assert figures["standings"] or figures["void"]
+    versions = figures["environment"]["peers"]
+    assert set(versions) == set(PRESENT) - {"naive", "broadcast"}
 
 
 def test_a_run_that_is_stopped_leaves_no_process_and_no_data(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import argparse
 import json
 from array import array
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -245,6 +246,15 @@ def test_what_the_machine_does_not_have_is_left_out_with_a_way_to_get_it(
     assert "nats is not present: apt-get install nats-server" in said
     assert "nchan is not present: apt-get install nginx libnginx-mod-nchan" in said
     assert "1000000000 viewers, open files allow" in said
+
+
+def test_bun_is_not_fetched_where_npm_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(peers, "BUN_HOME", tmp_path / "bun")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "npm is not here" in peers.get_bun()
+    assert f"bun@{peers.BUN_VERSION}" in peers.absent("bun")
 
 
 def test_a_peer_asked_for_by_name_must_be_present(
