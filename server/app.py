@@ -41,6 +41,7 @@ from server.feed import open_feed
 from server.gateway import Gateway
 from server.handshake import Door
 from server.health import Health
+from server.http_door import REFUSAL_OF
 from server.ledger.audit import Auditor
 from server.live_rooms import LiveRooms
 from server.pages.assets import Assets
@@ -320,7 +321,7 @@ class App:
             worker.services.rehearsals.wing = self.wing
             self._api = build_api(worker.services)
             app.router.routes[:] = shop_routes(worker, self._api, self._assets)
-            yield {}
+            yield {REFUSAL_OF: worker.door.refusal_of}
         finally:
             await self.wing.close()
             await worker.close()

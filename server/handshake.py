@@ -25,7 +25,9 @@ from server.settings import Settings, is_loopback
 from server.sharing.origins import Origins
 from server.tokens import KeyNotLoaded, TokenExpired, TokenInvalid, Tokens
 
+PATH = b"/connection/websocket"
 PROTOBUF = "centrifuge-protobuf"
+_TOO_MANY = "too many new connections"
 _ADDRESSES_MAX = 10_000
 _EVERYBODY = ""  # no address
 
@@ -78,18 +80,41 @@ class Door:
         limits = self._settings.limits
         websocket.scope["extensions"][DETACH](attach, limits.message_bytes_max)
 
-    def _refusal(self, websocket: WebSocket) -> Response | None:
+    def refusal_of(self, url: bytes) -> bytes | None:
+        """The whole answer to a handshake at this address if nobody can be let in just now.
+
+        It costs a fraction of the handshake. None decides nothing: everything is looked at again.
+        """
+        if url.partition(b"?")[0] != PATH:
+            return None
+        why = self._closed_because()
+        if why is None and self._all.would_wait(_EVERYBODY):
+            why = _TOO_MANY
+        if why is None:
+            return None
+        response = self._refuse_for_now(why)
+        lines = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
+        head = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
+        return head + lines + b"\r\n" + bytes(response.body)
+
+    def _closed_because(self) -> str | None:
         if self._gateway.draining:
-            return self._refuse_for_now("shutting down")
+            return "shutting down"
         if len(self._gateway.viewers) + self._viewers_beside() >= self._viewers_max:
-            return self._refuse_for_now("at the limit viewers_max")
+            return "at the limit viewers_max"
+        return None
+
+    def _refusal(self, websocket: WebSocket) -> Response | None:
+        why = self._closed_because()
+        if why is not None:
+            return self._refuse_for_now(why)
         if not self._origin_allowed(websocket):
             return _refuse(403, "this origin may not connect; see ONAIR_ALLOWED_ORIGINS")
         if self._all.take(_EVERYBODY):
-            return self._refuse_for_now("too many new connections")
+            return self._refuse_for_now(_TOO_MANY)
         address = _host_of(websocket)
         if address and not is_loopback(address) and self._by_address.take(address):
-            return self._refuse_for_now("too many new connections", address)
+            return self._refuse_for_now(_TOO_MANY, address)
         asked = {websocket.query_params.get(name) for name in ("format", "cf_protocol")}
         if PROTOBUF in websocket.scope["subprotocols"] or "protobuf" in asked:
             return _refuse(400, "only JSON is spoken here: offer centrifuge-json")

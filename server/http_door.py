@@ -1,5 +1,8 @@
 """uvicorn's HTTP protocol with two bounds it lacks: how long a request may take to arrive, and
 how large its head may be. A peer that dawdles or never stops is answered and hung up on.
+
+A WebSocket handshake that cannot be let in now is refused here, before it costs what one that is
+let in costs: of a herd, most come too early.
 """
 
 from __future__ import annotations
@@ -10,6 +13,9 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.settings import Limits
+
+# In the lifespan state: tells the whole answer to an upgrade at an address, if it is refused.
+REFUSAL_OF = "onair.refusal_of"
 
 
 class HttpDoor(HttpToolsProtocol):
@@ -47,6 +53,12 @@ class HttpDoor(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._arrived()
+        refusal_of = self.app_state.get(REFUSAL_OF)
+        refusal = None if refusal_of is None else refusal_of(self.url)
+        if refusal is not None:
+            self.transport.write(refusal)
+            self.transport.close()
+            return
         super().handle_websocket_upgrade()
         # it refers to this protocol: without this, a cycle per viewer
         self.parser = None  # type: ignore[assignment]

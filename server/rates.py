@@ -48,6 +48,10 @@ class RateTable:
         self._keys_max = keys_max
         self._due_s: OrderedDict[Hashable, float] = OrderedDict()
 
+    def would_wait(self, key: Hashable) -> bool:
+        """Whether one more would be refused now. Takes nothing."""
+        return self._rate.take(self._due_s.get(key, 0.0), 1).wait_ms > 0
+
     def take(self, key: Hashable, amount: int = 1) -> int:
         """0 when granted, else the milliseconds to wait."""
         taken = self._rate.take(self._due_s.pop(key, 0.0), amount)
