@@ -8,6 +8,8 @@ import logging
 import os
 import socket
 import sys
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
@@ -16,6 +18,7 @@ from server.connection import HandshakeProtocol
 from server.http_door import http_door
 from server.listening import BACKLOG, bound_unsent
 from server.parentage import HAND_OVER, Inheritance, parent_gone
+from server.porter import Porter
 from server.settings import Settings
 
 _LOG = logging.getLogger("onair.worker")
@@ -33,9 +36,11 @@ class WorkerServer(uvicorn.Server):
         self.failed = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        assert sockets is not None
+        await super().startup([])
         if self.should_exit:
             return
+        self.servers = [self._porter(one) for one in sockets]  # type: ignore[misc]
         self._life = parent_gone(self._inheritance.life_fd)
         self._life.add_done_callback(self._parent_ended)
         asyncio.get_running_loop().add_signal_handler(HAND_OVER, self._hand_over)
@@ -44,6 +49,18 @@ class WorkerServer(uvicorn.Server):
             task.add_done_callback(self._task_ended)
         _calm_the_collector()
         self._inheritance.report_ready()
+
+    def _porter(self, listening: socket.socket) -> Porter:
+        protocol_class = cast(Any, self.config.http_protocol_class)
+        make_protocol = partial(
+            protocol_class,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        assert self._app.worker is not None
+        per_turn_max = self._app.worker.settings.limits.accepts_per_turn_max
+        return Porter(listening, make_protocol, per_turn_max=per_turn_max)
 
     def _parent_ended(self, life: asyncio.Future[None]) -> None:
         if not life.cancelled():
