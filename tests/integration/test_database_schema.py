@@ -6,6 +6,7 @@ import pkgutil
 import subprocess
 import sys
 from importlib import import_module, resources
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,10 +14,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 import server.database
 from server.database.engine import Database, DatabaseUnavailable, UnknownSchema
-from server.database.migrate import migrate
+from server.database.migrate import migrate, newest_revision
 from server.database.tables import METADATA
 from tests.support.product_rows import insert, stored_ids
 from tests.support.sql import open_engine
@@ -44,6 +46,37 @@ async def test_every_check_constraint_of_the_tables_is_in_the_database(database_
         expected = {c.name for c in table.constraints if isinstance(c, sa.CheckConstraint)}
         assert stored == expected, table.name
     engine.dispose()
+
+
+def test_every_migration_has_its_revision_in_its_name_and_follows_the_one_before() -> None:
+    config = Config()
+    config.set_main_option(
+        "script_location", str(resources.files("server.database") / "migrations")
+    )
+    steps = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert steps[0].revision == newest_revision()
+    assert [Path(step.path).name.partition("_")[0] for step in steps] == [
+        f"{number:04}" for number in range(len(steps), 0, -1)
+    ]
+
+
+def test_a_database_that_is_up_to_date_costs_no_machinery_of_migrations(
+    empty_database_url: str,
+) -> None:
+    program = (
+        "import sys; from server.database.migrate import migrate; migrate(sys.argv[1]);"
+        "print('alembic' in sys.modules)"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program, empty_database_url],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert said == ["True", "False"]
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
