@@ -19,9 +19,9 @@ class Plan:
     large_room_viewers: int = 10_000  # rooms of this size and above take long to fill
     large_room_events_per_s: tuple[int, ...] = (10, 100)
     large_room_rounds: int = 2
-    # A peer that writes once per viewer and event, whatever happens, cannot keep the higher rates
-    # up. It gets the same rate for a shorter time, so that a round still ends: its CPU per event
-    # is compared. Whoever gathers when behind gets cheaper with time, and so the whole time.
+    # A peer that writes once per viewer and event cannot keep the higher rates up. It gets the
+    # same rate for a shorter time, so that a round still ends: its CPU per event is compared.
+    # Whoever gathers when behind gets cheaper with time, and so the whole time.
     deliveries_max: int = 200_000
     arrived_seconds: float = 4.0  # after the last viewer came, until its arrival is old news
     idle_seconds: float = 2.0
