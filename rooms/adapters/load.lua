@@ -26,6 +26,7 @@ local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'sanctions')
 if meta[1] == known_epoch and tonumber(meta[2] or '0') < tonumber(known_top) then
   meta[1] = fresh
   redis.call('HSET', KEYS[1], 'epoch', fresh)
+  redis.call('HDEL', KEYS[1], 'line') -- of the server that had more: once is enough for one promotion
 end
 local seed_version = tonumber(ARGV[3])
 for index = 1, #fields, 2 do
