@@ -24,6 +24,7 @@ from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_visits import RedisVisitLog
 from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
+from server.api.at_once import PATH, PublishAtOnce
 from server.api.services import with_services
 from server.channels import Channels
 from server.control import CHANNEL, Control
@@ -311,6 +312,7 @@ class App:
         )
         self._starlette = Starlette(lifespan=self._lifespan)
         self._api: ASGIApp | None = None
+        self._publishing: ASGIApp = self._starlette
         self._assets = Assets()
         self.worker: Worker | None = None
 
@@ -321,6 +323,7 @@ class App:
             worker.services.rehearsals.wing = self.wing
             self._api = build_api(worker.services)
             app.router.routes[:] = shop_routes(worker, self._api, self._assets)
+            self._publishing = PublishAtOnce(worker.services, self._api, self._starlette)
             yield {REFUSAL_OF: worker.door.refusal_of}
         finally:
             await self.wing.close()
@@ -328,7 +331,10 @@ class App:
             self.worker = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path", "").startswith(BELOW):
+        path = scope.get("path", "")
+        if path == PATH:
+            await self._publishing(scope, receive, send)
+        elif path.startswith(BELOW):
             await self.wing(scope, receive, send)
         else:
             await self._starlette(scope, receive, send)

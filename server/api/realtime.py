@@ -52,7 +52,7 @@ async def publish(body: PublishRequest, services: ServicesHere) -> PublishAnswer
     """One JSON value to everybody in a room. On the lanes `state` and `chat` it gets an offset
     and is found again by clients that reconnect; on `pulse` only the newest value counts.
     """
-    _check_size(body.data, services)
+    check_size(body.data, services)
     lane = Lane[body.lane.upper()]
     stored = await services.realtime.publish(body.channel, body.data, lane)
     return PublishAnswer(result=Stored(offset=stored.offset, epoch=stored.epoch))
@@ -73,7 +73,7 @@ async def broadcast(body: BroadcastRequest, services: ServicesHere) -> Broadcast
     most = services.settings.limits.broadcast_channels_max
     if len(body.channels) > most:
         raise Refused(400, f"must be at most {most}", "channels")
-    _check_size(body.data, services)
+    check_size(body.data, services)
     lane = Lane[body.lane.upper()]
     responses = await asyncio.gather(
         *(_publish_one(services, channel, body.data, lane) for channel in body.channels)
@@ -140,7 +140,7 @@ async def _publish_one(services: Services, channel: str, data: Any, lane: Lane) 
     return BroadcastEntry(result=Stored(offset=stored.offset, epoch=stored.epoch))
 
 
-def _check_size(data: Any, services: Services) -> None:
+def check_size(data: Any, services: Services) -> None:
     """An event reaches every viewer of a room, so it is bounded as their own messages are."""
     most = services.settings.limits.message_bytes_max
     try:
