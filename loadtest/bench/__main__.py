@@ -21,7 +21,7 @@ from loadtest.bench.contenders import STARTERS, Contender, ContenderFailed, runn
 from loadtest.bench.plan import FULL, QUICK, Plan
 from loadtest.bench.processes import Cores
 from loadtest.bench.report import Report
-from loadtest.bench.scenes import SCENES
+from loadtest.bench.scenes import SCENES, play
 
 SCENARIOS = ("fanout", "memory", "connect", "orders", "visits", *SCENES)
 RESULTS = Path(".artifacts/bench")
@@ -98,7 +98,7 @@ async def run(plan: Plan, scenarios: tuple[str, ...], cores: Cores) -> Report:
         report.orders = await orders.measure(plan, cores, say)
     if "visits" in scenarios:
         report.visits = await visits.measure(plan, cores, say)
-    report.scenes = [await SCENES[name](plan, cores, say) for name in SCENES if name in scenarios]
+    report.scenes = await play(scenarios, plan, cores, say, meet)
     gc.enable()
     report.seconds = time.monotonic() - began
     say("done")

@@ -31,6 +31,7 @@ from loadtest.samples import Spread, Witness
 from loadtest.swarm import Crowd, Swarm
 
 Progress = Callable[[str], None]
+Meet = Callable[[Contender], None]
 STATE_EVERY = 20
 RESERVED = "reserved"
 BUYERS_LAG_MS_MAX = 50.0  # the generator's loop, p99: more would be told of as the server's
@@ -103,10 +104,11 @@ class BigroomFigures:
         return bool(self.good) and not self.filling.void
 
 
-async def measure(plan: Plan, cores: Cores, say: Progress) -> BigroomFigures:
+async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> BigroomFigures:
     """One fresh server. Raises `ContenderFailed` if it does not start."""
     sizes = plan.crowds
     with onair(cores) as contender:
+        meet(contender)
         shop = Shop(contender)
         await asyncio.to_thread(shop.prepare)
         tokens = await asyncio.to_thread(shop.tokens, sizes.bigroom_buyers)

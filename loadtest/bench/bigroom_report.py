@@ -6,15 +6,31 @@ from dataclasses import asdict
 from typing import Any
 
 from loadtest.bench.bigroom import BigroomFigures, Turn
-from loadtest.bench.scene import Scene
+from loadtest.bench.scene import Aim, Scene
 from loadtest.bench.tables import table
+
+AIMED_VIEWERS = 15_000
 
 
 def bigroom_scene(figures: BigroomFigures) -> Scene:
     void = [f"a big room, filling: {why}" for why in figures.filling.void]
     for number, turn in enumerate(figures.turns, 1):
         void += [f"a big room, turn {number}: {why}" for why in turn.void]
-    return Scene("bigroom", figures.is_complete, tuple(void), _json(figures), _text(figures))
+    aims = _aims(figures) if figures.filling.viewers >= AIMED_VIEWERS else ()
+    return Scene("bigroom", figures.is_complete, tuple(void), _json(figures), _text(figures), aims)
+
+
+def _aims(figures: BigroomFigures) -> tuple[Aim, ...]:
+    filling = figures.filling
+    held = (
+        Aim("came in, viewers/s", filling.joins_per_s, 2_500, at_least=True),
+        Aim("memory of a viewer, KB", filling.bytes_per_viewer / 1024, 8),
+    )
+    seen = (
+        Aim("delivery p99, ms", figures.late_ms.p99, 400),
+        Aim("purchases p99, ms", figures.loud_p99_ms, 100),
+    )
+    return (*(() if filling.void else held), *(seen if figures.good else ()))
 
 
 def _json(figures: BigroomFigures) -> dict[str, Any]:

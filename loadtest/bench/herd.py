@@ -30,6 +30,7 @@ from loadtest.swarm import Crowd
 from loadtest.waiting import until
 
 Progress = Callable[[str], None]
+Meet = Callable[[Contender], None]
 RESERVED = "reserved"
 JOINS_PER_S = 1_500
 CUT_AFTER = 0.15  # of the turn: there are events before it
@@ -97,11 +98,12 @@ class _Stage:
     publisher: Publisher
 
 
-async def measure(plan: Plan, cores: Cores, say: Progress) -> HerdFigures:
+async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> HerdFigures:
     """One server as shipped. Raises `ContenderFailed` if it does not start."""
     sizes = plan.crowds
     figures = HerdFigures(sizes.herd_viewers, sizes.herd_orders_per_s)
     with onair(cores, {}) as contender:
+        meet(contender)
         shop, dialect = Shop(contender), Centrifuge(ROOM)
         await asyncio.to_thread(shop.prepare)
         tokens = await asyncio.to_thread(shop.tokens, sizes.herd_buyers)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from loadtest.bench.herd import HerdFigures, HerdRound, spread_of
+from loadtest.bench.herd import RESERVED, HerdFigures, HerdRound, spread_of
 from loadtest.bench.recovery import Coming, RecoveryFigures
-from loadtest.bench.scene import Scene
+from loadtest.bench.scene import Aim, Scene
 from loadtest.bench.tables import table
+
+AIMED_VIEWERS = 10_000
 
 
 def herd_scene(figures: HerdFigures) -> Scene:
@@ -24,7 +26,15 @@ def herd_scene(figures: HerdFigures) -> Scene:
         "buyers_p99_ms": figures.buyers_p99_ms,
         "rounds": [_round_json(each) for each in figures.rounds],
     }
-    return Scene("herd", figures.is_complete, tuple(void), found, _herd_text(figures))
+    aims: tuple[Aim, ...] = ()
+    if figures.rounds and figures.viewers >= AIMED_VIEWERS:
+        errors = sum(_errors(each) for each in figures.rounds)
+        aims = (Aim("everybody back, s", figures.back_s, 15), Aim("buyers' errors", errors, 0))
+    return Scene("herd", figures.is_complete, tuple(void), found, _herd_text(figures), aims)
+
+
+def _errors(each: HerdRound) -> int:
+    return each.buyers.sent - each.buyers.outcomes.get(RESERVED, 0)
 
 
 def _round_json(each: HerdRound) -> dict[str, Any]:
@@ -48,7 +58,6 @@ def _herd_text(figures: HerdFigures) -> str:
 
 
 def _row(number: int, each: HerdRound) -> tuple[str, ...]:
-    wrong = each.buyers.sent - each.buyers.outcomes.get("reserved", 0)
     return (
         f"{number}{'*' if each.void else ''}",
         "heeded" if each.heeds_retry_after else "unseen",
@@ -63,7 +72,7 @@ def _row(number: int, each: HerdRound) -> tuple[str, ...]:
         str(each.missed),
         f"{each.calm.late_ms.p99:.1f}",
         f"{each.buyers.late_ms.p99:.1f}",
-        str(wrong),
+        str(_errors(each)),
     )
 
 

@@ -25,6 +25,7 @@ from loadtest.swarm import Crowd, Swarm
 from loadtest.waiting import until
 
 Progress = Callable[[str], None]
+Meet = Callable[[Contender], None]
 LIKES, COMMENTS = "likes", "comments"
 BUDGETS = {OK, "error 429"}
 JOINS_PER_S = 1_000
@@ -99,11 +100,12 @@ class InboundFigures:
         return all(not each.void for each in self.rounds) and bool(self.good_floods)
 
 
-async def measure(plan: Plan, cores: Cores, say: Progress) -> InboundFigures:
+async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> InboundFigures:
     """Both parts, on one fresh server. Raises `ContenderFailed` if it does not start."""
     sizes = plan.crowds
     figures = InboundFigures(sizes.flood_viewers)
     with onair(cores) as contender:
+        meet(contender)
         speakers = Speakers(contender.port, ROOM)
         try:
             shop = Shop(contender)

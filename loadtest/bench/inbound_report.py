@@ -6,8 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from loadtest.bench.inbound import FloodTurn, InboundFigures, InboundRound
-from loadtest.bench.scene import Scene
+from loadtest.bench.scene import Aim, Scene
 from loadtest.bench.tables import table
+
+AIMED_VIEWERS = 2_000
 
 
 def inbound_scene(figures: InboundFigures) -> Scene:
@@ -29,7 +31,10 @@ def inbound_scene(figures: InboundFigures) -> Scene:
         "floods": [_flood_json(turn) for turn in figures.floods],
     }
     text = _rounds_text(figures) + "\n\n" + _floods_text(figures)
-    return Scene("inbound", figures.is_complete, tuple(void), found, text)
+    aims: tuple[Aim, ...] = ()
+    if figures.good_floods and figures.viewers >= AIMED_VIEWERS:
+        aims = (Aim("the others' p99, flooded against alone", figures.flood_ratio, 1.2),)
+    return Scene("inbound", figures.is_complete, tuple(void), found, text, aims)
 
 
 def _flood_json(turn: FloodTurn) -> dict[str, Any]:

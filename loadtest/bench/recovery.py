@@ -21,6 +21,7 @@ from loadtest.swarm import Crowd, Swarm
 from loadtest.waiting import until
 
 Progress = Callable[[str], None]
+Meet = Callable[[Contender], None]
 PUBLISH_PER_S = 50
 GONE_WITHIN_S = 10.0
 
@@ -82,11 +83,12 @@ class RecoveryFigures:
         return bool(self.good)
 
 
-async def measure(plan: Plan, cores: Cores, say: Progress) -> RecoveryFigures:
+async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> RecoveryFigures:
     """One fresh server. Raises `ContenderFailed` if it does not start."""
     sizes = plan.crowds
     figures = RecoveryFigures(sizes.recovery_viewers, sizes.recovery_events)
     with onair(cores) as contender:
+        meet(contender)
         scout = Swarm(Crowd(contender.port, contender.dialect, MARKER.encode()))
         try:
             await scout.join(1)

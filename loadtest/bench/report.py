@@ -86,7 +86,7 @@ class Report:
             },
             "orders": orders_json(self.orders),
             "visits": visits_json(self.visits),
-            **{scene.name: scene.figures for scene in self.scenes},
+            **{scene.name: scene.as_json() for scene in self.scenes},
             "void": self.void(),
         }
 

@@ -7,25 +7,55 @@ import statistics
 import urllib.request
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import orjson
 
+from loadtest.bench.aims import MET, MISSED
 from loadtest.bench.contenders import Contender
 
 METRIC = re.compile(r'^onair_closed_total\{[^}]*code="(\d+)"[^}]*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
+class Aim:
+    """A figure and what we want it to be: at most `bound`, or at least."""
+
+    what: str  # with its unit
+    value: float
+    bound: float
+    at_least: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def __str__(self) -> str:
+        relation = "at least" if self.at_least else "at most"
+        mark = MET if self.is_met else MISSED
+        return f"{mark} {self.what}: {self.value:,.4g}, {relation} {self.bound:,.4g}"
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
-    """One scenario's part of the report, finished."""
+    """One scenario's part of the report, finished. `aims` are those for its size; of a figure
+    without a valid round there is none."""
 
     name: str
     is_complete: bool  # every figure asked for has at least one valid round
     void: tuple[str, ...]
     figures: dict[str, Any]  # plain values only
-    text: str
+    tables: str
+    aims: tuple[Aim, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "\n".join((self.tables, *(f"  {aim}" for aim in self.aims)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return {**self.figures, "aims": [asdict(aim) | {"met": aim.is_met} for aim in self.aims]}
 
 
 @dataclass(frozen=True, slots=True)

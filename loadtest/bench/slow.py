@@ -25,6 +25,7 @@ from loadtest.swarm import Crowd, Swarm
 from loadtest.waiting import until
 
 Progress = Callable[[str], None]
+Meet = Callable[[Contender], None]
 SLOW = 3008
 JOINS_PER_S = 1_000
 LOOK_S = 0.5
@@ -104,7 +105,7 @@ class _Stage:
     slow: Returning
 
 
-async def measure(plan: Plan, cores: Cores, say: Progress) -> SlowFigures:
+async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> SlowFigures:
     """One fresh server. Raises `ContenderFailed` if it does not start."""
     sizes = plan.crowds
     count = max(1, sizes.slow_viewers * sizes.slow_percent // 100)
@@ -115,6 +116,7 @@ async def measure(plan: Plan, cores: Cores, say: Progress) -> SlowFigures:
         buffer_bytes_max=int(sizes.slow_settings.get(BUFFER_SETTING, DEFAULT_BUFFER_BYTES)),
     )
     with onair(cores, {**UNPACED, **sizes.slow_settings}) as contender:
+        meet(contender)
         dialect = Centrifuge(ROOM)
         crowd = Crowd(contender.port, dialect, MARKER.encode(), connect_per_s=JOINS_PER_S)
         swarm, slow = Swarm(crowd), Returning(crowd, dialect)

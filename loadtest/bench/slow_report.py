@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from loadtest.bench.scene import Scene
+from loadtest.bench.scene import Aim, Scene
 from loadtest.bench.slow import SLOW, SlowFigures, Turn
 from loadtest.bench.tables import table
+
+AIMED_VIEWERS = 2_000
+MB = 1024**2
 
 
 def slow_scene(figures: SlowFigures) -> Scene:
@@ -16,7 +19,13 @@ def slow_scene(figures: SlowFigures) -> Scene:
         for number, turn in enumerate(figures.turns, 1)
         for why in turn.void
     ]
-    return Scene("slow", figures.is_complete, tuple(void), _json(figures), _text(figures))
+    aims: tuple[Aim, ...] = ()
+    if figures.good and figures.viewers >= AIMED_VIEWERS:
+        aims = (
+            Aim("the others' p99, against when everybody reads", figures.ratio, 1.2),
+            Aim("grown memory, MB", figures.grown_bytes / MB, figures.bound_bytes / MB),
+        )
+    return Scene("slow", figures.is_complete, tuple(void), _json(figures), _text(figures), aims)
 
 
 def _json(figures: SlowFigures) -> dict[str, Any]:
@@ -47,8 +56,8 @@ def _text(figures: SlowFigures) -> str:
         f"{figures.events_per_s} events/s\n"
         + table(header.split(), rows)
         + f"\n  median ratio of the others' p99: {figures.ratio:.2f}x"
-        + f"\n  the worker's memory grew by {figures.grown_bytes / 1024**2:.1f} MB at most; "
-        f"a full buffer each is {figures.bound_bytes / 1024**2:.1f} MB"
+        + f"\n  the worker's memory grew by {figures.grown_bytes / MB:.1f} MB at most; "
+        f"a full buffer each is {figures.bound_bytes / MB:.1f} MB"
         + f"\n  closed: by the worker; told: who read the code {SLOW}; after-s: from the stop "
         "until all were closed; back-s: from reading again until all were in; "
         "gaps: who missed an event in the end"
