@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -33,7 +32,7 @@ from server.database.order_records import OrderRecords
 from server.database.sale_records import SaleRecords
 from server.database.share_tables import share_links
 from server.ledger.claims import Lapses
-from server.ledger.lease import Lease
+from server.ledger.lease import Lease, holder
 from server.settings import Settings
 from server.sharing.policies import load_policies
 
@@ -154,7 +153,7 @@ def open_money_keeper(
     return MoneyKeeper(
         database,
         lapses,
-        Lease(commands, f"{name}@{socket.gethostname()}", LEASE_KEY),
+        Lease(commands, holder(name), LEASE_KEY),
         brought_by_bindings(load_policies(settings.channel_policies_file)),
         written_to_ms,
         now_ms=now_ms,

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import socket
 import time
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass, field
@@ -36,7 +35,7 @@ from server.database.sale_words import SaleRecord
 from server.endings import end_tasks
 from server.ledger.announcer import Announcer
 from server.ledger.audit import Audit, Auditor
-from server.ledger.lease import Lease
+from server.ledger.lease import Lease, holder
 from server.ledger.report import Audits
 from server.room_log import room_log
 from server.sale_cards import SaleCards, has_run
@@ -377,7 +376,7 @@ def open_keeper(
         announcer=Announcer(commands, log, cards),
         auditor=Auditor(sales, stream, records, orders),
         audits=audits,
-        lease=Lease(commands, f"{name}@{socket.gethostname()}"),
+        lease=Lease(commands, holder(name)),
         retirement=RedisRetirement(commands, limits.settled_sale_kept_s),
         limits=limits,
         now_ms=now_ms,

@@ -8,6 +8,8 @@ Two may hold it for a moment when a holder hangs; what keepers do may be done tw
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 
 from redis.exceptions import RedisError
 
@@ -15,6 +17,13 @@ from rooms.adapters.script import RedisClient
 
 KEY = "onair:keeper"
 LIFE_MS = 3_000
+
+
+def holder(name: str) -> str:
+    """The worker of this name on this host and below this server: its next process is called the
+    same, and no other server is, not even one beside it.
+    """
+    return f"{name}@{socket.gethostname()}:{os.getppid()}"
 
 
 class Lease:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -31,7 +30,7 @@ from server.database.engine import Database
 from server.database.errors import DatabaseUnavailable
 from server.database.grant_records import Giving, expire
 from server.ledger.figures import Figures
-from server.ledger.lease import Lease
+from server.ledger.lease import Lease, holder
 from server.ledger.reward_news import RewardNews
 from server.settings import Settings
 from server.sharing.policies import load_policies
@@ -218,7 +217,7 @@ def open_rewards_keeper(
     return RewardsKeeper(
         database,
         Court(policies.of, giving),
-        Lease(commands, f"{name}@{socket.gethostname()}", LEASE_KEY),
+        Lease(commands, holder(name), LEASE_KEY),
         RewardNews(commands, database, now_ms),
         written_to_ms,
         figures,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from server.database.errors import DatabaseUnavailable
 from server.database.visit_records import DAY_MS, Follow
 from server.database.visit_store import VisitStore
 from server.ledger.figures import Figures
-from server.ledger.lease import Lease
+from server.ledger.lease import Lease, holder
 from server.ledger.pace import Pace
 from server.restart_pace import RestartPace
 from server.settings import Limits
@@ -249,7 +248,7 @@ def open_visit_keeper(
     return VisitKeeper(
         log,
         VisitStore(database, beat_gap_ms=limits.visit_beat_gap_ms),
-        Lease(client, f"{socket.gethostname()}:{name}", LEASE_KEY),
+        Lease(client, holder(name), LEASE_KEY),
         limits,
         figures,
         follow=follow,

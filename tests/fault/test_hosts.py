@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 
 from tests.support.balancer import Balancer
 from tests.support.live_server import LiveServer
@@ -131,6 +132,15 @@ async def test_hosts_restarted_one_after_the_other_lose_no_event_and_no_purchase
         assert verdict.acknowledged > 0
         await check(viewers, fleet, room, talk)
         assert all(viewer.closes for viewer in viewers), "each had to move, some twice"
+
+
+async def test_one_of_all_hosts_keeps_the_books(fleet: Fleet) -> None:
+    url = fleet.hosts[0].settings["ONAIR_REDIS_URL"]
+    async with redis.asyncio.Redis.from_url(url, decode_responses=True) as store:
+        keepers = [str(await store.get(key)) for key in await store.keys("onair:*keeper")]
+    supervisors = {host.program.pid for host in fleet.hosts}
+    assert len(keepers) >= 2, keepers
+    assert all(int(keeper.rpartition(":")[2]) in supervisors for keeper in keepers), keepers
 
 
 async def test_workers_renewed_under_people_cost_nobody_an_event(fleet: Fleet) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
@@ -60,3 +61,17 @@ async def test_workers_of_two_hosts_do_not_keep_at_once(
     assert not await west.hold()
     await east.release()
     assert await west.hold()
+
+
+@pytest.mark.parametrize("opened", [money, rewards])
+async def test_workers_of_two_servers_on_one_host_do_not_keep_at_once(
+    redis_client: Client, database: Database, monkeypatch: pytest.MonkeyPatch, opened: Any
+) -> None:
+    monkeypatch.setattr(os, "getppid", lambda: 100)
+    one = opened(redis_client, database)._lease
+    again = opened(redis_client, database)._lease
+    monkeypatch.setattr(os, "getppid", lambda: 200)
+    other = opened(redis_client, database)._lease
+    assert await one.hold()
+    assert not await other.hold()
+    assert await again.hold(), "the next process of a worker goes on at once"
