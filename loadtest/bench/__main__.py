@@ -148,6 +148,7 @@ def possible(plan: Plan) -> Plan:
     return replace(
         plan,
         room_viewers=rooms,
+        crowds=plan.crowds.within(fanout.most_viewers()),
         crowd_viewers=min(plan.crowd_viewers, fanout.most_viewers() // 4),  # four such crowds
         servers=tuple(name for name in plan.servers if not peers.absent(name)),
         crowd_servers=tuple(name for name in plan.crowd_servers if not peers.absent(name)),

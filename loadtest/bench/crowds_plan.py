@@ -81,6 +81,18 @@ class CrowdsPlan:
             )
         return plan
 
+    def within(self, sockets: int) -> CrowdsPlan:
+        """The same with audiences that fit into so many sockets, their buyers beside them."""
+        return replace(
+            self,
+            bigroom_viewers=min(self.bigroom_viewers, sockets - self.bigroom_buyers),
+            slow_viewers=min(self.slow_viewers, sockets),
+            herd_viewers=min(self.herd_viewers, sockets - self.herd_buyers),
+            recovery_viewers=min(self.recovery_viewers, sockets),
+            inbound_speakers=min(self.inbound_speakers, sockets),
+            flood_viewers=min(self.flood_viewers, sockets),
+        )
+
 
 FULL_CROWDS = CrowdsPlan()
 QUICK_CROWDS = CrowdsPlan(
