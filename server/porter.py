@@ -20,7 +20,7 @@ _PAUSE_S = 1.0  # when the machine has no more open files or memory for them
 
 
 class Porter:
-    """One per listening socket, which it owns. To uvicorn it is an `asyncio.Server`."""
+    """One per bound socket, which it owns and lets listen. To uvicorn it is an `asyncio.Server`."""
 
     def __init__(
         self,
@@ -28,8 +28,10 @@ class Porter:
         make_protocol: Callable[[], asyncio.Protocol],
         *,
         per_turn_max: int,
+        backlog: int,
     ) -> None:
         listening.setblocking(False)
+        listening.listen(backlog)
         self._listening = listening
         self._make_protocol = make_protocol
         self._per_turn_max = per_turn_max
@@ -39,15 +41,19 @@ class Porter:
         self._open()
 
     def close(self) -> None:
-        """Let in who has been waiting, then nobody any more. The second time does nothing."""
+        """Let in who has been waiting, then nobody any more. After an end it does nothing."""
         if self._listening.fileno() < 0:
             return
+        while self._let_in_one():
+            pass
+        self.hand_over()
+
+    def hand_over(self) -> None:
+        """Let nobody in any more: who waits is for another process with the same socket."""
         if self._pause is None:
             self._loop.remove_reader(self._listening.fileno())
         else:
             self._pause.cancel()
-        while self._let_in_one():
-            pass
         self._listening.close()
 
     async def wait_closed(self) -> None:

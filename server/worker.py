@@ -32,6 +32,7 @@ class WorkerServer(uvicorn.Server):
         self._app = app
         self._inheritance = inheritance
         self._life: asyncio.Future[None] | None = None
+        self._porters: list[Porter] = []
         self._succeeded = False
         self.failed = False
 
@@ -40,7 +41,8 @@ class WorkerServer(uvicorn.Server):
         await super().startup([])
         if self.should_exit:
             return
-        self.servers = [self._porter(one) for one in sockets]  # type: ignore[misc]
+        self._porters = [self._porter(one) for one in sockets]
+        self.servers = cast(Any, self._porters)  # for uvicorn, which closes them at the end
         self._life = parent_gone(self._inheritance.life_fd)
         self._life.add_done_callback(self._parent_ended)
         asyncio.get_running_loop().add_signal_handler(HAND_OVER, self._hand_over)
@@ -60,7 +62,7 @@ class WorkerServer(uvicorn.Server):
         )
         assert self._app.worker is not None
         per_turn_max = self._app.worker.settings.limits.accepts_per_turn_max
-        return Porter(listening, make_protocol, per_turn_max=per_turn_max)
+        return Porter(listening, make_protocol, per_turn_max=per_turn_max, backlog=BACKLOG)
 
     def _parent_ended(self, life: asyncio.Future[None]) -> None:
         if not life.cancelled():
@@ -69,11 +71,8 @@ class WorkerServer(uvicorn.Server):
     def _hand_over(self) -> None:
         """Another process stands at the entrance: newcomers are its own from now on."""
         self._succeeded = self.should_exit = True
-        self._close_entrance()
-
-    def _close_entrance(self) -> None:
-        for server in self.servers:
-            server.close()
+        for porter in self._porters:
+            porter.hand_over()
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
         """The feed, the wheel and the keeper never end; without one of them a worker is no use."""
@@ -95,7 +94,8 @@ class WorkerServer(uvicorn.Server):
         if self._app.worker is not None:
             draining = self._app.worker.drain(succeeded=self._succeeded)
             await asyncio.gather(draining, self._app.wing.drain())
-        self._close_entrance()
+        for porter in self._porters:
+            porter.close()
         await super().shutdown(sockets)
 
 

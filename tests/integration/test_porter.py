@@ -89,7 +89,7 @@ def test_a_herd_is_let_in_a_few_a_turn_and_nobody_is_left_out(
     async def story() -> None:
         with crowd(entrance.getsockname(), 100) as visitors:
             hall.count_turns()
-            porter = Porter(entrance, lambda: Guest(hall), per_turn_max=8)
+            porter = Porter(entrance, lambda: Guest(hall), per_turn_max=8, backlog=512)
             await wait_until(lambda: hall.guests == 100, 10, "all are in")
             assert max(hall.let_in.values()) <= 8, hall.let_in
             assert len(hall.let_in) >= 100 / 8
@@ -111,13 +111,47 @@ def test_who_waits_when_the_entrance_closes_is_let_in_and_nobody_after(
         place = entrance.getsockname()
         with crowd(place, 50):
             hall.count_turns()
-            porter = Porter(entrance, lambda: Guest(hall), per_turn_max=1)
+            porter = Porter(entrance, lambda: Guest(hall), per_turn_max=1, backlog=512)
             porter.close()
             porter.close()
             await porter.wait_closed()
             assert hall.guests == 50
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(place, timeout=1)
+            await hall.close()
+
+    in_uvloop(story())
+
+
+def test_who_waits_when_the_entrance_is_handed_over_is_left_to_the_successor(
+    entrance: socket.socket, hall: Hall
+) -> None:
+    async def story() -> None:
+        successors = entrance.dup()
+        with crowd(entrance.getsockname(), 50):
+            hall.count_turns()
+            porter = Porter(entrance, lambda: Guest(hall), per_turn_max=1, backlog=512)
+            porter.hand_over()
+            porter.close()
+            await porter.wait_closed()
+            assert hall.guests == 0
+            successor = Porter(successors, lambda: Guest(hall), per_turn_max=8, backlog=512)
+            await wait_until(lambda: hall.guests == 50, 10, "all are in")
+            successor.close()
+            await hall.close()
+
+    in_uvloop(story())
+
+
+def test_a_socket_that_is_only_bound_begins_to_listen(hall: Hall) -> None:
+    async def story() -> None:
+        hall.count_turns()
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        porter = Porter(bound, lambda: Guest(hall), per_turn_max=8, backlog=512)
+        with crowd(bound.getsockname(), 1):
+            await wait_until(lambda: hall.guests == 1, 10, "the guest is in")
+            porter.close()
             await hall.close()
 
     in_uvloop(story())
@@ -141,7 +175,7 @@ def test_without_open_files_the_porter_rests_says_so_and_then_goes_on(
         hall.count_turns()
         short = Short(fileno=entrance.detach())
         with crowd(short.getsockname(), 1), caplog.at_level(logging.ERROR, "onair.porter"):
-            porter = Porter(short, lambda: Guest(hall), per_turn_max=8)
+            porter = Porter(short, lambda: Guest(hall), per_turn_max=8, backlog=512)
             await wait_until(lambda: short.failures == 1, 10, "it was short")
             await wait_until(lambda: hall.guests == 1, 10, "the guest is in")
             assert "nobody can be let in for 1 s: [Errno 24]" in caplog.text
