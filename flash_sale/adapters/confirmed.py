@@ -49,6 +49,8 @@ class Durable:
         self.mode = mode
         self.local = int(mode != "everysec" and (mode == "replicated" or not server_syncs))
         self.replicas = replicas if mode == "replicated" else 0
+        # A server of somebody else's may have replicas, and one of them be promoted.
+        self.may_lose = not server_syncs and not self.replicas
         self.within_ms = within_ms
 
     @property

@@ -279,11 +279,12 @@ class RedisSales:
         self, script: Script, sale: SaleId, args: Sequence[Argument]
     ) -> tuple[Position, list[Any]]:
         epoch, seq = self._seen.get(sale, ("", 0))
-        rows = await script(self._client, sale, [epoch, seq, *args], self._durable)
+        fenced = "!" if self._durable.may_lose else ""
+        rows = await script(self._client, sale, [epoch, f"{seq}{fenced}", *args], self._durable)
         if rows[0] == b"stale":  # rebuilt since: what was seen of the old epoch counts no more
             epoch = int(rows[1])
             self._seen[sale] = (epoch, 0)
-            rows = await script(self._client, sale, [epoch, 0, *args], self._durable)
+            rows = await script(self._client, sale, [epoch, f"0{fenced}", *args], self._durable)
         match rows[0]:
             case b"ok":
                 at = Position(int(rows[2]), int(rows[3]), int(rows[4]), int(rows[1]))
@@ -293,13 +294,21 @@ class RedisSales:
             case b"missing":
                 raise NotOnSale(f"sale {sale} is not in the store")
             case b"frozen":
-                raise SaleFrozen(f"sale {sale} is frozen: {rows[1].decode()}")
+                gap = self._gap(sale, int(rows[2]), int(rows[3]))
+                raise SaleFrozen(f"sale {sale} is frozen: {rows[1].decode()}{gap}")
             case b"stale":
                 raise StaleEpoch(f"sale {sale} was rebuilt again")
             case b"refused":
                 raise SteeringRefused(rows[1].decode(), rows[2].decode())
             case word:
                 raise AssertionError(f"{script.name} answered {word!r}")
+
+    def _gap(self, sale: SaleId, epoch: int, seq: int) -> str:
+        """Which moves were seen here that the store has no more; empty if none were."""
+        seen_epoch, seen = self._seen.get(sale, (0, 0))
+        if seen_epoch != epoch or seen <= seq:
+            return ""
+        return f" ({seen - seq} of epoch {epoch} were seen here: {seq + 1} to {seen})"
 
     def _note(self, sale: SaleId, at: Position) -> None:
         """The sale stands at least here."""

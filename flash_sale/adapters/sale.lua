@@ -4,7 +4,8 @@
 --       5, 6 refused: tail -> outcome, ask (two generations)  7 buyers: sku, user -> units held, bought or waited for; '', user -> orders
 --       8 deadlines: tail by the instant its hold ends  9 waiting: tail by index of its sku and number
 --       10 payments: id -> outcome, tail  11 acts: id -> what was asked  12 ledger: stream of moves
--- ARGV  1 channel  2 epoch the caller knows, or ''  3 the highest seq the caller has seen of it, then each script's own
+-- ARGV  1 channel  2 epoch the caller knows, or ''  3 the highest seq the caller has seen of it, with '!' behind it if a
+--       promoted replica may lack what was answered, then each script's own
 -- Answers begin with a word: ok | missing | stale | frozen. After ok: now_ms, epoch, seq, told.
 -- A tail is an order's id without its sale. Counters: initial available reserved sold refunded written_off
 -- allocated price limit index; initial == available + reserved + sold after every script.
@@ -15,6 +16,7 @@ local SALE, STOCK, ORDERS, STATES, BUYERS = KEYS[1], KEYS[2], KEYS[3], KEYS[4], 
 local DEADLINES, WAITING, PAYMENTS, ACTS, LEDGER = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 -- Of those who wait for a sku, so many are served at once; the sweep serves the others, and nobody buys before them.
 local SERVED_MOST = 100
+local FENCE_MS = 5000
 local COUNTERS = {'initial', 'available', 'reserved', 'sold', 'refunded', 'written_off', 'allocated', 'price', 'limit', 'index'}
 
 local function whole(number) return string.format('%.0f', number) end
@@ -75,21 +77,39 @@ local function tell(head, rows)
   redis.call('SPUBLISH', ARGV[1] .. '.heads', text .. ROW)
 end
 
+-- A replica that was promoted goes on with the history of the primary that wrote the sale before, as far as it had it.
+-- Then nothing is decided for a while, in which whoever has seen more can say so. A sale that was moved to another
+-- server, or whose server was restarted, has a history of its own: nothing was lost by that.
+local function fenced()
+  local told = redis.pcall('INFO', 'replication')
+  local here = type(told) == 'string' and string.match(told, 'master_replid:(%x+)')
+  if here and here ~= sale.home then
+    if sale.home and string.match(told, 'master_replid2:(%x+)') == sale.home then
+      sale.fenced_ms = whole(now + FENCE_MS)
+      redis.call('HSET', SALE, 'fenced_ms', sale.fenced_ms)
+    end
+    redis.call('HSET', SALE, 'home', here)
+  end
+  return now < tonumber(sale.fenced_ms or '0')
+end
+
 -- Returns an answer if nothing may be decided. A store that stands behind what was seen of it has
 -- lost moves: it freezes itself until it is rebuilt.
 local function begin()
   if not all_typed() then return redis.error_reply('WRONGTYPE a key of the sale holds another kind of value') end
   load_sale()
   if not sale.epoch then return {'missing'} end
-  local known, seen = tonumber(ARGV[2]), tonumber(ARGV[3])
+  local known, seen = tonumber(ARGV[2]), tonumber(string.match(ARGV[3], '^%d+'))
   local epoch = tonumber(sale.epoch)
   if known and known < epoch then return {'stale', sale.epoch} end
+  local waits = string.sub(ARGV[3], -1) == '!' and fenced()
   if known and (known > epoch or seen > seq) and sale.state ~= 'frozen' then
     sale.state, sale.reason, sale.told = 'frozen', 'the store lost moves', whole(tonumber(sale.told) + 1)
     redis.call('HSET', SALE, 'state', sale.state, 'reason', sale.reason, 'told', sale.told)
     tell({sale.epoch, sale.seq, sale.told, whole(now), sale.state, sale.version, ''}, '')
   end
-  if sale.state == 'frozen' then return {'frozen', sale.reason or ''} end
+  if sale.state == 'frozen' then return {'frozen', sale.reason or '', sale.epoch, sale.seq} end
+  if waits then return {'frozen', 'after a failover, until it is known what was lost', sale.epoch, sale.seq} end
   turn()
   return nil
 end

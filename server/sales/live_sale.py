@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
@@ -33,6 +35,7 @@ from server.sales.flags import SaleFlags
 from server.sales.waiting import Waiting
 from server.settings import Limits
 
+_LOG = logging.getLogger("onair.sales")
 HEARD_MAX = 10_000  # announcements kept while the picture of a sale is made
 RECENT_MAX = 2_000  # changes of orders that are kept for those who list theirs
 ENDS_MARGIN_MS = 1_000  # so long before its end only the store says what a sale still takes
@@ -103,6 +106,7 @@ class LiveSale:
         self._recent: deque[Order] = deque(maxlen=RECENT_MAX)
         self._waiting = Waiting()
         self._has_missed = False
+        self._complained = ""
         self._unwritten: dict[OrderId, Purchase] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -185,7 +189,10 @@ class LiveSale:
         """What the store answers; a frozen sale is looked at until it is rebuilt."""
         try:
             return await call
-        except SaleFrozen:
+        except SaleFrozen as error:
+            if str(error) != self._complained:  # once, not with every batch
+                _LOG.warning("%s", error)
+                self._complained = str(error)
             self._on_unsure(self)
             raise
 
@@ -256,6 +263,11 @@ class LiveSale:
         """
         self._recent.clear()
         self._has_missed = True
+
+    async def show(self) -> None:
+        """Let the store know how far the sale was seen from here; it may stand before that."""
+        with suppress(SaleFrozen, StaleEpoch, SaleStoreUnavailable):
+            await self._stock.remember_sold_out(self.id, ())
 
     def recent_of(self, user: str) -> list[Order]:
         """A buyer's orders among the last changes, each as last heard."""

@@ -234,6 +234,7 @@ class LiveSales:
     async def _picture(self, sale: LiveSale) -> bool:
         """View the sale, then mark what was decided before. False: try again."""
         try:
+            await sale.show()
             view = await self._store.view(sale.id)
             cursor = 0
             while True:

@@ -56,7 +56,7 @@ TOLD_REFUSALS = {Outcome.NOT_STARTED, Outcome.PAUSED, Outcome.ENDED, Outcome.LIM
 FIELDS_OF_A_SALE = {
     "epoch", "seq", "told", "version", "state", "reason", "room", "currency", "skus", "clock_ms",
     "starts_at_ms", "ends_at_ms", "hold_ms", "offer_ms", "grace_ms", "cancel_holds",
-    "refused_generation", "refused_since_ms",
+    "refused_generation", "refused_since_ms", "home", "fenced_ms",
 }  # fmt: skip
 COUNTERS = {
     "initial", "available", "reserved", "sold", "refunded", "written_off", "allocated", "price",
@@ -67,6 +67,7 @@ OTHER_WORDS = {
     *("hash", "zset", "stream", "none"),  # types of keys
     *("put_on_sale", "restock", "allocate"),  # kinds of stock moves
     *("moves", "rebuilding", "arm"),
+    *("replication", "string"),
 }
 
 

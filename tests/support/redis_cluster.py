@@ -80,6 +80,14 @@ class Cluster:
         master.kill()
         return master
 
+    def freeze_replica_of(self, key: str) -> RedisNode:
+        """From now on the replica of the key's master is told nothing; it stands where it stood."""
+        master = self.node_of(key)
+        replica = self.replica_of(master)
+        replica.freeze()
+        master.ask("CLIENT", "KILL", "TYPE", "replica")  # what was sent would be read after a thaw
+        return replica
+
     def wait_until_promoted(self, key: str, after: RedisNode) -> RedisNode:
         """Return the master of the key once it is another one than `after`."""
         settled(lambda: self.node_of(key) is not after, HEALTHY_WITHIN_S, f"{after} is replaced")
