@@ -7,6 +7,7 @@ import re
 import time
 from array import array
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -62,7 +63,10 @@ class Publisher:
         self._refused.clear()
         self._answers_ms = array("d")
         behind_ms = array("d")
-        nats = await self._open_nats() if self.contender.published_by == "nats" else None
+        contender, nats = self.contender, None
+        if contender.published_by == "nats":
+            nats = NatsLine(contender.publish_path)
+            await self._tried(nats.open(contender.publish_port))
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for index in range(count):
@@ -70,18 +74,18 @@ class Publisher:
                 if (early := due - time.perf_counter()) > 0:
                     await asyncio.sleep(early)
                 behind_ms.append(max(0.0, time.perf_counter() - due) * 1000)
-                body = self.contender.body(event(self.next_number, time.time_ns() // 1000))
+                body = contender.body(event(self.next_number, time.time_ns() // 1000))
                 self.next_number += 1
                 if nats is None:
                     group.create_task(self._send(body))
                 else:
-                    nats.publish(body)
+                    self._hand_over(nats, body)
         if nats is not None:
-            await nats.flush()
+            await self._tried(nats.flush())
             nats.close()
         self._hang_up()
         return Published(
-            answered=count - self._refused.total(),
+            answered=max(0, count - self._refused.total()),
             refused=dict(self._refused),
             answer_ms=Spread.of(self._answers_ms),
             behind_ms=Spread.of(behind_ms),
@@ -106,8 +110,17 @@ class Publisher:
                 self._refused[type(error).__name__] += 1
         self._answers_ms.append((time.perf_counter() - began) * 1000)
 
-    async def _open_nats(self) -> NatsLine:
-        return await NatsLine.open(self.contender.publish_path, self.contender.publish_port)
+    def _hand_over(self, nats: NatsLine, body: bytes) -> None:
+        try:
+            nats.publish(body)
+        except OSError as error:
+            self._refused[str(error)] += 1
+
+    async def _tried(self, step: Awaitable[None]) -> None:
+        try:
+            await step
+        except OSError as error:
+            self._refused[str(error) or type(error).__name__] += 1
 
     async def _open(self) -> _Line:
         contender = self.contender
