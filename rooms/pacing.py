@@ -1,14 +1,18 @@
 """How long a busy room gathers before it writes: the tick follows what a flush costs.
 
-Fan-out of all rooms of a worker together takes at most a fixed share of its loop, averaged over
-the time in which its allowance fills up again. While there is allowance left nobody waits: a quiet
-room sends at once, however short before it sent the last time.
+What is asked of a worker is counted: the processor time it would take to send every event at once.
+Up to a fixed share of the loop it is sent at once, so a quiet room never waits. Above that rooms
+gather, and the more is asked the more a flush has to carry: the share that is used falls with the
+root of what is asked, so that a tick is worth its wait.
 """
 
 from __future__ import annotations
 
+import math
+
 _SMOOTHING = 0.3
 _FORGET_AFTER_S = 1.0
+_ASKED_WITHIN_S = 0.5  # over which what is asked is averaged
 _SERVED = 0.999  # of an audience, in parts that do not quite add up to one
 
 
@@ -16,7 +20,8 @@ class Pacing:
     """One object per worker, one `RoomPace` per room.
 
     Costs are seconds of processor time: other programs on the machine do not inflate the tick.
-    `burst_ms` is the allowance of a worker that was idle. No room waits longer than `tick_ms_max`.
+    `burst_ms` is what may be asked at once of a worker that was idle. No room waits longer than
+    `tick_ms_max`.
     """
 
     def __init__(self, *, loop_percent: int, tick_ms_max: int, burst_ms: int) -> None:
@@ -25,6 +30,7 @@ class Pacing:
         self._burst_s = burst_ms / 1000
         self._debt_max_s = self._share * self._tick_max_s
         self._left_s = self._burst_s  # the allowance; below zero: a debt
+        self._asked = 0.0  # seconds of cost a second, lately
         self._counted_at_s = float("-inf")
         self._busy: dict[RoomPace, float] = {}  # by time of flush, with the cost that counts
         self._busy_cost_s = 0.0
@@ -44,19 +50,27 @@ class Pacing:
             self.forget(oldest)
         if not self._busy:
             self._busy_cost_s = 0.0  # not what rounding left of it
-        return min(max(0.0, self._busy_cost_s) / self._share, self._tick_max_s)
+        self._pass_time(now_s)
+        share = self._share * min(1.0, math.sqrt(self._share / max(self._asked, 1e-9)))
+        return min(max(0.0, self._busy_cost_s) / share, self._tick_max_s)
 
     def allowance_s(self, now_s: float) -> float:
-        """Processor time that may be spent now without waiting; below zero: a debt."""
-        if now_s > self._counted_at_s:
-            earned_s = self._share * (now_s - self._counted_at_s)
-            self._left_s = min(self._burst_s, self._left_s + earned_s)
-            self._counted_at_s = now_s
+        """What may still be asked without a wait for anybody; below zero: a debt."""
+        self._pass_time(now_s)
         return self._left_s
 
-    def pay(self, now_s: float, cost_s: float) -> None:
-        """Take a cost from the allowance."""
-        self._left_s = max(self.allowance_s(now_s) - cost_s, -self._debt_max_s)
+    def ask(self, now_s: float, cost_s: float) -> None:
+        """So much more is to be sent, if it is sent at once."""
+        self._pass_time(now_s)
+        self._left_s = max(self._left_s - cost_s, -self._debt_max_s)
+        self._asked += cost_s / _ASKED_WITHIN_S
+
+    def _pass_time(self, now_s: float) -> None:
+        passed_s = now_s - self._counted_at_s
+        if passed_s > 0:
+            self._left_s = min(self._burst_s, self._left_s + self._share * passed_s)
+            self._asked *= math.exp(-passed_s / _ASKED_WITHIN_S)
+            self._counted_at_s = now_s
 
     def count(self, pace: RoomPace) -> None:
         """A room is busy, at the cost that it is known for."""
@@ -66,7 +80,7 @@ class Pacing:
 
 
 class RoomPace:
-    """One room: `flushes` begins a flush, `paid` tells what each part of it cost.
+    """One room: `asks` counts what comes in, `flushes` begins a flush, `paid` tells its cost.
 
     The next flush may begin before the last one is delivered.
     """
@@ -81,13 +95,16 @@ class RoomPace:
         self.cost_s = 0.0  # of one flush
         self.flushed_at_s = float("-inf")
 
+    def asks(self, now_s: float, events: int) -> None:
+        """Events came in; each would be a flush if it were sent at once."""
+        self._pacing.ask(now_s, events * self.cost_s)
+
     def flushes(self, now_s: float) -> None:
         self.flushed_at_s = now_s
         self._pacing.count(self)
 
-    def paid(self, now_s: float, cost_s: float, served: float) -> None:
+    def paid(self, cost_s: float, served: float) -> None:
         """A part of a flush took so much; `served` of the audience, 0 to 1, was written to."""
-        self._pacing.pay(now_s, cost_s)
         self._spent_s += cost_s
         self._served += served
         if self._served <= 0:

@@ -71,7 +71,7 @@ class LiveRoom:
             slice_viewers=limits.fanout_slice_viewers,
             slice_ms=limits.fanout_slice_ms,
             on_slow=_hang_up,
-            on_paid=self._paid,
+            on_paid=self._pace.paid,
         )
         self._snapshot: bytes | None = None
 
@@ -94,6 +94,8 @@ class LiveRoom:
         self._pending.append(batch)
         if not self.catching_up:
             self._schedule(now=any(entry.lane is Lane.STATE for entry in batch.entries))
+        if batch.entries and len(self.audience):
+            self._pace.asks(time.monotonic(), len(batch.entries))
 
     def pulse(self, name: str, payload: bytes) -> None:
         """A value of which only the newest matters."""
@@ -227,14 +229,13 @@ class LiveRoom:
         if entries or pulses:
             spent_s = time.thread_time()
             frame = self._builder.build(self.channel, entries, pulses, self.audience.encodings)
+            if not entries:
+                self._pace.asks(now_s, 1)
             self._pace.flushes(now_s)
-            self._paid(time.thread_time() - spent_s, 0.0)
+            self._pace.paid(time.thread_time() - spent_s, 0.0)
             self._courier.carry(frame)
         if self._pulses:
             self._schedule(now=False)
-
-    def _paid(self, cost_s: float, served: float) -> None:
-        self._pace.paid(time.monotonic(), cost_s, served)
 
     def _apply_pending(self) -> list[Entry]:
         """Apply in order; at a gap keep the rest and ask for what is missing."""
