@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ class Returning:
     crowd: Crowd
     dialect: Centrifuge
     heeds_retry_after: bool = False
+    receive_bytes: int = 0  # what the kernel takes for a viewer who does not read; 0: it decides
     seats: list[Seat] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     attempts: int = 0
@@ -113,10 +115,12 @@ class Returning:
             if seat.viewer is not None:
                 seat.viewer.read_nothing()
 
-    def read_again(self, seats: Sequence[Seat]) -> None:
-        for seat in seats:
+    def read_again(self, seats: Sequence[Seat], over_s: float) -> None:
+        """They read again, one after the other: devices do not wake up at one instant."""
+        loop = asyncio.get_running_loop()
+        for place, seat in enumerate(seats):
             if seat.viewer is not None:
-                seat.viewer.read_again()
+                loop.call_later(over_s * place / len(seats), seat.viewer.read_again)
 
     async def leave(self, within_s: float = 10.0) -> None:
         """Close all connections, and wait until they are closed."""
@@ -170,6 +174,8 @@ class Returning:
     async def _connect(self, viewer: Viewer, number: int) -> None:
         loop, crowd = asyncio.get_running_loop(), self.crowd
         caller = caller_from(source_of(number, crowd.sources))
+        if self.receive_bytes:  # before it connects: a smaller one later would lose what is coming
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_bytes)
         try:
             await loop.sock_connect(caller, (crowd.host, crowd.port))
             await loop.create_connection(lambda: viewer, sock=caller)

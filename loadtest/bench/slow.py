@@ -28,6 +28,8 @@ Progress = Callable[[str], None]
 Meet = Callable[[Contender], None]
 SLOW = 3008
 JOINS_PER_S = 1_000
+RECEIVE_BYTES = 65_536
+WAKE_WITHIN_S = 2.5  # well before the server gives up telling why it closed them
 LOOK_S = 0.5
 BACK_WITHIN_S = 30.0
 DEFAULT_BUFFER_BYTES = 524_288
@@ -119,7 +121,7 @@ async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> SlowFi
         meet(contender)
         dialect = Centrifuge(ROOM)
         crowd = Crowd(contender.port, dialect, MARKER.encode(), connect_per_s=JOINS_PER_S)
-        swarm, slow = Swarm(crowd), Returning(crowd, dialect)
+        swarm, slow = Swarm(crowd), Returning(crowd, dialect, receive_bytes=RECEIVE_BYTES)
         try:
             others = sizes.slow_viewers - count
             say(f"slow readers: {others} viewers who read, {count} who will stop")
@@ -219,7 +221,7 @@ async def _watch(stage: _Stage, over: asyncio.Event, *, until_closed: bool) -> _
         closed = (await asyncio.to_thread(closes, contender))[SLOW] - first
         is_due = is_last or closed >= len(slow.seats)
         if until_closed and is_due and not read_again_at_s:
-            slow.read_again(slow.seats)
+            slow.read_again(slow.seats, WAKE_WITHIN_S)
             read_again_at_s = time.perf_counter()
             closed_after_s = read_again_at_s - began
         with suppress(TimeoutError):
