@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import NOWHERE, Append, Appended, NewEvent, Outcome, Position, RoomLog
+from rooms.log import (
+    NOWHERE,
+    Append,
+    Appended,
+    NewComment,
+    NewEvent,
+    Outcome,
+    Position,
+    RoomLog,
+)
 from rooms.model import Lane, RoomId
 
 _RETRY_FIRST_S = 0.05
@@ -23,9 +32,13 @@ _RETRY_MAX_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """Bounds: entries waiting, entries per batch, gap between batches, time to get one through."""
+    """Bounds: entries waiting, entries per batch, gap between batches, time to get one through.
+
+    Of those waiting at most `comments_max` are comments: a flood of them leaves room for the rest.
+    """
 
     events_max: int = 2_000
+    comments_max: int = 1_000
     batch_events_max: int = 256
     gap_ms: int = 20
     within_s: int = 8
@@ -58,7 +71,8 @@ class Outbox:
         self._numbers = numbers  # grows over all outboxes of the worker
         self._waiting: list[tuple[Append, asyncio.Future[Answer]]] = []
         self._likes = 0
-        self._likers: list[asyncio.Future[int]] = []
+        self._likers: asyncio.Future[int] | None = None  # of all who liked since the last batch
+        self._comments = 0
         self._sender: asyncio.Task[None] | None = None
         self._urgent = asyncio.Event()
         self.known: Callable[[], Position] = lambda: NOWHERE  # what people of this worker saw
@@ -72,6 +86,9 @@ class Outbox:
         """Add an entry; State leaves without waiting for the gap. Raises `Overloaded`."""
         if len(self._waiting) >= self._limits.events_max:
             raise Overloaded("outbox_events_max")
+        if isinstance(entry, NewComment):
+            self.check_comments()
+            self._comments += 1
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, answer))
         if isinstance(entry, NewEvent) and entry.lane is Lane.STATE:
@@ -79,15 +96,21 @@ class Outbox:
         self._start()
         return answer
 
+    def check_comments(self) -> None:
+        """Raises `Overloaded` when no further comment is taken now."""
+        if self._comments >= self._limits.comments_max:
+            raise Overloaded("outbox_comments_max")
+
     def like(self, count: int) -> asyncio.Future[int]:
-        """Add likes; the answer is the room's total after them. Raises `Overloaded`."""
-        if len(self._likers) >= self._limits.events_max:
-            raise Overloaded("outbox_events_max")
-        total: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """Add likes; the answer is the room's total after them.
+
+        All who like before the next batch leaves share one future: nobody may cancel it.
+        """
+        if self._likers is None:
+            self._likers = asyncio.get_running_loop().create_future()
+            self._start()
         self._likes += count
-        self._likers.append(total)
-        self._start()
-        return total
+        return self._likers
 
     async def drained(self) -> None:
         """Return when everything handed in so far has its answer."""
@@ -100,7 +123,7 @@ class Outbox:
 
     async def _send_all(self) -> None:
         try:
-            while self._waiting or self._likers:
+            while self._waiting or self._likers is not None:
                 await self._send_batch()
                 await self._gather()
         finally:
@@ -120,14 +143,15 @@ class Outbox:
         most = self._limits.batch_events_max
         batch, self._waiting = self._waiting[:most], self._waiting[most:]
         likes, self._likes = self._likes, 0
-        likers, self._likers = self._likers, []
+        likers, self._likers = self._likers, None
         if not self._waiting:
             self._urgent.clear()
+        self._comments -= sum(isinstance(entry, NewComment) for entry, _ in batch)
         answers = [answer for _, answer in batch]
         try:
             appended = await self._append([entry for entry, _ in batch], likes)
         except Exception as error:
-            waiters: list[asyncio.Future[Any]] = [*answers, *likers]
+            waiters: list[asyncio.Future[Any]] = answers if likers is None else [*answers, likers]
             for waiter in waiters:
                 _fail(waiter, error)
             if not isinstance(error, RoomLogUnavailable):
@@ -136,9 +160,8 @@ class Outbox:
         for answer, outcome in zip(answers, appended.outcomes, strict=True):
             if not answer.done():
                 answer.set_result(Answer(outcome, appended.now_ms))
-        for total in likers:
-            if not total.done():
-                total.set_result(appended.likes_total)
+        if likers is not None and not likers.done():
+            likers.set_result(appended.likes_total)
 
     async def _append(self, entries: list[Append], likes: int) -> Appended:
         deadline = self._now_s() + self._limits.within_s
@@ -167,3 +190,4 @@ class Outbox:
 def _fail(waiter: asyncio.Future[Any], error: Exception) -> None:
     if not waiter.done():
         waiter.set_exception(error)
+        waiter.exception()  # retrieved: of likes without a reply nobody asks

@@ -1,8 +1,6 @@
 """The client protocol of one worker: who is connected, and what each command means.
 
-Commands of one connection are handled strictly in order. One that has to wait holds back the
-next ones of its own connection and nobody else's; only while it waits is there a task for it, and
-none if it waits for a future that somebody else completes.
+How the commands of many connections are taken in order and in turns is `server.inbound`'s.
 """
 
 from __future__ import annotations
@@ -10,23 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from websockets.protocol import Protocol
 
 from rooms.model import ANONYMOUS, GUEST, Identity, UserId
-from server.codec import PONG, Command, Malformed, Method
-from server.codec.wire_frames import codec_of, encoding_of
+from server.codec import Command, Method
+from server.codec.wire_frames import encoding_of
 from server.command_fields import text_of
-from server.endings import end_tasks
-from server.handlers import Handler, Promised, Reply
+from server.handlers import Handler, Reply
+from server.inbound import Inbound
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
-from server.rates import Rate
+from server.people import Person
 from server.replies import (
     Close,
     Closing,
@@ -35,10 +32,8 @@ from server.replies import (
     Unsubscribed,
     bad_command,
     internal,
-    not_available,
     permission_denied,
     token_expired,
-    too_many_requests,
 )
 from server.settings import Limits
 from server.sharing.open_visit import NOWHERE, Origin, forget_visits
@@ -58,6 +53,7 @@ class Counts:
     connections: int = 0
     commands: int = 0
     errors: int = 0
+    rests: int = 0  # turns after which a connection had more to be handled
     closed: Counter[int] = field(default_factory=Counter)  # by close code
 
 
@@ -86,19 +82,13 @@ class Gateway:
         self.leaving = False  # it will drain: load balancers may know already
         self.visit_ends: Callable[[Viewer], None] = forget_visits
         self._tokens, self._insecure, self._now_ms = tokens, insecure, now_ms
-        self._users: dict[UserId, set[Viewer]] = {}
-        self._rate = Rate(limits.commands_per_s, limits.commands_burst)
-        self._errors_rate = Rate(limits.errors_per_s, limits.errors_burst)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._handlers: dict[Method, Handler] = {
-            Method.CONNECT: self._connect,
-            Method.REFRESH: self._refresh,
-        }
+        self._people: dict[UserId, Person] = {}
+        self.inbound = Inbound(limits, self.counts)
+        self.handle({Method.CONNECT: self._connect, Method.REFRESH: self._refresh})
 
     def handle(self, handlers: dict[Method, Handler]) -> None:
         """Let other modules answer some commands; each command has one handler."""
-        assert not self._handlers.keys() & handlers.keys()
-        self._handlers.update(handlers)
+        self.inbound.handle(handlers)
 
     # connections
 
@@ -128,11 +118,11 @@ class Gateway:
         for room in viewer.rooms:
             room.leave(viewer)
         viewer.rooms = ()
-        same_user = self._users.get(viewer.user_id)
-        if same_user is not None:
-            same_user.discard(viewer)
-            if not same_user:
-                del self._users[viewer.user_id]
+        person = viewer.person
+        if person is not None:
+            person.viewers.discard(viewer)
+            if not person.viewers:
+                self._people.pop(viewer.user_id, None)
 
     def lost(self, viewer: Viewer) -> None:
         """The socket of a connection is gone."""
@@ -142,7 +132,12 @@ class Gateway:
 
     def connections_of(self, user_id: UserId) -> list[Viewer]:
         """A signed-in person's connections on this worker."""
-        return list(self._users.get(user_id, ()))
+        person = self._people.get(user_id)
+        return [] if person is None else list(person.viewers)
+
+    def is_here(self, user_id: UserId) -> bool:
+        """Whether a signed-in person is connected to this worker."""
+        return user_id in self._people
 
     def unsubscribe(self, viewer: Viewer, room: LiveRoom, why: Close) -> None:
         """End a subscription from this side and say why."""
@@ -175,142 +170,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Let go of commands that still wait for a store."""
-        await end_tasks(self._tasks)
-
-    # inbound messages
-
-    def received(self, viewer: Viewer, message: bytes) -> None:
-        """One message of a client. UnicodeDecodeError: its bytes are not UTF-8."""
-        if viewer.ignoring:
-            return
-        try:
-            commands = codec_of(viewer.encoding).decode(message)
-        except Malformed:
-            message.decode()  # broken UTF-8 has a close code of its own, RFC 6455 section 8.1
-            viewer.close(Closing.BAD_REQUEST)
-            return
-        if viewer.backlog is not None:
-            viewer.backlog.extend(self._commands_only(viewer, commands))
-            if len(viewer.backlog) > self.limits.viewer_backlog_commands_max:
-                viewer.transport.pause_reading()
-            return
-        self._run(viewer, commands)
-
-    def _commands_only(self, viewer: Viewer, commands: list[Command]) -> Iterator[Command]:
-        """Pongs are taken at once: they must not wait behind a command that waits for Redis."""
-        for command in commands:
-            if command is PONG:
-                self._pong(viewer)
-            else:
-                yield command
-
-    def _run(self, viewer: Viewer, commands: Iterable[Command]) -> None:
-        """Handle commands in order until one has to wait; replies share one frame."""
-        queue = deque(commands)
-        replies: list[bytes] = []
-        while queue and not viewer.closing and not viewer.ignoring:
-            command = queue.popleft()
-            answer = self._answer(viewer, command)
-            if isinstance(answer, bytes):
-                replies.append(answer)
-            elif answer is not None:
-                viewer.send(replies)
-                viewer.backlog = queue
-                if isinstance(answer, Promised):
-                    arrived = partial(self._arrived, viewer, command, answer)
-                    answer.future.add_done_callback(arrived)
-                else:
-                    self._spawn(self._wait(viewer, command, answer))
-                return
-        viewer.send(replies)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _wait(self, viewer: Viewer, command: Command, answer: Awaitable[Reply]) -> None:
-        try:
-            reply = await answer
-        except Exception as error:
-            reply = self._failed(viewer, command, error)
-        self._go_on(viewer, reply)
-
-    def _arrived(
-        self, viewer: Viewer, command: Command, promised: Promised, future: asyncio.Future[Any]
-    ) -> None:
-        if future.cancelled():  # the worker ends
-            return
-        try:
-            reply = promised.reply(future)
-        except Exception as error:
-            reply = self._failed(viewer, command, error)
-        self._go_on(viewer, reply)
-
-    def _failed(self, viewer: Viewer, command: Command, error: Exception) -> Reply:
-        if isinstance(error, Refused):
-            return self._refuse(viewer, command, error)
-        if isinstance(error, Fatal):
-            viewer.close(error.close)
-            return None
-        _LOG.error("%s of connection %s failed", command.method, viewer.client_id, exc_info=error)
-        return self._refuse(viewer, command, internal())
-
-    def _go_on(self, viewer: Viewer, reply: Reply) -> None:
-        """A command that waited is answered: now those behind it."""
-        if reply is not None:
-            viewer.send([reply])
-        waiting, viewer.backlog = viewer.backlog, None
-        if not viewer.closing and not viewer.transport.is_closing():
-            viewer.transport.resume_reading()
-        if waiting and not viewer.closing:
-            try:
-                self._run(viewer, waiting)
-            except Exception:
-                viewer.failed()
-
-    def _answer(self, viewer: Viewer, command: Command) -> Reply | Promised | Awaitable[Reply]:
-        if command is PONG:
-            self._pong(viewer)
-            return None
-        self.counts.commands += 1
-        if not viewer.client_id and command.method is not Method.CONNECT:
-            viewer.close(Closing.BAD_REQUEST)
-            return None
-        try:
-            taken = self._rate.take(viewer.commands_due_s, 1)
-            viewer.commands_due_s = taken.due_s
-            if taken.wait_ms:
-                raise too_many_requests()
-            handler = self._handlers.get(command.method)
-            if handler is None:
-                raise not_available(command.method or "this command")
-            return handler(viewer, command)
-        except Refused as refused:
-            return self._refuse(viewer, command, refused)
-        except Fatal as fatal:
-            viewer.close(fatal.close)
-            return None
-
-    def _refuse(self, viewer: Viewer, command: Command, refused: Refused) -> Reply:
-        """An error reply; a connection that collects too many of them is closed."""
-        self.counts.errors += 1
-        taken = self._errors_rate.take(viewer.errors_due_s, 1)
-        viewer.errors_due_s = taken.due_s
-        if taken.wait_ms:
-            viewer.close(Closing.TOO_MANY_ERRORS)
-            return None
-        if not command.id:
-            return None  # `send` has no reply
-        return viewer.codec.error(
-            command.id, refused.code, refused.message, temporary=refused.temporary
-        )
-
-    def _pong(self, viewer: Viewer) -> None:
-        """Exactly one pong per ping; others count as a broken client."""
-        if not viewer.awaiting_pong:
-            viewer.close(Closing.BAD_REQUEST)
-        viewer.awaiting_pong = False
+        await self.inbound.close()
 
     # connect and refresh
 
@@ -358,7 +218,9 @@ class Gateway:
         viewer.identity = identity
         viewer.user_id = identity.user_id
         if identity.user_id != ANONYMOUS:
-            self._users.setdefault(identity.user_id, set()).add(viewer)
+            person = self._people.setdefault(identity.user_id, Person())
+            person.viewers.add(viewer)
+            viewer.person = person
 
     def _connect_facts(self, viewer: Viewer) -> dict[str, Any]:
         identity = viewer.identity

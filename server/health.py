@@ -141,6 +141,7 @@ class _WorkerCollector(Collector):
             "onair_accepted": ("Connections accepted", counts.connections),
             "onair_commands": ("Commands handled", counts.commands),
             "onair_command_errors": ("Commands answered with an error", counts.errors),
+            "onair_rests": ("Turns that left commands for a later one", counts.rests),
         }
         for name, (text, value) in gauges.items():
             gauge = GaugeMetricFamily(name, text, labels=["worker"])

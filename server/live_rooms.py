@@ -137,6 +137,7 @@ class LiveRooms:
             self._log,
             OutboxLimits(
                 events_max=limits.outbox_events_max,
+                comments_max=limits.outbox_comments_max,
                 batch_events_max=limits.batch_events_max,
                 gap_ms=limits.append_gap_ms,
                 within_s=limits.append_within_s,

@@ -94,8 +94,11 @@ def token_expired() -> Refused:
     return Refused(109, "token expired")
 
 
-def too_many_requests() -> Refused:
-    return Refused(111, "too many requests", temporary=True)
+def too_many_requests(wait_ms: int = 0, of: str = "") -> Refused:
+    if not wait_ms:
+        return Refused(111, "too many requests", temporary=True)
+    message = f"too many requests of this {of}: wait {_seconds(wait_ms)} s"
+    return Refused(111, message, temporary=True)
 
 
 def unrecoverable_position() -> Refused:
@@ -131,9 +134,12 @@ def rejected(why: str) -> Refused:
 
 
 def too_fast(wait_ms: int) -> Refused:
-    seconds = max(1, -(-wait_ms // 1000))
-    return Refused(429, f"too fast: wait {seconds} s")
+    return Refused(429, f"too fast: wait {_seconds(wait_ms)} s")
 
 
 def overloaded(why: str) -> Refused:
     return Refused(503, f"{why}; try again")
+
+
+def _seconds(wait_ms: int) -> int:
+    return max(1, -(-wait_ms // 1000))

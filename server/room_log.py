@@ -17,6 +17,11 @@ def room_log(client: RedisClient, worker: str, settings: Settings) -> RedisRoomL
             events_max=limits.history_events_max,
             chat_per_s=limits.chat_per_s,
             chat_burst=limits.chat_burst,
+            chat_buyers_percent=limits.chat_buyers_percent,
+            chat_buyers_ms=limits.chat_buyers_ms,
+            chat_overlooked_ms=limits.chat_overlooked_ms,
+            buyer_rank_s=limits.buyer_rank_s,
+            buyers_max=limits.buyers_per_room_max,
             part_lapses_ms=limits.part_lapses_ms,
             replicas=limits.replicas_confirm,
             replica_within_ms=limits.redis_within_ms * 4 // 5,  # the client itself waits longer

@@ -1,7 +1,8 @@
 """The remote procedures of viewers and staff: comments, likes, pins and moderation.
 
-Checks come in this order: the request's shape, who asks, the room, the rules of the room.
-A comment is answered when it is stored, not before.
+Checks come in this order: the request's shape, who asks, the room, what is known here of the
+budgets, the rules of the room; the text filter is the last. A comment is answered when it is
+stored, not before.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -26,6 +29,7 @@ from server.database.records import DatabaseUnavailable
 from server.handlers import Handler, Promised, Reply
 from server.live_room import LiveRoom
 from server.live_rooms import LiveRooms
+from server.people import Pace
 from server.ports import RealtimeUnavailable
 from server.rates import Rate
 from server.replies import (
@@ -45,6 +49,7 @@ from server.settings import Limits
 from server.viewer import Viewer
 
 T = TypeVar("T")
+A = TypeVar("A")
 Result = dict[str, Any] | bytes  # bytes: the JSON of an object, ready
 
 
@@ -92,12 +97,14 @@ class Talk:
     def _now(self, viewer: Viewer, request: ask.Nothing) -> Result:
         return {"now_ms": self._now_ms()}
 
-    async def _send(self, viewer: Viewer, request: ask.CommentSend) -> Result:
+    def _send(self, viewer: Viewer, request: ask.CommentSend) -> Result | Decided:
         if viewer.identity.is_anonymous:
             raise sign_in_first("comment")
         room = joined(viewer, request.room)
         role = viewer.identity.role_in(room.room_id)
         text = cleaned("text", request.text, self._limits.text_chars_max)
+        pace = self._pace(room, role)
+        hold_back(viewer, room, request.cid, pace)
         if not role.is_staff:
             judged("text", text, self._filter)
         if request.reply_to is not None:
@@ -114,22 +121,22 @@ class Talk:
                 **({} if request.reply_to is None else {"reply_to": request.reply_to}),
             }
         )
-        interval_ms, burst = self._pace(room, role)
         fingerprint = hashlib.sha256(f"{request.reply_to}\0{text}".encode()).hexdigest()[:16]
         entry = NewComment(
-            comment_id, viewer.user_id, payload, interval_ms, burst, request.cid or "", fingerprint
+            comment_id, viewer.user_id, payload, *pace, request.cid or "", fingerprint
         )
-        answer = await stored(lambda: room.outbox.put(entry))
-        return self._sent(viewer, room, entry, answer)
+        return decided(
+            room.outbox.put, entry, lambda answer: self._sent(viewer, room, entry, answer)
+        )
 
-    def _pace(self, room: LiveRoom, role: Role) -> tuple[int, int]:
-        """(interval_ms, burst) for one person; staff speak freely."""
+    def _pace(self, room: LiveRoom, role: Role) -> Pace:
+        """For one person; staff speak freely."""
         if role.is_staff:
-            return 0, 1
+            return Pace(0, 1)
         slow_ms = room.slow_seconds * 1000
         if slow_ms > self._limits.comment_interval_ms:
-            return slow_ms, 1
-        return self._limits.comment_interval_ms, self._limits.comment_burst
+            return Pace(slow_ms, 1)
+        return Pace(self._limits.comment_interval_ms, self._limits.comment_burst)
 
     def _sent(self, viewer: Viewer, room: LiveRoom, entry: NewComment, answer: Answer) -> Result:
         match answer.outcome:
@@ -144,30 +151,42 @@ class Talk:
                     viewer.send(viewer.codec.pulses(room.channel, [Pulse(own)]))
                 return {"id": entry.comment_id}
             case outcome:
+                if outcome.verdict is Verdict.TOO_FAST and viewer.person is not None:
+                    pace = Pace(entry.interval_ms, entry.burst)
+                    viewer.person.hold(room.room_id, outcome.number, pace)
                 raise refusal(outcome, answer.now_ms)
 
-    async def _like_comment(self, viewer: Viewer, request: ask.CommentNamed) -> Result:
+    def _like_comment(self, viewer: Viewer, request: ask.CommentNamed) -> Result | Decided:
         if viewer.identity.is_anonymous:
             raise sign_in_first("like comments")
         room = joined(viewer, request.room)
         existing_comment(room, "id", request.id)
         self._spend_likes(viewer, 1)
         entry = CommentLike(CommentId(request.id), viewer.user_id)
-        answer = await stored(lambda: room.outbox.put(entry))
-        if answer.outcome.verdict is not Verdict.LIKED:
-            raise refusal(answer.outcome, answer.now_ms)
-        return {"likes": answer.outcome.number}
+        return decided(room.outbox.put, entry, _comment_liked)
 
-    async def _like(self, viewer: Viewer, request: ask.LikeAdd) -> Result:
+    def _like(self, viewer: Viewer, request: ask.LikeAdd) -> Result | Decided:
         room = joined(viewer, request.room)
         self._spend_likes(viewer, request.n)
-        return {"total": await stored(lambda: room.outbox.like(request.n))}
+        return decided(room.outbox.like, request.n, _liked)
 
     def _spend_likes(self, viewer: Viewer, count: int) -> None:
-        taken = self._likes_rate.take(viewer.likes_due_s, count)
+        """Of the person's budget, whichever of their connections it comes from; or a guest's."""
+        spender = viewer.person or viewer
+        taken = self._likes_rate.take(spender.likes_due_s, count)
         if taken.wait_ms:
             raise too_fast(taken.wait_ms)
-        viewer.likes_due_s = taken.due_s
+        spender.likes_due_s = taken.due_s
+
+
+def _liked(total: int) -> Result:
+    return b'{"total":%d}' % total
+
+
+def _comment_liked(answer: Answer) -> Result:
+    if answer.outcome.verdict is not Verdict.LIKED:
+        raise refusal(answer.outcome, answer.now_ms)
+    return {"likes": answer.outcome.number}
 
 
 class Procedures:
@@ -193,10 +212,13 @@ class Procedures:
         if isinstance(result, bytes | dict):
             return _encoded(viewer, command, result)
         if isinstance(result, Decided):
-            decided = result
+            waiting = result
+            if not command.id:  # nobody waits for a reply, so nothing has to wait behind it
+                waiting.future.add_done_callback(partial(_unanswered, waiting))
+                return None
             return Promised(
-                decided.future,
-                lambda future: _encoded(viewer, command, decided.result(future)),
+                waiting.future,
+                lambda future: _encoded(viewer, command, waiting.result(future)),
             )
         return self._later(viewer, command, result)
 
@@ -239,14 +261,39 @@ def existing_comment(room: LiveRoom, field: str, comment_id: str) -> Entry:
     return entry
 
 
-async def stored(put: Callable[[], Awaitable[T]]) -> T:
+def decided(
+    put: Callable[[T], asyncio.Future[A]], entry: T, result: Callable[[A], Result]
+) -> Decided:
     """What the log answers; error 503 when it is out of reach or the room at its bound."""
+
+    def outcome(future: asyncio.Future[A]) -> Result:
+        try:
+            answer = future.result()
+        except RoomLogUnavailable:
+            raise overloaded("the room's store cannot be reached") from None
+        return result(answer)
+
     try:
-        return await put()
+        return Decided(put(entry), outcome)
     except Overloaded:
         raise overloaded("the room is too busy") from None
-    except RoomLogUnavailable:
-        raise overloaded("the room's store cannot be reached") from None
+
+
+def hold_back(viewer: Viewer, room: LiveRoom, cid: str | None, pace: Pace) -> None:
+    """Refuse what the room's log would refuse: error 429, or 503 where comments pile up."""
+    wait_ms = 0 if viewer.person is None else viewer.person.held_ms(room.room_id, cid, pace)
+    if wait_ms:
+        raise too_fast(wait_ms)
+    try:
+        room.outbox.check_comments()
+    except Overloaded:
+        raise overloaded("the room is too busy") from None
+
+
+def _unanswered(waiting: Decided, future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        with suppress(Refused):
+            waiting.result(future)
 
 
 def refusal(outcome: Outcome, now_ms: int) -> Refused:

@@ -42,6 +42,9 @@ class Limits:
     viewer_backlog_commands_max: int = 64
     commands_per_s: int = 40
     commands_burst: int = 120
+    commands_per_turn: int = 32
+    turn_bytes_max: int = 4_096  # of what needs the full parser of frames
+    closing_bytes_max: int = 131_072
     errors_per_s: int = 2
     errors_burst: int = 200
     channels_per_viewer_max: int = 16
@@ -67,6 +70,7 @@ class Limits:
     room_idle_unload_s: int = 60
     rooms_loaded_max: int = 2_000
     outbox_events_max: int = 2_000
+    outbox_comments_max: int = 1_000
     batch_events_max: int = 256
     append_gap_ms: int = 20
     append_within_s: int = 8
@@ -79,6 +83,11 @@ class Limits:
     vitals_interval_s: int = 3
     chat_per_s: int = 40
     chat_burst: int = 80
+    chat_buyers_percent: int = 25
+    chat_buyers_ms: int = 2_000
+    chat_overlooked_ms: int = 10_000
+    buyer_rank_s: int = 3_600
+    buyers_per_room_max: int = 100_000
     # one person
     text_chars_max: int = 200
     reason_chars_max: int = 200
@@ -88,6 +97,8 @@ class Limits:
     comment_burst: int = 5
     slow_seconds_max: int = 120
     mute_seconds_max: int = 31_536_000
+    user_commands_per_s: int = 80
+    user_commands_burst: int = 240
     likes_per_s: int = 50
     likes_burst: int = 100
     # one sale
@@ -312,10 +323,12 @@ _MOST = {
     "request_id_chars_max": 255,
     "coupons_per_order_max": 8,
     "rehearsal_spare_percent": 100,
+    "chat_buyers_percent": 100,
 }
 
 
 _MAY_BE_ZERO = {
+    "chat_buyers_percent",
     "viewers_max",
     "drain_ready_s",
     "arrival_actions",

@@ -22,11 +22,12 @@ from server.codec import Codec, Command
 from server.codec.wire_frames import codec_of, ping_frame, text_frame
 from server.replies import Close, Closing
 from server.sharing.open_visit import NOWHERE, OpenVisits, Origin
-from server.whole_frames import ends_with_a_frame, whole_text
+from server.whole_frames import End, ends_with_a_frame, whole_text, whole_texts
 
 if TYPE_CHECKING:
     from server.gateway import Gateway
     from server.live_room import LiveRoom
+    from server.people import Person
 
 _LOG = logging.getLogger("onair.viewer")
 _PING_FRAME = ping_frame()
@@ -42,6 +43,7 @@ class Viewer(asyncio.Protocol):
         "backlog",
         "client_id",
         "closing",
+        "closing_bytes",
         "commands_due_s",
         "encoding",
         "errors_due_s",
@@ -52,14 +54,18 @@ class Viewer(asyncio.Protocol):
         "likes_due_s",
         "native_ping",
         "origin",
+        "person",
+        "resting",
         "rooms",
         "slot",
         "soon",
         "stream",
         "subscription_expiry_s",
         "transport",
+        "unread",
         "user_id",
         "visits",
+        "waits",
     )
 
     def __init__(
@@ -81,7 +87,12 @@ class Viewer(asyncio.Protocol):
         self.user_id: UserId = GUEST.user_id
         self.client_id = ""  # empty until the connect command
         self.rooms: tuple[LiveRoom, ...] = ()
-        self.backlog: deque[Command] | None = None  # commands behind one that waits
+        self.person: Person | None = None  # of whom this is a connection, if signed in
+        self.backlog: deque[Command] | None = None  # commands that are not handled yet
+        self.waits = False  # the one before them waits for somebody else
+        self.resting = False  # its next turn is on its way
+        self.unread = b""  # what was read and not parsed
+        self.closing_bytes = 0  # read since this side closed
         self.fragments: bytearray | None = None
         self.at_frame_start = True  # the next byte begins a frame, as far as is known
         self.subscription_expiry_s: dict[str, int] | None = None
@@ -178,15 +189,72 @@ class Viewer(asyncio.Protocol):
     # inbound
 
     def data_received(self, data: bytes) -> None:
-        if self.at_frame_start:
-            message = None if self.fragments is not None or self.closing else whole_text(data)
-            if message is not None and len(message) <= self.gateway.limits.message_bytes_max:
-                try:
-                    self._message(message)
-                except Exception:
-                    self.failed()
+        if self.unread:
+            data, self.unread = self.unread + data, b""
+        if self.resting:
+            self.unread = data
+            return
+        self._take(data)
+
+    def read_on(self) -> None:
+        """A turn: take what was read before, and read the socket again when there is no more."""
+        if self.unread:
+            data, self.unread = self.unread, b""
+            self._take(data)
+        if self.resting or self.transport.is_closing():
+            return
+        if self.closing or not self.gateway.inbound.is_behind(self):
+            self.transport.resume_reading()
+
+    def _take(self, data: bytes) -> None:
+        """Parse as much as a turn allows, and keep the rest."""
+        if self.at_frame_start and self.fragments is None and not self.closing:
+            message = whole_text(data)
+            limits = self.gateway.limits
+            if message is not None and len(message) <= limits.message_bytes_max:
+                self._messages([message])
+                if self.backlog is not None:
+                    self._pause_if_behind()
                 return
-            self.at_frame_start = ends_with_a_frame(data)
+            most = limits.commands_per_turn
+            messages, taken, end = whole_texts(data, most, limits.message_bytes_max)
+            if messages:
+                self._messages(messages)
+            data = data[taken:]
+            if end is not End.OTHER and not self.closing:
+                self.unread = data
+                if end is End.MORE and not self._pause_if_behind():
+                    self.gateway.inbound.rest(self)
+                return
+        if data:
+            self._parse(data)
+
+    def _pause_if_behind(self) -> bool:
+        behind: bool = self.gateway.inbound.is_behind(self)
+        if behind and not self.transport.is_closing():
+            self.transport.pause_reading()  # until what it waits for is there
+        return behind
+
+    def _parse(self, data: bytes) -> None:
+        """Give bytes to the full parser, at most a turn's."""
+        most = self.gateway.limits.turn_bytes_max
+        if len(data) <= most:
+            if self.at_frame_start:
+                self.at_frame_start = ends_with_a_frame(data)
+        else:
+            self.at_frame_start = False
+            data, self.unread = data[:most], data[most:]
+        if self.closing:
+            self.closing_bytes += len(data)
+            if self.closing_bytes > self.gateway.limits.closing_bytes_max:
+                self.unread = b""
+                self.transport.abort()
+                return
+        self._feed(data)
+        if self.unread and not self.transport.is_closing() and not self._pause_if_behind():
+            self.gateway.inbound.rest(self)
+
+    def _feed(self, data: bytes) -> None:
         stream = self.stream
         stream.receive_data(data)
         try:
@@ -205,7 +273,7 @@ class Viewer(asyncio.Protocol):
     def _frame(self, opcode: Opcode, data: bytes, fin: bool) -> None:
         if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
             if fin:
-                self._message(data)
+                self._messages([data])
             else:
                 self.fragments = bytearray(data)
         elif opcode is Opcode.CONT:
@@ -213,21 +281,23 @@ class Viewer(asyncio.Protocol):
             self.fragments += data
             if fin:
                 message, self.fragments = bytes(self.fragments), None
-                self._message(message)
+                self._messages([message])
         elif opcode is Opcode.PONG:
             if self.native_ping:
                 self.awaiting_pong = False
         elif opcode is Opcode.CLOSE:
             self._peer_closed()
 
-    def _message(self, message: bytes) -> None:
+    def _messages(self, messages: list[bytes]) -> None:
         if self.closing:
             return
         try:
-            self.gateway.received(self, message)
+            self.gateway.inbound.received(self, messages)
         except UnicodeDecodeError:
             self.stream.fail(_INVALID_UTF8, "invalid UTF-8")
             self._broken()
+        except Exception:
+            self.failed()
 
     def _closing_frame(self, opcode: Opcode) -> None:
         """The peer answered our close: hang up."""
@@ -268,4 +338,5 @@ class Viewer(asyncio.Protocol):
         self.closing = True
         self.gateway.lost(self)
         self.backlog = None
+        self.unread = b""
         self.stream.parser.close()  # its frame refers to the stream: without this, a cycle

@@ -1,9 +1,11 @@
-"""The usual case of what comes in: one read that is exactly one small text frame of a client.
+"""The usual case of what comes in: one read that is one small text frame of a client, or several.
 
 Everything else is left to the full parser. Lengths are as in RFC 6455 section 5.2.
 """
 
 from __future__ import annotations
+
+from enum import Enum
 
 try:
     from websockets.speedups import apply_mask
@@ -32,6 +34,46 @@ def whole_text(data: bytes) -> bytes | None:
     if len(data) != start + size:
         return None
     return apply_mask(data[start:], data[start - _MASK_BYTES : start])
+
+
+class End(Enum):
+    """Why a search for whole text frames ended where it did."""
+
+    PART = 1  # nothing is left, or the beginning of one more
+    MORE = 2  # there may be more of them
+    OTHER = 3  # what follows is for the full parser
+
+
+def whole_texts(data: bytes, most: int, bytes_max: int) -> tuple[list[bytes], int, End]:
+    """The messages of at most `most` whole, masked, uncompressed text frames of up to `bytes_max`.
+
+    Also how many bytes they take, and what follows them. `data` begins with a frame.
+    """
+    messages: list[bytes] = []
+    at, end = 0, len(data)
+    while end - at >= 2:
+        if data[at] != _TEXT_FIN or not data[at + 1] & _MASKED:
+            return messages, at, End.OTHER
+        if len(messages) == most:
+            return messages, at, End.MORE
+        size, start = data[at + 1] & _LENGTH, at + 2
+        if size == _IN_EIGHT_BYTES:
+            return messages, at, End.OTHER
+        if size == _IN_TWO_BYTES:
+            if end < at + 4:
+                break
+            size, start = int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
+            if size < _IN_TWO_BYTES:
+                return messages, at, End.OTHER
+        if size > bytes_max:
+            return messages, at, End.OTHER
+        start += _MASK_BYTES
+        if start + size > end:
+            break
+        mask = data[start - _MASK_BYTES : start]
+        messages.append(apply_mask(data[start : start + size], mask))
+        at = start + size
+    return messages, at, End.PART
 
 
 def ends_with_a_frame(data: bytes) -> bool:

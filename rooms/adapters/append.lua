@@ -247,7 +247,9 @@ end
 remember(KEYS[6], paces)
 remember(KEYS[10], changed)
 if #new_buyers > 0 then
-  redis.call('ZADD', KEYS[9], 'GT', unpack(new_buyers))
+  for from = 1, #new_buyers, 1000 do
+    redis.call('ZADD', KEYS[9], 'GT', unpack(new_buyers, from, math.min(from + 999, #new_buyers)))
+  end
   redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', whole(now - tonumber(ARGV[13]) * 1000))
   redis.call('ZREMRANGEBYRANK', KEYS[9], 0, -1 - tonumber(ARGV[14]))
   redis.call('EXPIRE', KEYS[9], ARGV[13])

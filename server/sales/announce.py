@@ -7,12 +7,15 @@ stock and the orders of the last seconds to the room, each order's changes to it
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
 
 from flash_sale.adapters.wire import Told
 from flash_sale.model import MoveKind, SaleId
+from rooms.errors import Overloaded
+from rooms.log import NewBuyers
 from rooms.model import RoomId, UserId
 from server.codec import Pulse
 from server.gateway import Gateway
@@ -24,6 +27,7 @@ from server.sales.live_sale import LiveSale
 from server.soon import Soon
 
 NAMES_MAX = 3
+_BUYING = (MoveKind.RESERVED, MoveKind.OFFERED, MoveKind.PAID)
 
 
 @dataclass(slots=True)
@@ -32,6 +36,7 @@ class _Ticker:
 
     count: int = 0
     names: list[str] = field(default_factory=list)
+    buyers: set[UserId] = field(default_factory=set)  # who are connected here
 
 
 class SaleNews:
@@ -83,16 +88,19 @@ class SaleNews:
             self.show_stock(sale)
 
     def _count(self, sale: LiveSale, told: Told) -> None:
-        names = [
-            move.order.name
-            for move in told.moves
-            if move.kind is MoveKind.RESERVED and move.order is not None
-        ]
-        if not names:
+        names, buyers = [], set()
+        for move in told.moves:
+            if move.order is not None and move.kind in _BUYING:
+                if move.kind is MoveKind.RESERVED:
+                    names.append(move.order.name)
+                if self._gateway.is_here(UserId(move.order.user)):
+                    buyers.add(UserId(move.order.user))
+        if not names and not buyers:
             return
         ticker = self._tickers.setdefault(sale.id, _Ticker())
         ticker.count += len(names)
         ticker.names = (ticker.names + names)[-NAMES_MAX:]
+        ticker.buyers |= buyers
         if sale.id not in self._timers:
             loop = asyncio.get_running_loop()
             self._timers[sale.id] = loop.call_later(self._ticker_s, self._tick, sale)
@@ -101,7 +109,12 @@ class SaleNews:
         del self._timers[sale.id]
         ticker = self._tickers.pop(sale.id)
         room = self.audience_of(sale)
-        if room is not None:
+        if room is None:
+            return
+        if ticker.buyers:
+            with suppress(Overloaded):  # it only decides who is shown first
+                room.outbox.put(NewBuyers(tuple(ticker.buyers)))
+        if ticker.count:
             value = {
                 "t": "orders",
                 "sale": sale.id,

@@ -187,14 +187,17 @@ async def test_bombs_and_broken_compression_are_refused(unharmed: LiveServer) ->
 
 
 async def test_empty_fragments_without_end_take_no_memory(unharmed: LiveServer) -> None:
+    """In turns of their own: they hold up nobody, so who sends them must have connected in time."""
     burst = frame(b"", CONT, bits=0) * 50_000
     async with await Hostile.open(unharmed.port) as peer:
+        await peer.say(CONNECT)
+        assert "connect" in peer_message(await peer.reply(1))
         await peer.write(frame(b"", bits=0), burst, frame(b"warm", PING))
         await peer.pong()
         before = worker_bytes(unharmed)
         await peer.write(*[burst] * 20)  # 8 bytes each is 8 MB
-        await peer.write(frame(CONNECT, CONT))
-        assert "connect" in peer_message(await peer.reply(1))
+        await peer.write(frame(command(2, "rpc", {"method": "time.now"}), CONT))
+        assert "rpc" in peer_message(await peer.reply(2))
     assert worker_bytes(unharmed) - before < FRAGMENTS_MARGIN_BYTES
 
 
