@@ -31,7 +31,7 @@ from tests.support.api_sales import (
     reserved,
     told,
 )
-from tests.support.api_stage import NOW_MS, opened_services, tell_nobody
+from tests.support.api_stage import NOW_MS, impatient, opened_services, tell_nobody
 from tests.support.asgi_client import AsgiClient, check_error
 from tests.support.redis_server import free_port
 from tests.support.shop import Shop
@@ -273,7 +273,7 @@ async def test_while_the_store_is_away_the_provider_is_told_to_come_back(
 ) -> None:
     nowhere = f"redis://127.0.0.1:{free_port()}"
     async with opened_services(
-        services.settings, services.database, nowhere, MemoryRealtime(), tell_nobody
+        impatient(services.settings), services.database, nowhere, MemoryRealtime(), tell_nobody
     ) as cut_off:
         client = AsgiClient(build_api(cut_off), {"x-api-key": API_KEY})
         answer = await told(client, event_of(order))

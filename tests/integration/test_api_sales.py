@@ -27,7 +27,7 @@ from tests.support.api_sales import (
     reserved,
     steer,
 )
-from tests.support.api_stage import opened_services, tell_nobody
+from tests.support.api_stage import impatient, opened_services, tell_nobody
 from tests.support.asgi_client import AsgiClient, check_error
 from tests.support.redis_server import free_port
 from tests.support.shop import Shop
@@ -376,7 +376,7 @@ async def test_while_the_store_is_away_sales_are_shown_from_the_ledger_and_not_s
     await shop.drain(SaleId(SALE))
     nowhere = f"redis://127.0.0.1:{free_port()}"
     async with opened_services(
-        services.settings, services.database, nowhere, MemoryRealtime(), tell_nobody
+        impatient(services.settings), services.database, nowhere, MemoryRealtime(), tell_nobody
     ) as cut_off:
         client = AsgiClient(build_api(cut_off), {"x-api-key": API_KEY})
         shown = (await client.call("GET", f"{SALES}/{SALE}")).json

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from flash_sale.adapters.redis_stream import RedisLedgerStream
@@ -72,7 +73,10 @@ async def opened_services(
         live.resumed()
 
     live.feed = feed = RedisFeed(
-        listener, on_message=heard, on_resumed=resumed, subscribe_within_s=5
+        listener,
+        on_message=heard,
+        on_resumed=resumed,
+        subscribe_within_s=settings.limits.append_within_s,
     )
     feeding = asyncio.create_task(feed.run())
     desk = SalesDesk(live, store, store, sales, orders, settings.limits)
@@ -113,6 +117,11 @@ async def opened_services(
         await live.close()
         await commands.aclose()
         await listener.aclose()
+
+
+def impatient(settings: Settings) -> Settings:
+    """Settings for a store that never answers: it is waited for a second."""
+    return replace(settings, limits=replace(settings.limits, append_within_s=1))
 
 
 async def no_room(_room: RoomId) -> LiveRoom | None:
