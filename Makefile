@@ -51,7 +51,7 @@ test-fault: setup-test ## tests that kill, stop and delay real processes, and pr
 	$(BIN)/python -m pytest -q tests/fault --seeds 5
 	@echo; cat .artifacts/faults.md .artifacts/sharing-faults.md
 
-bench: setup-test ## the benchmarks: fan-out, memory, connects, orders and visits, as ratios measured in one run
+bench: setup-test ## the benchmarks: fan-out, memory, connects, orders, visits and crowds, measured in one run
 	$(BIN)/python -m loadtest.bench --get-peers
 
 lock: ## choose the newest allowed versions anew and write requirements/*.lock (needs uv)
