@@ -78,13 +78,13 @@ local function tell(head, rows)
 end
 
 -- A replica that was promoted goes on with the history of the primary that wrote the sale before, as far as it had it.
--- Then nothing is decided for a while, in which whoever has seen more can say so. A sale that was moved to another
--- server, or whose server was restarted, has a history of its own: nothing was lost by that.
+-- Then nothing is decided for a while, in which whoever has seen more can say so. A server that has always been a
+-- primary, since its start, has lost nothing: the sale was moved to it, or it was restarted.
 local function fenced()
   local told = redis.pcall('INFO', 'replication')
   local here = type(told) == 'string' and string.match(told, 'master_replid:(%x+)')
   if here and here ~= sale.home then
-    if sale.home and string.match(told, 'master_replid2:(%x+)') == sale.home then
+    if sale.home and string.match(told, 'master_replid2:0*[1-9a-f]') then
       sale.fenced_ms = whole(now + FENCE_MS)
       redis.call('HSET', SALE, 'fenced_ms', sale.fenced_ms)
     end

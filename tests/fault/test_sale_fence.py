@@ -135,16 +135,21 @@ async def test_a_failover_that_lost_nothing_only_pauses_the_sale(
     assert (await side.sales.view(SALE)).items[0].reserved == 2
 
 
-async def test_a_sale_that_moves_to_another_master_is_not_paused(
+async def test_a_sale_that_moves_to_another_master_is_paused_only_if_that_was_once_promoted(
     cluster: Cluster, client: Client
 ) -> None:
     side = Side(client)
     await side.buy("ann")
     move = await asyncio.to_thread(cluster.migration, KEY)
+    was_promoted = int(move.target.facts("replication")["master_replid2"], 16) > 0
     move.begin()
     while move.move():
         pass
     move.finish()
+    if was_promoted:
+        with pytest.raises(SaleFrozen, match="failover"):
+            await side.buy("ben")
+        await pass_the_fence(client)
     assert (await side.buy("ben")).outcome is Outcome.RESERVED
     dead = await asyncio.to_thread(cluster.kill_master_of, KEY)
     await asyncio.to_thread(cluster.wait_until_promoted, KEY, dead)
