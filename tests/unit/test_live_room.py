@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import time
 from typing import cast
 
 import uvloop
 
 from rooms.frame import Frame
-from rooms.log import Loaded, RoomLog
-from rooms.model import RoomId, UserId
+from rooms.log import Batch, Entry, Loaded, RoomLog
+from rooms.model import Lane, RoomId, UserId
 from rooms.outbox import Outbox, OutboxLimits
 from rooms.pacing import Pacing
 from rooms.replica import Replica
@@ -19,6 +20,7 @@ from server.codec.wire_frames import FrameBuilder
 from server.live_room import LiveRoom
 from server.settings import Limits
 from server.viewer import Viewer
+from tests.support.wait import wait_until
 
 ROOM = RoomId("show")
 
@@ -68,3 +70,64 @@ def test_values_that_come_within_half_a_millisecond_of_the_tick_are_taken_in() -
         return reader.frames
 
     assert uvloop.run(many()) >= 50
+
+
+class Scribe(Reader):
+    """Keeps what it reads; writing to it takes `write_s` of the processor."""
+
+    def __init__(self, write_s: float = 0.0) -> None:
+        super().__init__()
+        self.read = b""
+        self.write_s = write_s
+
+    def offer(self, frame: Frame) -> bool:
+        self.read += frame.whole[0]
+        until_s = time.thread_time() + self.write_s
+        while time.thread_time() < until_s:
+            pass
+        return super().offer(frame)
+
+    @property
+    def order(self) -> list[str]:
+        return re.findall(r'"t":"(\w+)"', self.read.decode("latin-1"))
+
+
+def batch(offset: int, lane: Lane, name: str) -> Batch:
+    entry = Entry(offset, lane, name, b'{"t":"%s"}' % name.encode())
+    return Batch("e1", offset, [entry], 0)
+
+
+def test_a_state_event_boards_a_flush_that_is_on_its_way() -> None:
+    """The last viewer has it after one more round, and everybody in the same order."""
+
+    async def scene() -> None:
+        room = room_of(Limits(fanout_slice_viewers=64))
+        scribes = [Scribe() for _ in range(640)]
+        for scribe in scribes:
+            room.join(cast(Viewer, scribe))
+        room.announced(batch(1, Lane.CHAT, "comment"))
+        assert sum(scribe.frames for scribe in scribes) == 64
+        room.announced(batch(2, Lane.STATE, "sold_out"))
+        await wait_until(lambda: not room.has_pending, 20, "all is delivered")
+        assert {tuple(scribe.order) for scribe in scribes} == {("comment", "sold_out")}
+        assert sum(scribe.frames for scribe in scribes) == 640 + 64
+        room.close()
+
+    uvloop.run(scene())
+
+
+def test_chat_gathers_behind_a_flush_that_costs_more_than_the_share() -> None:
+    """It leaves when its tick is due, with all that came meanwhile, and nobody misses any."""
+
+    async def scene() -> None:
+        room, scribe = room_of(Limits()), Scribe(write_s=0.06)
+        room.join(cast(Viewer, scribe))
+        room.announced(batch(1, Lane.CHAT, "first"))
+        for offset, name in enumerate(("second", "third", "fourth"), 2):
+            room.announced(batch(offset, Lane.CHAT, name))
+        assert (scribe.frames, scribe.order) == (1, ["first"])
+        await wait_until(lambda: len(scribe.order) == 4, 20, "the tick is due")
+        assert (scribe.frames, scribe.order) == (2, ["first", "second", "third", "fourth"])
+        room.close()
+
+    uvloop.run(scene())
