@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from loadtest.bench.buyers_process import BuyersApart, buyers_apart
 from loadtest.bench.contenders import MARKER, ROOM, Contender, onair
 from loadtest.bench.crowd import JOINING_CPU_SHARE_MAX, JOINING_LAG_MS_MAX
 from loadtest.bench.orders import PLENTY, SKU, Shop, drained
@@ -21,7 +22,7 @@ from loadtest.bench.plan import Plan
 from loadtest.bench.processes import Cores, cpu_time, starved_s
 from loadtest.bench.publisher import Published, Publisher
 from loadtest.bench.scene import middle
-from loadtest.buyers import Answers, Party
+from loadtest.buyers import Answers
 from loadtest.dialects import Centrifuge
 from loadtest.health import Checkup, Health
 from loadtest.returning import Returning
@@ -93,7 +94,7 @@ class HerdFigures:
 class _Stage:
     contender: Contender
     audience: Returning
-    party: Party
+    buyers: BuyersApart
     shop: Shop
     publisher: Publisher
 
@@ -108,23 +109,23 @@ async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> HerdFi
         await asyncio.to_thread(shop.prepare)
         tokens = await asyncio.to_thread(shop.tokens, sizes.herd_buyers)
         crowd = Crowd(contender.port, dialect, MARKER.encode(), connect_per_s=JOINS_PER_S)
-        audience, party = Returning(crowd, dialect), Party(contender.port, ROOM)
-        stage = _Stage(contender, audience, party, shop, Publisher(contender))
-        try:
-            await party.join(tokens)
-            say(f"a herd: {sizes.herd_viewers} viewers come in")
-            witnesses = min(plan.witnesses, sizes.herd_viewers)
-            if not await audience.join(sizes.herd_viewers, witnesses=witnesses):
-                raise RuntimeError(f"viewers cannot join: {audience.refused}")
-            for number in range(sizes.herd_rounds):
-                for heeds in (False, True):
-                    audience.heeds_retry_after = heeds
-                    how = "heed Retry-After" if heeds else "do not see Retry-After"
-                    say(f"a herd: cut off, round {number + 1}, they {how}")
-                    figures.rounds.append(await _round(plan, stage))
-        finally:
-            await party.leave()
-            await audience.leave()
+        audience = Returning(crowd, dialect)
+        async with buyers_apart(contender.port, ROOM) as buyers:
+            stage = _Stage(contender, audience, buyers, shop, Publisher(contender))
+            try:
+                await buyers.join(tokens)
+                say(f"a herd: {sizes.herd_viewers} viewers come in")
+                witnesses = min(plan.witnesses, sizes.herd_viewers)
+                if not await audience.join(sizes.herd_viewers, witnesses=witnesses):
+                    raise RuntimeError(f"viewers cannot join: {audience.refused}")
+                for number in range(sizes.herd_rounds):
+                    for heeds in (False, True):
+                        audience.heeds_retry_after = heeds
+                        how = "heed Retry-After" if heeds else "do not see Retry-After"
+                        say(f"a herd: cut off, round {number + 1}, they {how}")
+                        figures.rounds.append(await _round(plan, stage))
+            finally:
+                await audience.leave()
     return figures
 
 
@@ -133,7 +134,7 @@ async def _round(plan: Plan, stage: _Stage) -> HerdRound:
     sale = await asyncio.to_thread(shop.open_sale, PLENTY)
     orders = round(sizes.herd_orders_per_s * sizes.herd_seconds)
     events = round(sizes.herd_events_per_s * sizes.herd_seconds)
-    calm = await stage.party.buy(sale, SKU, orders, sizes.herd_orders_per_s)
+    calm = await stage.buyers.buy(sale, SKU, orders, sizes.herd_orders_per_s)
     first = stage.publisher.next_number
     seen = [seat.events for seat in audience.seats]
     for witness in audience.witnesses:
@@ -146,7 +147,7 @@ async def _round(plan: Plan, stage: _Stage) -> HerdRound:
     cut_at_s, published, buyers = await asyncio.gather(
         _cut(plan, stage),
         stage.publisher.publish(events, sizes.herd_events_per_s),
-        stage.party.buy(sale, SKU, orders, sizes.herd_orders_per_s),
+        stage.buyers.buy(sale, SKU, orders, sizes.herd_orders_per_s),
     )
     took_s = time.perf_counter() - began
     cpu, starved = cpu_time(web) - cpu, starved_s(web) - starved
