@@ -44,7 +44,7 @@ if announcing == 'watched' then
   local earlier = redis.call('HGET', KEYS[1], 'line') -- of replication, when something was stored last
   server_line = string.match(replication, 'master_replid:(%x+)')
   local promoted = not string.find(replication, 'master_replid2:0+%c')
-  if promoted and earlier and earlier ~= server_line then epoch = fresh end
+  if promoted and meta[1] and earlier ~= server_line then epoch = fresh end
   if earlier == server_line then server_line = nil end
 end
 local likes = tonumber(meta[3] or '0')

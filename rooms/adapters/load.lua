@@ -1,6 +1,6 @@
 -- load: the whole of a room for a worker that opens it; fills from SQL what this store lacks.
 -- KEYS  1 meta  2 stream  3 fields  4 mutes  5 bans  6 comment_likes
--- ARGV  1 history, three words: the epoch for a new one, then the epoch and top that this worker knows
+-- ARGV  1 history, four words as for append
 --       2 entries max  3 version of the seed  4 number of fields, then field, value ...
 --       then number of mutes, then user, until_ms ...; then number of bans, then user ...
 -- Returns epoch, top, likes, sanctions version, {field, value ...}, {id, entry ...} newest first,
@@ -20,13 +20,16 @@ local fields, mutes = pairs_from(), pairs_from()
 local bans = {}
 for index = at + 1, at + tonumber(ARGV[at]) do bans[#bans + 1] = ARGV[index] end
 
-local fresh, known_epoch, known_top = string.match(ARGV[1], '^(%S+) (%S*) (%d+)$')
+local fresh, known_epoch, known_top, announcing = string.match(ARGV[1], '^(%S+) (%S*) (%d+) (%S+)$')
 redis.call('HSETNX', KEYS[1], 'epoch', fresh)
 local meta = redis.call('HMGET', KEYS[1], 'epoch', 'top', 'likes', 'sanctions')
 if meta[1] == known_epoch and tonumber(meta[2] or '0') < tonumber(known_top) then
   meta[1] = fresh
   redis.call('HSET', KEYS[1], 'epoch', fresh)
-  redis.call('HDEL', KEYS[1], 'line') -- of the server that had more: once is enough for one promotion
+end
+if meta[1] == fresh and announcing == 'watched' then -- it begins here, whatever this server was before
+  local server_line = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+  redis.call('HSET', KEYS[1], 'line', server_line)
 end
 local seed_version = tonumber(ARGV[3])
 for index = 1, #fields, 2 do

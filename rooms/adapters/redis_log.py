@@ -126,7 +126,7 @@ class RedisRoomLog:
         args: list[str | bytes | int] = [
             channel_of(room_id),
             seq,
-            f"{_history(known)} {self._announcing}",
+            self._history(known),
             self._limits.events_max,
             self._limits.cid_ttl_s,
             self._limits.comment_likes_ttl_s,
@@ -165,7 +165,8 @@ class RedisRoomLog:
             room_key(room_id, part)
             for part in ("meta", "stream", "fields", "mutes", "bans", "comment_likes")
         ]
-        args: list[str | bytes | int] = [_history(known), self._limits.events_max, seed.version]
+        args: list[str | bytes | int] = [self._history(known), self._limits.events_max]
+        args.append(seed.version)
         args.append(len(seed.fields))
         for name, value in seed.fields.items():
             args += (name, value)
@@ -247,6 +248,10 @@ class RedisRoomLog:
         own = self._worker.encode()
         return [part for worker, part in parts.items() if worker != own]
 
+    def _history(self, known: Position) -> str:
+        """The epoch for a new one, how far the worker knows the one it sees, when to announce."""
+        return f"{secrets.token_hex(4)} {known.epoch} {known.offset} {self._announcing}"
+
     async def _run(
         self,
         script: Script,
@@ -267,11 +272,6 @@ class RedisRoomLog:
         except RedisError as error:
             # LOADING, READONLY, OOM, CLUSTERDOWN ...: the server answers but cannot serve now
             raise RoomLogUnavailable(f"{attempted}: Redis refused: {error}") from error
-
-
-def _history(known: Position) -> str:
-    """The epoch for a new history, and how far the worker knows the one it sees."""
-    return f"{secrets.token_hex(4)} {known.epoch} {known.offset}"
 
 
 def _offset(row_id: bytes) -> int:

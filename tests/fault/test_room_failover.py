@@ -26,6 +26,9 @@ from tests.support.worker_app import CHANNEL, ROOM, WorkerApp
 from tests.support.ws_client import WireClient, WireError
 
 KEY = room_key(RoomId(ROOM), "meta")
+ORCHARD = "orchard"  # a room that no other test's workers have open
+OTHER = f"room:{ORCHARD}"
+ORCHARD_KEY = room_key(RoomId(ORCHARD), "meta")
 NOTICE_EVERY = 8
 SETTINGS: dict[str, int | str] = {
     "vitals_interval_s": 1,
@@ -130,8 +133,8 @@ class Chat:
             assert len(texts(one)) == len(set(texts(one)))
 
 
-def texts(client: WireClient) -> list[str]:
-    return [data["text"] for _, data in client.stored(CHANNEL) if "text" in data]
+def texts(client: WireClient, channel: str = CHANNEL) -> list[str]:
+    return [data["text"] for _, data in client.stored(channel) if "text" in data]
 
 
 def ended(client: WireClient) -> list[Any]:
@@ -208,30 +211,35 @@ async def test_viewers_get_a_fresh_picture_when_a_failover_lost_what_they_have_s
 ) -> None:
     """`always`: the disk of the master had it, and is gone. No offset names two events."""
     with workers_on(cluster.url, "always", tmp_path, migrated_file) as workers:
+        workers[0].make_room(ORCHARD)
         host = await joined(workers[0], "host", "host")
         others = [await joined(worker, "", "viewer") for worker in workers]
-        await host.rpc("comment.send", {"room": ROOM, "text": "kept"})
-        replica = await asyncio.to_thread(cluster.replica_of, cluster.node_of(KEY))
+        await host.rpc("comment.send", {"room": ORCHARD, "text": "kept"})
+        replica = await asyncio.to_thread(cluster.replica_of, cluster.node_of(ORCHARD_KEY))
         await asyncio.to_thread(cut_off, cluster, replica)
         for text in ("lost", "lost too"):
-            await host.rpc("comment.send", {"room": ROOM, "text": text})
+            await host.rpc("comment.send", {"room": ORCHARD, "text": text})
         everybody = [host, *others]
-        await wait_until(lambda: all(len(texts(one)) == 3 for one in everybody), 10, "all saw it")
-        seen = others[0].stored(CHANNEL)[-1][0]
-        epoch = (await host.ask("history", {"channel": CHANNEL}))["epoch"]
-        dead = await asyncio.to_thread(cluster.kill_master_of, KEY)
-        await asyncio.to_thread(cluster.wait_until_promoted, KEY, dead)
+        await wait_until(
+            lambda: all(len(texts(one, OTHER)) == 3 for one in everybody), 10, "all saw it"
+        )
+        seen = others[0].stored(OTHER)[-1][0]
+        epoch = (await host.ask("history", {"channel": OTHER}))["epoch"]
+        dead = await asyncio.to_thread(cluster.kill_master_of, ORCHARD_KEY)
+        await asyncio.to_thread(cluster.wait_until_promoted, ORCHARD_KEY, dead)
         for one in everybody:
-            assert await one.unsubscribed(CHANNEL) == (2500, "insufficient state")
+            assert await one.unsubscribed(OTHER) == (2500, "insufficient state")
         position = {"recover": True, "epoch": epoch, "offset": seen}
-        results = [await one.subscribe(CHANNEL, **position) for one in everybody]
+        results = [await one.subscribe(OTHER, **position) for one in everybody]
         assert len({result["epoch"] for result in results} - {epoch}) == 1
         for result in results:
             assert "recovered" not in result
             assert [one["text"] for one in result["data"]["comments"]] == ["kept"]
-        await host.rpc("comment.send", {"room": ROOM, "text": "after"})
+        await host.rpc("comment.send", {"room": ORCHARD, "text": "after"})
         await wait_until(
-            lambda: all(texts(one)[-1] == "after" for one in everybody), 10, "all are together"
+            lambda: all(texts(one, OTHER)[-1] == "after" for one in everybody),
+            10,
+            "all are together",
         )
         for one in everybody:
             await one.close()
@@ -240,13 +248,13 @@ async def test_viewers_get_a_fresh_picture_when_a_failover_lost_what_they_have_s
 
 async def joined(worker: WorkerApp, user: str, role: str) -> WireClient:
     token = worker.token(user, role) if user else ""
-    return (await WireClient.join(worker.ws_url, CHANNEL, token))[0]
+    return (await WireClient.join(worker.ws_url, OTHER, token))[0]
 
 
 def cut_off(cluster: Cluster, replica: RedisNode) -> None:
     """The replica gets nothing any more, and lives."""
     replica.ask("CONFIG", "SET", "masterauth", "wrong")
-    cluster.node_of(KEY).ask("CLIENT", "KILL", "TYPE", "replica")
+    cluster.node_of(ORCHARD_KEY).ask("CLIENT", "KILL", "TYPE", "replica")
     wait_until_sync(
         lambda: replica.facts("replication")["master_link_status"] == "down", 10, "it is cut off"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rooms.adapters.redis_feed import RedisFeed
-from rooms.adapters.redis_log import LogLimits, RedisRoomLog
+from rooms.adapters.redis_log import Announcing, LogLimits, RedisRoomLog
 from rooms.log import RoomLog
 from server.redis_client import Client, ClientRole, connect
 from server.settings import Limits
@@ -55,6 +55,12 @@ class RedisBackend:
         self._reading.append(asyncio.get_running_loop().create_task(feed.run()))
         return feed
 
+    keeps_all = True
+
+    async def replicate(self) -> None: ...
+
+    async def fail_over(self) -> None: ...
+
     async def lose_everything(self) -> None:
         await self._admin.flushall()
         await self._admin.script_flush()
@@ -74,7 +80,8 @@ class MachineOnRedis(RoomMachine):
     def make_runner(self) -> asyncio.Runner:
         return asyncio.Runner()
 
-    async def backend(self) -> Backend:
+    async def backend(self, announcing: Announcing) -> Backend:
+        assert announcing is Announcing.AT_ONCE, "there is no replica here"
         backend = RedisBackend(self.url)
         await backend.lose_everything()
         return backend

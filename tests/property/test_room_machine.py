@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from rooms.adapters.redis_log import LogLimits
+from rooms.adapters.redis_log import Announcing, LogLimits
 from rooms.log import Batch, RoomLog
 from server.settings import Limits
+from tests.support.oracle_store import OracleStore
 from tests.support.room_machine import RoomMachine
-from tests.support.room_oracle import OracleLog, OracleStore, message_of
+from tests.support.room_oracle import OracleLog, message_of
 from tests.support.room_stage import Deliver, MemoryFeed
 from tests.support.room_world import Backend
 from tests.support.virtual_time import VirtualTime
@@ -21,8 +22,11 @@ from tests.support.virtual_time import VirtualTime
 class MemoryBackend:
     """The twin of the log, and feeds that hear it a turn of the loop later."""
 
-    def __init__(self) -> None:
-        self._store = OracleStore(lambda: int(time.monotonic() * 1_000), announce=self._announce)
+    def __init__(self, announcing: Announcing) -> None:
+        self.keeps_all = announcing is Announcing.LATER
+        self._store = OracleStore(
+            lambda: int(time.monotonic() * 1_000), announce=self._announce, announcing=announcing
+        )
         self._feeds: list[MemoryFeed] = []
 
     def log(self, worker: str, limits: Limits) -> RoomLog:
@@ -43,6 +47,13 @@ class MemoryBackend:
 
     async def lose_everything(self) -> None:
         self._store.rooms.clear()
+        self._store.replicate()
+
+    async def replicate(self) -> None:
+        self._store.replicate()
+
+    async def fail_over(self) -> None:
+        self._store.fail_over()
 
     async def close(self) -> None: ...
 
@@ -58,8 +69,8 @@ class MachineOnTheTwin(RoomMachine):
     def make_runner(self) -> VirtualTime:
         return VirtualTime()
 
-    async def backend(self) -> Backend:
-        return MemoryBackend()
+    async def backend(self, announcing: Announcing) -> Backend:
+        return MemoryBackend(announcing)
 
 
 def test_everybody_sees_the_same_room_whatever_happens():

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from rooms.adapters.redis_log import LogLimits
 from rooms.log import Append, NewBuyers, NewComment, NewEvent, Outcome, Verdict
 from rooms.model import CommentId, Lane, RoomId, UserId
-from tests.support.room_oracle import OracleLog, OracleStore
+from tests.support.oracle_store import OracleStore
+from tests.support.room_oracle import OracleLog
 
 ROOM = RoomId("garden")
 PER_S = 10

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from rooms.adapters.redis_log import Announcing
 from rooms.log import NewEvent
 from rooms.model import UserId
 from tests.support.room_client import StageClient
@@ -36,7 +37,7 @@ class RoomMachine(RuleBasedStateMachine):
     world: RoomWorld | None = None
     settled_within_s = 1.0
 
-    async def backend(self) -> Backend:
+    async def backend(self, announcing: Announcing) -> Backend:
         raise NotImplementedError
 
     def make_runner(self) -> Any:
@@ -53,13 +54,21 @@ class RoomMachine(RuleBasedStateMachine):
         people=st.integers(2, 5),
         slice_viewers=st.sampled_from([1, 500]),
         chat_burst=st.sampled_from([3, 1_000_000]),
+        announcing=st.sampled_from([Announcing.WATCHED, Announcing.LATER]),
     )
-    def open(self, workers: int, people: int, slice_viewers: int, chat_burst: int) -> None:
+    def open(
+        self,
+        workers: int,
+        people: int,
+        slice_viewers: int,
+        chat_burst: int,
+        announcing: Announcing = Announcing.AT_ONCE,
+    ) -> None:
         limits = stage_limits(slice_viewers=slice_viewers, chat_burst=chat_burst)
 
         async def begin() -> None:
             self.world = RoomWorld(
-                await self.backend(),
+                await self.backend(announcing),
                 workers=workers,
                 people=people,
                 limits=limits,
@@ -256,6 +265,16 @@ class RoomMachine(RuleBasedStateMachine):
         if len(self.here.archive.events) > 2:
             self.run(self.here.lose_everything())
             self.run(self.here.heal())
+
+    @rule()
+    def replicate(self) -> None:
+        """The replica has everything; where it does not matter to anybody, it lags from here on."""
+        self.run(self.here.backend.replicate())
+
+    @rule(where=which, is_told=st.booleans(), after=turns)
+    def fail_over(self, where: int, is_told: bool, after: int) -> None:
+        self.run(self.here.fail_over(self.worker(where), is_told=is_told))
+        self.run(self.pause(after))
 
     # and heal
 

@@ -7,13 +7,12 @@ expires here but attendance: a test is over before anything else would.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from rooms.adapters.redis_log import LogLimits, channel_of
+from rooms.adapters.redis_log import Announcing, LogLimits, channel_of
 from rooms.errors import RoomLogUnavailable
 from rooms.log import (
+    NOWHERE,
     Append,
     Appended,
     Attendance,
@@ -26,70 +25,16 @@ from rooms.log import (
     NewEvent,
     NewPulse,
     Outcome,
+    Position,
     Seed,
     Verdict,
     Vitals,
 )
 from rooms.model import CommentId, Lane, RoomId, UserId
+from tests.support.oracle_store import OracleStore, StoredRoom
 from tests.support.room_shares import overlooked_of
 
 _SEPARATOR = b"\x1f"
-
-
-@dataclass(slots=True)
-class StoredRoom:
-    """Everything the store knows of one room."""
-
-    epoch: str = ""  # until it is loaded or something is said in it
-    top: int = 0
-    likes: int = 0
-    now_ms: int = 0
-    tokens: float | None = None  # None: full
-    tokens_at_ms: int = 0
-    entries: list[Entry] = field(default_factory=list)
-    fields: dict[str, bytes] = field(default_factory=dict)
-    field_versions: dict[str, int] = field(default_factory=dict)
-    mutes: dict[UserId, int] = field(default_factory=dict)
-    bans: set[UserId] = field(default_factory=set)
-    sanctions: int = -1
-    due_ms: dict[UserId, int] = field(default_factory=dict)
-    shown_ms: dict[UserId, int] = field(default_factory=dict)
-    overlooked_ms: dict[UserId, int] = field(default_factory=dict)  # sampled since last shown
-    bought_ms: dict[UserId, int] = field(default_factory=dict)
-    buyers_spoke_ms: int = 0
-    cids: dict[tuple[UserId, str], tuple[str, CommentId]] = field(default_factory=dict)
-    likers: dict[CommentId, set[UserId]] = field(default_factory=dict)
-    receipts: dict[str, tuple[int, Appended]] = field(default_factory=dict)
-    present: dict[str, tuple[Attendance, int]] = field(default_factory=dict)
-
-
-class OracleStore:
-    """What all workers share. `announce` is told every batch, as (channel, Batch)."""
-
-    def __init__(
-        self,
-        clock_ms: Callable[[], int],
-        *,
-        announce: Callable[[str, Batch], None] = lambda channel, batch: None,
-    ) -> None:
-        self.clock_ms = clock_ms
-        self.announce = announce
-        self.rooms: dict[RoomId, StoredRoom] = {}
-        self.available = True
-        self._epochs = (f"epoch-{number}" for number in itertools.count(1))
-        self.new_epoch: Callable[[], str] = lambda: next(self._epochs)
-
-    def room(self, room_id: RoomId) -> StoredRoom:
-        """What is stored of a room. Raises `RoomLogUnavailable` while the store is away."""
-        if not self.available:
-            raise RoomLogUnavailable(f"room {room_id}: the test took the store away")
-        return self.rooms.setdefault(room_id, StoredRoom())
-
-    def begun(self, room_id: RoomId) -> StoredRoom:
-        """The same, with an epoch from now on."""
-        room = self.room(room_id)
-        room.epoch = room.epoch or self.new_epoch()
-        return room
 
 
 class OracleLog:
@@ -101,30 +46,62 @@ class OracleLog:
         self._limits = limits
 
     async def append(
-        self, room_id: RoomId, seq: int, entries: Sequence[Append], likes: int
+        self,
+        room_id: RoomId,
+        seq: int,
+        entries: Sequence[Append],
+        likes: int,
+        known: Position = NOWHERE,
     ) -> Appended:
+        answer, number = self._decided(room_id, seq, entries, likes, known)
+        await self._store.confirmed()
+        if number:
+            await self._store.publish(room_id, number)
+        return answer
+
+    def _decided(
+        self, room_id: RoomId, seq: int, entries: Sequence[Append], likes: int, known: Position
+    ) -> tuple[Appended, int]:
+        """The answer, and the number of the message that is announced later, or 0."""
         room = self._store.begun(room_id)
-        known_seq, first_answer = room.receipts.get(self._worker, (0, None))
+        known_seq, first_answer, number = room.receipts.get(self._worker, (0, None, 0))
         if first_answer is not None and known_seq == seq:
-            return first_answer
+            return first_answer, number
         if known_seq > seq:
             raise RoomLogUnavailable("a later batch of this worker was stored")
+        self._compare(room, known)
+        if self._store.announcing is Announcing.WATCHED and room.line != self._store.line:
+            self._store.begin(room)
         deciding = _Deciding(room, self._limits, max(self._store.clock_ms(), room.now_ms))
         outcomes = deciding.decide_all(entries)
         batch = deciding.done(likes)
         answer = Appended(outcomes, room.likes, room.now_ms, room.epoch, room.top)
-        room.receipts[self._worker] = (seq, answer)
-        if batch.entries or batch.pulses or batch.comment_likes or likes:
-            self._store.announce(channel_of(room_id), batch)
-        return answer
+        number = self._announce(room_id, batch) if _says_something(batch, likes) else 0
+        room.receipts[self._worker] = (seq, answer, number)
+        return answer, number
 
-    async def load(self, room_id: RoomId, seed: Seed) -> Loaded:
+    def _compare(self, room: StoredRoom, known: Position) -> None:
+        """Another epoch, if what somebody has seen is not there."""
+        if room.epoch == known.epoch and room.top < known.offset:
+            self._store.begin(room)
+
+    def _announce(self, room_id: RoomId, batch: Batch) -> int:
+        room = self._store.room(room_id)
+        if self._store.announcing is not Announcing.LATER:
+            self._store.announce(channel_of(room_id), batch)
+            return 0
+        room.messages += 1
+        room.queue.append((room.messages, batch))
+        return room.messages
+
+    async def load(self, room_id: RoomId, seed: Seed, known: Position = NOWHERE) -> Loaded:
         room = self._store.begun(room_id)
+        self._compare(room, known)
         for name, value in seed.fields.items():
             if room.field_versions.get(name, 0) <= seed.version:
                 room.fields[name] = value
         self._replace_sanctions(room, seed)
-        return Loaded(
+        loaded = Loaded(
             epoch=room.epoch,
             top=room.top,
             fields=dict(room.fields),
@@ -134,12 +111,17 @@ class OracleLog:
             banned=frozenset(room.bans),
             sanctions_version=room.sanctions,
         )
+        await self._store.confirmed()
+        return loaded
 
     async def read_after(self, room_id: RoomId, offset: int) -> list[Entry]:
-        return [one for one in self._store.room(room_id).entries if one.offset > offset]
+        found = [one for one in self._store.room(room_id).entries if one.offset > offset]
+        await self._store.confirmed()
+        return found
 
     async def sanction(self, room_id: RoomId, seed: Seed) -> None:
         self._replace_sanctions(self._store.room(room_id), seed)
+        await self._store.confirmed()
 
     def _replace_sanctions(self, room: StoredRoom, seed: Seed) -> None:
         if room.sanctions > seed.version:
@@ -306,6 +288,10 @@ class _Deciding:
     def _stamped(self, payload: bytes) -> bytes:
         comma = b"" if payload == b"{}" else b","
         return b'%s%s"at_ms":%d}' % (payload[:-1], comma, self._now_ms)
+
+
+def _says_something(batch: Batch, likes: int) -> bool:
+    return bool(batch.entries or batch.pulses or batch.comment_likes or likes)
 
 
 def message_of(batch: Batch) -> bytes:

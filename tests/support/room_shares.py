@@ -13,7 +13,7 @@ from rooms.adapters.redis_log import LogLimits
 from rooms.log import NewComment
 
 if TYPE_CHECKING:
-    from tests.support.room_oracle import StoredRoom
+    from tests.support.oracle_store import StoredRoom
 
 
 def overlooked_of(

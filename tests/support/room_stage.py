@@ -8,6 +8,7 @@ stood in for by a `Ledger` that decides as the acts' transactions do.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import channel_of
 from rooms.adapters.wire import parse_batch
 from rooms.errors import RoomLogUnavailable
-from rooms.log import Append, Appended, Entry, NewEvent, RoomLog, Seed
+from rooms.log import Append, Appended, Entry, NewEvent, Position, RoomLog, Seed
 from rooms.model import RoomId, UserId
 from rooms.text_filter import TextFilter
 from server import room_json
@@ -97,12 +98,12 @@ class FailingLog:
         return getattr(self.log, name)
 
     async def append(
-        self, room_id: RoomId, seq: int, entries: list[Append], likes: int
+        self, room_id: RoomId, seq: int, entries: list[Append], likes: int, known: Position
     ) -> Appended:
         if self.fail_before:
             self.fail_before -= 1
             raise RoomLogUnavailable("the test says: not reached")
-        answer = await self.log.append(room_id, seq, entries, likes)
+        answer = await self.log.append(room_id, seq, entries, likes, known)
         if self.fail_after:
             self.fail_after -= 1
             raise RoomLogUnavailable("the test says: reply lost")
@@ -194,9 +195,11 @@ class StageWorker:
         self.rooms.feed = cast(RedisFeed, feed)
 
     async def announce(self, events: list[NewEvent]) -> None:
-        """As `server.acts` does it after the transaction."""
-        room = await self.rooms.open(ROOM)
-        assert room is not None
+        """As `server.acts` does it after the transaction; by somebody who asks again if need be."""
+        room = None
+        while room is None:
+            with contextlib.suppress(RoomLogUnavailable):
+                room = await self.rooms.open(ROOM)
         for answer in [room.outbox.put(event) for event in events]:
             await answer
 
@@ -227,6 +230,9 @@ class Archive:
     """Everything that was ever announced, from a feed that loses nothing."""
 
     def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._epoch = ""
+        self._begun_with: dict[str, tuple[str, int]] = {}  # epoch -> another one, and how far
         self.events: dict[tuple[str, int], Entry] = {}
         self.comments: dict[str, list[tuple[str, int]]] = {}  # id -> (epoch, offset)
         self.removals: dict[str, tuple[str, int]] = {}
@@ -234,14 +240,32 @@ class Archive:
     def __call__(self, channel: str, message: bytes) -> None:
         assert channel == channel_of(ROOM)
         batch = parse_batch(message)
+        if batch.epoch != self._epoch and batch.epoch not in self._begun_with:
+            self._begun_with[batch.epoch] = (self._epoch, batch.first - 1)
+            self._epoch = batch.epoch
         for entry in batch.entries:
             key = (batch.epoch, entry.offset)
-            assert key not in self.events, f"announced twice: {key}"
-            self.events[key] = entry
+            if self.events.setdefault(key, entry) is not entry:
+                if self.events[key] != entry:
+                    self.problems.append(f"two events under one offset: {key}")
+                continue  # announced, and the server died before it noted that
             if entry.name == "comment":
                 self.comments.setdefault(entry.subject, []).append(key)
             elif entry.name == "comment.removed":
                 self.removals.setdefault(entry.subject, key)
 
     def of_epoch(self, epoch: str) -> list[Entry]:
-        return [entry for (one, _), entry in sorted(self.events.items()) if one == epoch]
+        """The history of an epoch, what it was begun with included."""
+        own = [entry for (one, _), entry in sorted(self.events.items()) if one == epoch]
+        earlier, top = self._begun_with.get(epoch, ("", 0))
+        before = self.of_epoch(earlier) if earlier else []
+        return [entry for entry in before if entry.offset <= top] + own
+
+    def forget_after(self, epoch: str, top: int) -> None:
+        """The store lost what came later: nobody is asked to remember it."""
+        for one, places in list(self.comments.items()):
+            if places[-1] > (epoch, top) and places[-1][0] == epoch:
+                del self.comments[one]
+        for one, place in list(self.removals.items()):
+            if place > (epoch, top) and place[0] == epoch:
+                del self.removals[one]

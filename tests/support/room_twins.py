@@ -9,7 +9,8 @@ from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.log import Append, Appended, Attendance, Batch, Entry, Loaded, Seed, Verdict, Vitals
 from rooms.model import RoomId
 from server.redis_client import Client
-from tests.support.room_oracle import OracleLog, OracleStore
+from tests.support.oracle_store import OracleStore
+from tests.support.room_oracle import OracleLog
 
 
 class Twins:

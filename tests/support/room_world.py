@@ -39,6 +39,16 @@ class Backend(Protocol):
 
     async def lose_everything(self) -> None: ...
 
+    async def replicate(self) -> None:
+        """The replica has everything at this moment."""
+
+    async def fail_over(self) -> None:
+        """The replica takes over."""
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether a failover loses nothing that anybody has seen."""
+
     async def close(self) -> None: ...
 
 
@@ -210,6 +220,7 @@ class RoomWorld:
     # the verdict
 
     async def judge(self, truth: Vitals) -> None:
+        assert not self.archive.problems, self.archive.problems
         for client in self.people:
             assert not client.problems, client.problems
             for seen in client.seen:
@@ -302,6 +313,28 @@ class RoomWorld:
         self.likes_answered = self.likes_unknown = 0
         self.said.clear()
         self.disturbed.update(self.workers)
+
+    async def fail_over(self, teller: StageWorker, *, is_told: bool) -> None:
+        """A replica takes over. `is_told`: the feeds notice that their connections are gone."""
+        if not self.backend.keeps_all:
+            await self.settle()
+        await self.backend.fail_over()
+        if not self.backend.keeps_all:
+            await self._forget_what_was_lost(teller)
+        self.disturbed.update(self.workers)
+        if is_told:
+            for worker in self.workers:
+                await worker.rooms.resumed([channel_of(ROOM)])
+
+    async def _forget_what_was_lost(self, teller: StageWorker) -> None:
+        """Nobody is judged by what the replica did not have. The next act, by one who may
+        know less than others, is seen by all.
+        """
+        truth = await self.truth()
+        self.archive.forget_after(truth.epoch, truth.top)
+        self.said.clear()
+        self.likes_answered, self.likes_unknown = truth.likes_total, 0
+        await teller.announce(self.ledger.put_notice("failed over"))
 
     async def close(self) -> None:
         for client in self.people:
