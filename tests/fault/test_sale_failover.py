@@ -7,18 +7,25 @@ replica lacks is named, and nothing is sold until the sale is rebuilt from the l
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Iterator
 
 import pytest
 
+from flash_sale.adapters.confirmed import Durable
+from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
 from flash_sale.adapters.script import key_of
-from flash_sale.model import SaleId
+from flash_sale.catalog import SkuId
+from flash_sale.errors import SaleUnconfirmed
+from flash_sale.model import Line, Purchase, SaleId, order_id_of
+from server.redis_client import connect
 from tests.support.live_server import LiveServer
 from tests.support.redis_cluster import Cluster
 from tests.support.redis_sentinels import SentinelGroup
 from tests.support.sale_stage import Stage, stage_on
 from tests.support.wait import wait_until
+from tests.support.ws_client import WireClient, WireError
 
 pytestmark = pytest.mark.usefixtures("new_table")
 
@@ -125,6 +132,48 @@ async def test_buyers_go_on_when_a_master_hands_over_to_its_replica(
         stage.over()
         await asyncio.to_thread(cluster_of_the_run.fail_over, key_in(stage))
         await check(stage)
+
+
+async def test_units_whose_sale_was_never_confirmed_are_for_sale_again_after_a_failover(
+    cluster_of_the_run: Cluster, on_cluster: LiveServer, seed: int
+) -> None:
+    """All workers heard that nothing is left; the promoted master never heard of it."""
+    cluster = cluster_of_the_run
+    await asyncio.to_thread(cluster.heal)
+    client = connect(cluster.url)
+    async with stage_on(on_cluster, "sold out and forgotten", seed) as stage:
+        await stage.put_on_air(stock=1)
+        line = Line(SkuId("mug"), 1)
+        sale = SaleId(stage.sale)
+        buyer, _ = await WireClient.join(on_cluster.ws_url, token=on_cluster.token("dan"))
+
+        requests = itertools.count(1)  # the same one would be answered the same
+
+        async def answer(sku: str = "mug") -> str:
+            request = {"sale": sale, "sku": sku, "qty": 1, "request_id": f"r{next(requests)}"}
+            try:
+                return str((await buyer.rpc("order.place", request))["outcome"])
+            except WireError as error:
+                return str(error)
+
+        assert await answer("tea") == "reserved"
+        replica = await asyncio.to_thread(cluster.freeze_replica_of, key_in(stage))
+        durable = Durable("replicated", server_syncs=False, within_ms=100)
+        ben = Purchase(order_id_of(sale, "ben", "r1"), "ben", "r1", (line,))
+        with pytest.raises(SaleUnconfirmed):
+            await RedisSales(client, StoreLimits(), durable).reserve(sale, [ben])
+        assert await answer() == "sold_out"  # by the flag: nothing is confirmed now
+        dead = await asyncio.to_thread(cluster.kill_master_of, key_in(stage))
+        replica.thaw()
+        await asyncio.to_thread(cluster.wait_until_promoted, key_in(stage), dead)
+        await asyncio.to_thread(cluster.heal)
+
+        async def bought() -> bool:
+            return await answer() == "reserved"
+
+        await wait_until(bought, 20, "the unit is sold to somebody else")
+        await buyer.close()
+    await client.aclose()
 
 
 async def test_buyers_go_on_when_sentinels_replace_a_primary_that_was_killed(

@@ -41,6 +41,15 @@ class Stage:
         self, *, stock: int = 5_000, hold_seconds: int = 600, buyers: int = 24, **habits: Any
     ) -> None:
         """Put a sale on air and let the crowd in."""
+        await self.put_on_air(stock, hold_seconds)
+        self.crowd = Crowd(
+            self.server, self.sale, list(SKUS), seed=self.seed, buyers=buyers, waits=0.05, **habits
+        )
+        self.crowd.start()
+        await self.crowd.progress(60)
+
+    async def put_on_air(self, stock: int, hold_seconds: int = 600) -> None:
+        """So many units of each sku, and nobody there yet."""
         call = self.server.acall
         with suppress(AssertionError):  # another seed has made the room and the goods
             await call("POST", "/api/v1/rooms", {"id": "shop", "title": "Shop"})
@@ -55,11 +64,6 @@ class Stage:
         await call("POST", "/api/v1/sales", terms)
         await call("POST", f"/api/v1/sales/{self.sale}/arm", {})
         await call("POST", f"/api/v1/sales/{self.sale}/open", {})
-        self.crowd = Crowd(
-            self.server, self.sale, list(SKUS), seed=self.seed, buyers=buyers, waits=0.05, **habits
-        )
-        self.crowd.start()
-        await self.crowd.progress(60)
 
     def over(self) -> None:
         """The fault is done, or begins to be mended: silences are measured from here."""
