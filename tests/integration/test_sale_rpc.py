@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from flash_sale.model import Steering
-from tests.support.sale_rpc import Denied, Stage
+from rooms.adapters.redis_log import room_key
+from rooms.model import RoomId
+from server.redis_client import connect
+from server.settings import Limits
+from tests.support.sale_rpc import Denied, Estate, Stage
 from tests.support.shop import PRICE_MINOR
 from tests.support.wait import wait_until
 from tests.support.worker_app import WorkerApp
@@ -192,6 +196,30 @@ async def test_the_room_sees_the_stock_and_who_bought_without_their_names(stage:
         )
         assert ticker == {"t": "orders", "sale": stage.sale, "count": 1, "names": ["小*"]}
         assert not [frame for frame in watcher.frames if "小明" in str(frame)]
+
+
+async def test_who_bought_is_known_to_the_room_and_nobody_else_is(
+    stage: Stage, estate: Estate
+) -> None:
+    """Above its budget a room shows the comments of buyers first."""
+    await stage.open_sale(tea=5)
+    client = connect(estate.redis_url)
+    buyers = room_key(RoomId(stage.room), "buyers")
+
+    async def known() -> set[bytes]:
+        return set(await client.zrange(buyers, 0, -1))
+
+    async def both_are_known() -> bool:
+        return await known() == {b"ann", b"bob"}
+
+    async with await stage.entered("ann") as ann, await stage.entered("bob", worker=1) as bob:
+        async with await stage.entered("cat") as cat:
+            await ann.rpc("order.place", stage.purchase())
+            await bob.rpc("order.place", stage.purchase())
+            await cat.rpc("like.add", {"room": stage.room, "n": 1})
+            await wait_until(both_are_known, 10, "the room knows its buyers")
+        assert 0 < await client.ttl(buyers) <= Limits().buyer_rank_s
+    await client.aclose()
 
 
 async def test_orders_of_another_are_nobodys_business(stage: Stage) -> None:
