@@ -45,17 +45,20 @@ def cpu_time(pids: Iterable[int]) -> CpuTime:
 
 
 def starved_s(pids: Iterable[int]) -> float:
-    """Seconds so far in which threads of these processes could have run but had no core.
+    """Seconds so far in which each process' busiest thread could have run but had no core.
 
-    Threads that have ended are no longer in it.
+    The others are left out: they also wait for the busiest, which is nobody else's fault.
     """
     waited_ns = 0
     for pid in pids:
+        threads = []
         for thread in Path(f"/proc/{pid}/task").iterdir():
             try:
-                waited_ns += int((thread / "schedstat").read_text().split()[1])
+                ran, waited, _slices = (thread / "schedstat").read_text().split()
             except OSError:  # it ended while we looked
                 continue
+            threads.append((int(ran), int(waited)))
+        waited_ns += max(threads)[1]
     return waited_ns / 1e9
 
 
