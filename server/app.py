@@ -40,6 +40,7 @@ from server.database.sale_records import SaleRecords
 from server.endings import end_tasks
 from server.feed import open_feed
 from server.gateway import Gateway
+from server.handshake import PATH as DOOR
 from server.handshake import Door
 from server.health import Health
 from server.http_door import REFUSAL_OF
@@ -292,6 +293,9 @@ def open_visit_desk(
     return desk
 
 
+_DOOR = DOOR.decode()
+
+
 class App:
     """The ASGI application; `worker` exists while the lifespan runs.
 
@@ -312,6 +316,7 @@ class App:
         )
         self._starlette = Starlette(lifespan=self._lifespan)
         self._api: ASGIApp | None = None
+        self._door: ASGIApp = self._starlette
         self._publishing: ASGIApp = self._starlette
         self._assets = Assets()
         self.worker: Worker | None = None
@@ -323,6 +328,7 @@ class App:
             worker.services.rehearsals.wing = self.wing
             self._api = build_api(worker.services)
             app.router.routes[:] = shop_routes(worker, self._api, self._assets)
+            self._door = worker.door
             self._publishing = PublishAtOnce(worker.services, self._api, self._starlette)
             yield {REFUSAL_OF: worker.door.refusal_of}
         finally:
@@ -332,7 +338,9 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if path == PATH:
+        if path == _DOOR and scope["type"] == "websocket":
+            await self._door(scope, receive, send)
+        elif path == PATH:
             await self._publishing(scope, receive, send)
         elif path.startswith(BELOW):
             await self.wing(scope, receive, send)

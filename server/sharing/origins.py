@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import socket
 from collections.abc import Mapping
 
 from server.sharing.open_visit import NOWHERE, Origin
@@ -27,6 +28,14 @@ def app_of(user_agent: str) -> str:
 
 def net_of(host: str) -> str:
     """The network of an address: 203.0.113.0/24, 2001:db8:1::/48; empty: not an address."""
+    try:  # almost all of them, for a tenth of what the general way costs every handshake
+        first, second, third, _ = socket.inet_pton(socket.AF_INET, host)
+    except (OSError, ValueError):
+        return _net_of_any(host)
+    return f"{first}.{second}.{third}.0/24"
+
+
+def _net_of_any(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
