@@ -30,7 +30,8 @@ from tests.support.wait import wait_until
 from tests.support.wanderer import Wanderer, wander
 
 pytestmark = [pytest.mark.needs_postgres, pytest.mark.usefixtures("new_table")]
-VIEWERS = 8
+VIEWERS = 6
+PAUSE_S = 0.03  # of everybody who talks or buys: two hosts start meanwhile
 SETTINGS = {
     "ONAIR_PAYMENT_PROVIDER": "demo",
     "ONAIR_LOG_LEVEL": "warning",
@@ -116,8 +117,8 @@ async def test_hosts_restarted_one_after_the_other_lose_no_event_and_no_purchase
         tokens = [fleet.front.token(f"viewer-{number}") for number in range(VIEWERS)]
         viewers = await wander(stack, fleet.front, f"room:{room}", tokens)
         stage = await stack.enter_async_context(stage_on(fleet.front, "rolling restart", 1))
-        await stage.open(buyers=4)
-        async with Talk(fleet.front, room) as talk:
+        await stage.open(buyers=6, pause_s=PAUSE_S)
+        async with Talk(fleet.front, room, pause_s=PAUSE_S) as talk:
             await talk.goes_on(10)
             assert all([await asyncio.to_thread(decided, host) > 0 for host in fleet.hosts])
             for host in fleet.hosts:
@@ -149,7 +150,7 @@ async def test_workers_renewed_under_people_cost_nobody_an_event(fleet: Fleet) -
     before = east.worker_pids()
     async with AsyncExitStack() as stack:
         viewers = await wander(stack, fleet.front, f"room:{room}", [""] * VIEWERS)
-        async with Talk(fleet.front, room) as talk:
+        async with Talk(fleet.front, room, pause_s=PAUSE_S) as talk:
             await talk.goes_on(5)
             os.kill(east.program.pid, signal.SIGHUP)
             await wait_until(lambda: "all workers are renewed" in east.errors, 60, "it is done")

@@ -40,6 +40,7 @@ class Crowd:
         cancels: float = 0.1,
         waits: float = 0.0,
         at_deadline: bool = False,
+        pause_s: float = 0.0,
     ) -> None:
         self.history = History()
         self.answered_at_s: list[float] = []
@@ -47,6 +48,7 @@ class Crowd:
         self._seed, self._buyers = seed, buyers
         self._pays, self._cancels, self._waits = pays, cancels, waits
         self._at_deadline = at_deadline  # they pay within milliseconds of the end of their hold
+        self._pause_s = pause_s  # of a buyer, between two purchases
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -114,6 +116,7 @@ class Crowd:
                 if request.answers and chance.random() < 0.2:
                     await self._place(line, request, waits)
                 await self._decide(line, request, chance)
+                await asyncio.sleep(self._pause_s)
         finally:
             await line.close()
 

@@ -22,10 +22,10 @@ class Talk:
     """`async with Talk(server, room):` a host speaks, pins and puts up notices until the end.
 
     Each comment is sent until it is acknowledged, always with the same `cid`. `acknowledged` has
-    the texts of those that the server said it has.
+    the texts of those that the server said it has. `pause_s` lies between two comments.
     """
 
-    def __init__(self, server: LiveServer, room_id: str) -> None:
+    def __init__(self, server: LiveServer, room_id: str, *, pause_s: float = 0.0) -> None:
         self.acknowledged: list[str] = []
         self.answers = 0  # of all kinds
         self.interruptions = 0
@@ -34,6 +34,7 @@ class Talk:
         self._client: WireClient | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending = False
+        self._pause_s = pause_s
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="talk")
@@ -84,6 +85,7 @@ class Talk:
             if number % 10 == 0:
                 product = "cup" if number % 20 else None
                 await self._insist("product.pin", {"product": product})
+            await asyncio.sleep(self._pause_s)
 
     async def _insist(self, method: str, data: dict[str, Any]) -> None:
         """Do it until it is acknowledged."""
