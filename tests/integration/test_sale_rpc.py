@@ -206,7 +206,7 @@ async def test_who_bought_is_known_to_the_room_and_nobody_else_is(
     client = connect(estate.redis_url)
     buyers = room_key(RoomId(stage.room), "buyers")
 
-    async def known() -> set[bytes]:
+    async def known() -> set[Any]:
         return set(await client.zrange(buyers, 0, -1))
 
     async def both_are_known() -> bool:
