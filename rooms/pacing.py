@@ -2,14 +2,16 @@
 
 What is asked of a worker is counted: the processor time it would take to send every event at once.
 Up to a fixed share of the loop it is sent at once, so a quiet room never waits. Above that rooms
-gather, and the more is asked the more a flush has to carry: the share that is used falls with the
-root of what is asked, so that a tick is worth its wait.
+gather, and the more is asked the more a flush has to carry: asked for twice the share, half of it
+is used, so that a tick is worth its wait. The longest tick is shorter where a flush itself takes
+long: who is written to last has waited for both.
 """
 
 from __future__ import annotations
 
 import math
 
+_LARGE_SHARE = 0.75  # of the loop is the most that shorter ticks for large rooms may take
 _SMOOTHING = 0.3
 _FORGET_AFTER_S = 1.0
 _ASKED_WITHIN_S = 0.5  # over which what is asked is averaged
@@ -51,8 +53,10 @@ class Pacing:
         if not self._busy:
             self._busy_cost_s = 0.0  # not what rounding left of it
         self._pass_time(now_s)
-        share = self._share * min(1.0, math.sqrt(self._share / max(self._asked, 1e-9)))
-        return min(max(0.0, self._busy_cost_s) / share, self._tick_max_s)
+        share = self._share * min(1.0, self._share / max(self._asked, 1e-9))
+        cost_s = max(0.0, self._busy_cost_s)
+        longest_s = max(self._tick_max_s - cost_s / 2, cost_s / _LARGE_SHARE)
+        return min(cost_s / share, longest_s, self._tick_max_s)
 
     def allowance_s(self, now_s: float) -> float:
         """What may still be asked without a wait for anybody; below zero: a debt."""
