@@ -17,7 +17,7 @@ from loadtest.bench.orders import Shop
 from loadtest.bench.plan import Plan
 from loadtest.bench.processes import Cores, CpuTime, cpu_time
 from loadtest.bench.publisher import Publisher
-from loadtest.bench.scene import middle
+from loadtest.bench.scene import late_generator, middle
 from loadtest.buyers import Answers
 from loadtest.health import Checkup, Health
 from loadtest.speakers import OK, Flood, Speakers, comment, like
@@ -175,7 +175,7 @@ async def _flood(plan: Plan, seat: fanout.Seat) -> FloodTurn:
         fanout.one_round(plan, seat, sizes.flood_events_per_s, events),
         flood.pour(sizes.flood_seconds),
     )
-    void = [*alone.void, *flooded.void]
+    void = [*alone.void, *flooded.void, *late_generator(alone.health, flooded.health)]
     if not flood.sent:
         void.append("nothing was flooded")
     return FloodTurn(alone, flooded, flood.sent, flood.connections, tuple(void))

@@ -14,7 +14,9 @@ import orjson
 
 from loadtest.bench.aims import MET, MISSED
 from loadtest.bench.contenders import Contender
+from loadtest.health import Health
 
+LAG_MS_MAX = 50.0  # of the generator's loop, p99: more would be told of as the server's
 METRIC = re.compile(r'^onair_closed_total\{[^}]*code="(\d+)"[^}]*\} (\S+)$', re.MULTILINE)
 
 
@@ -89,6 +91,15 @@ def closes(contender: Contender) -> Counter[int]:
     with opener.open(f"http://127.0.0.1:{contender.port}/metrics", timeout=10) as answer:
         text: str = answer.read().decode()
     return Counter({int(code): int(float(number)) for code, number in METRIC.findall(text)})
+
+
+def late_generator(*healths: Health) -> list[str]:
+    """Why a turn does not count of which tails of latencies are compared: the generator's own."""
+    return [
+        f"generator's loop was late by {health.lag_ms.p99:.0f} ms (p99)"
+        for health in healths
+        if health.lag_ms.p99 > LAG_MS_MAX
+    ]
 
 
 def middle(values: Sequence[float]) -> float:

@@ -18,7 +18,7 @@ from loadtest.bench.contenders import MARKER, ROOM, UNPACED, Contender, onair
 from loadtest.bench.plan import Plan
 from loadtest.bench.processes import Cores, rss_bytes
 from loadtest.bench.publisher import Publisher
-from loadtest.bench.scene import Laned, closes, middle
+from loadtest.bench.scene import Laned, closes, late_generator, middle
 from loadtest.dialects import Centrifuge
 from loadtest.returning import Returning
 from loadtest.swarm import Crowd, Swarm
@@ -164,6 +164,7 @@ async def _turn(plan: Plan, stage: _Stage) -> Turn:
         behind=gaps,
     )
     void = [*before.void, *during.void, *_why_void(stopped)]
+    void += late_generator(before.health, during.health)
     return Turn(before, during, stopped, watched_before.rss_most, watched.rss_most, tuple(void))
 
 
