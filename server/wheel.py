@@ -87,7 +87,8 @@ class Wheel:
     async def run(self) -> None:
         """Turn until cancelled."""
         while True:
-            await asyncio.sleep(1 - self._now_s() % 1)
+            # uvloop cuts a wait to whole milliseconds: too early it would turn again and again
+            await asyncio.sleep(1.001 - self._now_s() % 1)
             self.turn()
 
     def turn(self) -> None:
