@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 Client: TypeAlias = Redis | RedisCluster
 
 CONNECTIONS_MAX = 16  # per worker; batches need few
-NODE_CONNECTIONS_MAX = 64  # per worker and node of a cluster, whose client refuses and never waits
+NODE_CONNECTIONS_MAX = 64  # in a cluster and under Sentinel, whose clients refuse and never wait
 LISTEN_BLOCK_S = 2.0  # the longest that one blocking read of a listener may ask the server to wait
 RETRIES = 1
 RETRY_DELAY_S = 0.02
@@ -65,7 +65,7 @@ def connect(
 
     A command whose reply is lost is sent again (once): only idempotent scripts may be called.
     With one server, a command waits for a free connection no longer than for a reply; with
-    Sentinel more than CONNECTIONS_MAX at once are refused, in a cluster NODE_CONNECTIONS_MAX.
+    Sentinel, and at a node of a cluster, more than NODE_CONNECTIONS_MAX at once are refused.
     What goes wrong is a `RedisError` or an `OSError`, in a cluster as well.
     Call `initialize` before `pubsub`: in a cluster that needs to know the nodes.
     `BadSetting` if the URL makes no sense.
@@ -147,7 +147,7 @@ def _sentinel(parts: SplitResult, limits: Limits, role: ClientRole) -> Redis:
         unquote(names[0]),
         connection_pool_class=_SentinelPool,
         db=int(names[1]) if len(names) == 2 else 0,
-        max_connections=CONNECTIONS_MAX,
+        max_connections=NODE_CONNECTIONS_MAX,
         socket_keepalive=True,
     )
     return client
@@ -187,8 +187,8 @@ def _cluster(parts: SplitResult, limits: Limits, role: ClientRole) -> RedisClust
         startup_nodes=[ClusterNode(host, port) for host, port in _places(parts, REDIS_PORT)],
         max_connections=NODE_CONNECTIONS_MAX,
         socket_keepalive=True,
-        # A part of the cluster that is down is not all of it.
-        require_full_coverage=False,
+        # A table of slots with a hole is one node's view amid a failover: another one is asked.
+        require_full_coverage=True,
         # Off: at every nth slot that has moved it closes the connections of everybody.
         reinitialize_steps=0,
         **_chosen(limits, role),
@@ -217,8 +217,6 @@ class _Cluster(RedisCluster):
             return await super().execute_command(*args, **kwargs)
         except RedisClusterException as error:
             raise RedisConnectionError(str(error)) from error
-        except KeyError as error:  # of redis-py's table of slots
-            raise RedisConnectionError(f"nobody serves slot {error}") from error
 
     def get_node_from_key(self, key: str, replica: bool = False) -> ClusterNode | None:
         try:

@@ -56,6 +56,7 @@ class RedisFeed:
         self._work = asyncio.Event()
         self._is_stale = False  # the cluster may have changed
         self._moves: list[MovedError] = []
+        self._lost: str | None = None  # the node that is asked last
         self._topology_at_s = time.monotonic()
         self._pause_s = _BACKOFF_MIN_S
 
@@ -133,6 +134,7 @@ class RedisFeed:
                     await self._place(channel, node)
                 except _TROUBLE as error:
                     troubles[name] = error  # channels of other nodes do not wait for this one
+                    self._lost = name
         for trouble in troubles.values():
             raise trouble
         if not self._confirmations:
@@ -143,9 +145,10 @@ class RedisFeed:
         now_s = time.monotonic()
         if not isinstance(self._client, RedisCluster):
             return
+        await self._client.initialize()
         if self._is_stale or now_s - self._topology_at_s > _TOPOLOGY_S:
-            await self._client.initialize()
-            await self._client.nodes_manager.initialize()
+            lost, self._lost = self._lost, None
+            await self._client.nodes_manager.initialize(last_failed_node_name=lost)
             moves, self._moves = self._moves, []
             for move in moves:  # who said so knows it better than the node that was asked
                 await self._client.nodes_manager.move_slot(move)
@@ -196,7 +199,7 @@ class RedisFeed:
             await line.read()
         except _TROUBLE as error:
             _LOG.warning("feed lost: %s", error)
-        self._is_stale = True
+        self._is_stale, self._lost = True, _name(line.node)
         for channel in list(line.asked):
             self._displace(channel, line)
 
