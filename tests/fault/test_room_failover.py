@@ -193,6 +193,12 @@ async def test_a_room_goes_on_while_its_slot_moves_and_when_its_master_hands_ove
         await asyncio.to_thread(move.finish)
         await chat.goes_on()
         await asyncio.to_thread(cluster.fail_over, KEY)
+        await chat.goes_on()
+        there = await joined(on_cluster[1], "noisy", "viewer", CHANNEL)
+        ban = {"room": ROOM, "user": "noisy", "reason": "noise"}
+        await chat.speakers[0].rpc("room.ban", ban)
+        assert await there.unsubscribed(CHANNEL) == (2101, "banned")
+        await there.close()
     assert chat.refused == [], "that takes no longer than senders are waited for"
 
 
@@ -246,9 +252,9 @@ async def test_viewers_get_a_fresh_picture_when_a_failover_lost_what_they_have_s
         await asyncio.to_thread(replica.ask, "CONFIG", "SET", "masterauth", "")
 
 
-async def joined(worker: WorkerApp, user: str, role: str) -> WireClient:
+async def joined(worker: WorkerApp, user: str, role: str, channel: str = OTHER) -> WireClient:
     token = worker.token(user, role) if user else ""
-    return (await WireClient.join(worker.ws_url, OTHER, token))[0]
+    return (await WireClient.join(worker.ws_url, channel, token))[0]
 
 
 def cut_off(cluster: Cluster, replica: RedisNode) -> None:

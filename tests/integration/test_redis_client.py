@@ -116,6 +116,14 @@ async def test_a_cluster_runs_scripts_by_the_slot_of_their_keys(cluster_url: str
     assert facts.version >= (7, 2)
 
 
+async def test_a_cluster_out_of_reach_fails_as_one_server_does() -> None:
+    async with connected(f"redis+cluster://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(RedisConnectionError, match="cannot be connected"):
+            await client.get("anything")
+        with pytest.raises(RedisConnectionError, match="cannot be connected"):
+            await client.initialize()
+
+
 async def test_a_cluster_delivers_sharded_messages(cluster_url: str) -> None:
     async with connected(cluster_url, role=ClientRole.LISTENER) as client:
         assert isinstance(client, RedisCluster)
