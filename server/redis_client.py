@@ -217,6 +217,9 @@ class _Cluster(RedisCluster):
             return await super().execute_command(*args, **kwargs)
         except RedisClusterException as error:
             raise RedisConnectionError(str(error)) from error
+        except (AttributeError, RuntimeError) as error:
+            # It closes a node's connections when one fails, also those that were just taken.
+            raise RedisConnectionError(f"closed while it was used: {error}") from error
 
     def get_node_from_key(self, key: str, replica: bool = False) -> ClusterNode | None:
         try:

@@ -32,6 +32,10 @@ TRY_AGAIN_S = 0.05
 # The node asked may not be the one to ask any more. MOVED is an AskError, too.
 _ELSEWHERE = (MovedError, ClusterDownError, ConnectionLost, TooLate)
 
+# redis-py closes a node's connections when one of them fails, also those that were just taken: what
+# writes to such a one finds no stream, or a closed one.
+_CLOSED_UNDER_IT = (AttributeError, RuntimeError)
+
 
 class Unconfirmed(Exception):
     """Written, but not where it must be. Not a fault of the network: there was an answer."""
@@ -58,12 +62,18 @@ class Durable:
         return bool(self.local or self.replicas)
 
     @property
-    def waiting(self) -> tuple[Argument, ...]:
-        """The command that waits for what its connection has written before."""
-        return ("WAITAOF", self.local, self.replicas, self.within_ms)
+    def waiting(self) -> list[tuple[Argument, ...]]:
+        """The commands that wait, for `within_ms` in all, for what their connection has written."""
+        if not self.replicas:
+            return [("WAITAOF", self.local, 0, self.within_ms)]
+        # A replica says what it has received before it has synced that, and would say what it has
+        # synced once a second. Asked twice it says both at once: a millisecond instead of a second.
+        half_ms = self.within_ms // 2
+        return [("WAIT", self.replicas, half_ms), ("WAITAOF", self.local, self.replicas, half_ms)]
 
-    def check(self, confirmed: Any) -> None:
-        """Raises `Unconfirmed` if the answer to `waiting` says too little."""
+    def check(self, answers: Sequence[Any]) -> None:
+        """Raises `Unconfirmed` if the answers to `waiting` say too little."""
+        confirmed = answers[-1]
         if isinstance(confirmed, ResponseError):  # it has just become a replica itself
             raise Unconfirmed(f"written, but not confirmed: {confirmed}")
         if isinstance(confirmed, Exception):
@@ -108,7 +118,6 @@ async def on_one_connection(
             await asyncio.sleep(TRY_AGAIN_S)
             node, asking = client.get_node_from_key(key), False
         elif isinstance(error, _ELSEWHERE):
-            await node.disconnect_free_connections()
             await client.execute_command("TYPE", key)  # makes the client look where the slot is now
             node, asking = client.get_node_from_key(key), False
         else:
@@ -126,6 +135,8 @@ async def _sent(
         await node.execute_pipeline([*head, *sent])
     except (ConnectionLost, TooLate) as error:
         return [error] * len(sent)
+    except _CLOSED_UNDER_IT as error:
+        return [ConnectionLost(f"closed while it was used: {error}")] * len(sent)
     return [one.result for one in sent]
 
 

@@ -165,14 +165,14 @@ class RedisLedgerStream:
         self, sale: SaleId, command: Sequence[Argument], durable: Durable | None = None
     ) -> Any:
         """The answer, once it is as safe as `durable` wants it. Raises `ResponseError`."""
-        waiting = [] if durable is None else [durable.waiting]
+        waiting = [] if durable is None else durable.waiting
         try:
             # Not by the client's own way: it would ask a cluster first which of the words are keys.
             answers = await on_one_connection(self._client, self._key(sale), command, *waiting)
             if isinstance(answers[0], Exception):
                 raise answers[0]
             if durable is not None and answers[0]:
-                durable.check(answers[1])
+                durable.check(answers[1:])
         except ResponseError:
             raise
         except Unconfirmed as error:

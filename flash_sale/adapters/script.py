@@ -100,11 +100,11 @@ class Script:
         """
         keys = keys_of(sale)
         command = (len(keys), *keys, channel_of(sale), *args)
-        waiting = [durable.waiting] if durable is not None and durable.waits else []
+        waiting = durable.waiting if durable is not None and durable.waits else []
         try:
             answer = await self._called(client, keys[0], command, waiting)
             if durable is not None and waiting:
-                durable.check(answer[1])
+                durable.check(answer[1:])
         except Unconfirmed as error:
             raise SaleUnconfirmed(f"{self.name} of sale {sale}: {error}") from error
         except (RedisError, OSError, TimeoutError) as error:
