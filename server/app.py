@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.model import Outcome, SaleId
 from rooms.adapters.redis_feed import RedisFeed
-from rooms.adapters.redis_visits import RedisVisitLog
 from server.acts import Acts, RoomSeeds
 from server.api import Services, build_api
 from server.api.at_once import PATH, PublishAtOnce
@@ -53,7 +52,7 @@ from server.redis_client import Client, ClientRole, connect
 from server.rehearsal.runs import open_rehearsals
 from server.rehearsal.shadow import stores_of
 from server.rehearsal.wing import BELOW, OpenShop, Wing
-from server.room_log import room_log
+from server.room_log import room_log, visit_log
 from server.rpc import Procedures, Talk
 from server.rpc_staff import Staff
 from server.rpc_text import objection
@@ -65,7 +64,7 @@ from server.sales.desk import SalesDesk
 from server.sales.live_sale import Clocks, batch_limits
 from server.sales.live_sales import LiveSales
 from server.sales.rpc_orders import Orders, Steerings
-from server.settings import Limits, Settings
+from server.settings import Settings
 from server.sharing.coupons import Coupons
 from server.sharing.earnings import Earnings
 from server.sharing.labels import Labels
@@ -201,7 +200,7 @@ async def open_worker(
     ledger = Ledger(database)
     events = EventLog(ledger, batch_limits(limits))
     orders = Orders(desk, till, rooms, settings.payment_provider)
-    visits = open_visit_desk(commands, gateway, limits, now_ms)
+    visits = open_visit_desk(commands, gateway, settings, now_ms)
     sharing = Sharing(link_desk, visits.saw)
     rewards = open_reward_desk(settings, database, link_desk.policies, now_ms)
     tables = (
@@ -284,11 +283,10 @@ async def open_worker(
 
 
 def open_visit_desk(
-    commands: Client, gateway: Gateway, limits: Limits, now_ms: Callable[[], int]
+    commands: Client, gateway: Gateway, settings: Settings, now_ms: Callable[[], int]
 ) -> VisitDesk:
     """The record of visits on this worker; it hears when a connection ends."""
-    log = RedisVisitLog(commands, entries_max=limits.visit_backlog_entries_max)
-    desk = VisitDesk(log, limits, now_ms)
+    desk = VisitDesk(visit_log(commands, settings), settings.limits, now_ms)
     gateway.visit_ends = desk.gone
     return desk
 

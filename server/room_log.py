@@ -1,8 +1,10 @@
-"""The log of rooms as the settings want it, for every process that needs one."""
+"""The logs of rooms and of visits as the settings want them, for every process that needs one."""
 
 from __future__ import annotations
 
+from rooms.adapters.confirmed import Confirmed
 from rooms.adapters.redis_log import Announcing, LogLimits, RedisRoomLog
+from rooms.adapters.redis_visits import RedisVisitLog
 from rooms.adapters.script import RedisClient
 from server.settings import Settings
 
@@ -24,10 +26,21 @@ def room_log(client: RedisClient, worker: str, settings: Settings) -> RedisRoomL
             buyers_max=limits.buyers_per_room_max,
             part_lapses_ms=limits.part_lapses_ms,
             replicas=limits.replicas_confirm,
-            replica_within_ms=limits.redis_within_ms * 4 // 5,  # the client itself waits longer
+            replica_within_ms=_replica_within_ms(settings),
         ),
         announcing_of(settings),
     )
+
+
+def visit_log(client: RedisClient, settings: Settings) -> RedisVisitLog:
+    limits, confirmed = settings.limits, None
+    if announcing_of(settings) is Announcing.LATER:
+        confirmed = Confirmed(limits.replicas_confirm, _replica_within_ms(settings))
+    return RedisVisitLog(client, entries_max=limits.visit_backlog_entries_max, confirmed=confirmed)
+
+
+def _replica_within_ms(settings: Settings) -> int:
+    return settings.limits.redis_within_ms * 4 // 5  # the client itself waits longer
 
 
 def announcing_of(settings: Settings) -> Announcing:

@@ -13,10 +13,12 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from rooms.adapters.confirmed import Confirmed
 from rooms.adapters.script import RedisClient, Script
 from rooms.errors import Overloaded, VisitLogUnavailable
 
 KEY = "{visits}:log"
+MARK = "{visits}:mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,16 @@ class Standing:
 
 
 class RedisVisitLog:
-    """All calls raise `VisitLogUnavailable`; all but `append` may be repeated as they like."""
+    """All calls raise `VisitLogUnavailable`; all but `append` may be repeated as they like.
 
-    def __init__(self, client: RedisClient, *, entries_max: int) -> None:
+    `confirmed`: pieces are answered when replicas have them.
+    """
+
+    def __init__(
+        self, client: RedisClient, *, entries_max: int, confirmed: Confirmed | None = None
+    ) -> None:
         self._client = client
+        self._confirmed = confirmed
         self._entries_max = entries_max
         self._append = Script("visits_append")
         self._standing = Script("visits_standing")
@@ -60,7 +68,11 @@ class RedisVisitLog:
         if not pieces:
             return
         try:
-            answer = await self._append(self._client, [KEY], [self._entries_max, *pieces])
+            args: list[str | bytes | int] = [self._entries_max, *pieces]
+            if self._confirmed is None:
+                answer = await self._append(self._client, [KEY], args)
+            else:
+                answer = await self._confirmed.script(self._client, MARK, self._append, [KEY], args)
         except (RedisError, OSError, TimeoutError) as error:
             raise VisitLogUnavailable(f"append {len(pieces)} pieces of visits: {error}") from error
         if answer == b"full":

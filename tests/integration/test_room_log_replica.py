@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from rooms.adapters.confirmed import Confirmed
 from rooms.adapters.redis_feed import RedisFeed
 from rooms.adapters.redis_log import Announcing, LogLimits, RedisRoomLog, channel_of
+from rooms.adapters.redis_visits import RedisVisitLog
 from rooms.adapters.wire import parse_batch
-from rooms.errors import RoomLogUnavailable
+from rooms.errors import RoomLogUnavailable, VisitLogUnavailable
 from rooms.log import NOWHERE, Appended, Attendance, Batch, NewComment, NewPulse, Position, Seed
 from rooms.model import CommentId, RoomId, UserId
 from server.redis_client import Client, ClientRole, connect
@@ -172,3 +174,13 @@ async def test_a_promoted_replica_goes_on_only_where_nothing_was_shown_that_it_m
                 assert (after.epoch == before.epoch) == (announcing is Announcing.LATER)
                 assert after.top == 2
                 assert (await stored(log, 3, 3)).epoch == after.epoch, "once for each promotion"
+
+
+async def test_visits_are_answered_when_a_replica_has_them(primary: Primary) -> None:
+    log = RedisVisitLog(primary.client, entries_max=10, confirmed=Confirmed(1, 200))
+    with pytest.raises(VisitLogUnavailable, match="confirmed by 0 replicas"):
+        await log.append([b"one"])
+    with primary.replica():
+        await wait_until(primary.has_replica, 10, "the replica follows")
+        await log.append([b"one", b"two"])
+    assert [entry.piece for entry in await log.read(10)] == [b"one", b"one", b"two"]
