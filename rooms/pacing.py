@@ -14,7 +14,7 @@ import math
 _LARGE_SHARE = 0.75  # of the loop is the most that shorter ticks for large rooms may take
 _SMOOTHING = 0.3
 _FORGET_AFTER_S = 1.0
-_ASKED_WITHIN_S = 0.5  # over which what is asked is averaged
+_ASKED_WITHIN_S = 0.25  # over which what is asked is averaged
 _SERVED = 0.999  # of an audience, in parts that do not quite add up to one
 
 

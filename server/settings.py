@@ -76,7 +76,7 @@ class Limits:
     append_within_s: int = 8
     tick_ms_max: int = 250
     fanout_loop_percent: int = 30
-    fanout_burst_ms: int = 50
+    fanout_burst_ms: int = 40
     fanout_slice_viewers: int = 500
     fanout_slice_ms: int = 5
     pulse_interval_ms: int = 500

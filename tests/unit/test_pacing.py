@@ -80,7 +80,7 @@ def test_the_more_is_asked_the_longer_is_the_tick() -> None:
         for number in range(200):
             flush(pace, number * 0.03, 0.0075, events=events)
         ticks_s.append(pacing.tick_s(199 * 0.03))
-        assert ticks_s[-1] == pytest.approx(wanted_s, rel=0.05)
+        assert ticks_s[-1] == pytest.approx(wanted_s, rel=0.1)
     assert ticks_s == sorted(ticks_s)
 
 
