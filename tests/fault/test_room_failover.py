@@ -178,6 +178,19 @@ async def test_a_room_goes_on_when_its_master_is_killed_and_loses_nothing_that_w
         await asyncio.to_thread(cluster.heal)
 
 
+async def test_a_room_goes_on_when_its_master_freezes_with_all_connections_open(
+    cluster_of_the_run: Cluster, on_cluster: Workers
+) -> None:
+    """Nobody is told that it is gone: it is silence that is noticed."""
+    cluster = cluster_of_the_run
+    await asyncio.to_thread(cluster.heal)
+    async with chatting(on_cluster):
+        frozen = await asyncio.to_thread(cluster.node_of, KEY)
+        frozen.freeze()
+        await asyncio.to_thread(cluster.wait_until_promoted, KEY, frozen)
+        await asyncio.to_thread(cluster.heal)
+
+
 async def test_a_room_goes_on_while_its_slot_moves_and_when_its_master_hands_over(
     cluster_of_the_run: Cluster, on_cluster: Workers
 ) -> None:
