@@ -35,6 +35,21 @@ def visit(port: int) -> tuple[int, int]:
         return int(pid), int(number)
 
 
+def visit_after_a_death(port: int) -> tuple[int, int]:
+    """As a client does: whoever waited at the dead worker's socket is reset, and comes again."""
+    answers: list[tuple[int, int]] = []
+
+    def come() -> bool:
+        try:
+            answers.append(visit(port))
+        except ConnectionResetError:
+            return False
+        return True
+
+    wait_until_sync(come, 10, "a worker that lives answers")
+    return answers[0]
+
+
 def workers(program: Program) -> list[int]:
     return below(program.pid, "stand_in_worker")
 
