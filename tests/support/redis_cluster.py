@@ -217,6 +217,12 @@ class SlotMigration:
             )
         return len(keys)
 
+    def redirected(self) -> int:
+        """How often the two nodes have sent somebody on, or told to come again."""
+        told = [node.ask("INFO", "errorstats") for node in (self.source, self.target)]
+        words = ("errorstat_ASK", "errorstat_MOVED", "errorstat_TRYAGAIN")
+        return sum(int(one[word]["count"]) for one in told for word in words if word in one)
+
     def finish(self) -> None:
         """Both nodes and then all masters hear whose the slot is now."""
         for node in (self.target, self.source):

@@ -66,16 +66,6 @@ class Crowd:
         )
         self._raise()
 
-    async def attempts(self, more: int, within_s: float = 60) -> None:
-        """Wait until so many more were made, whatever became of them."""
-        wanted = self._attempted + more
-        await wait_until(lambda: self._attempted >= wanted or self._failed(), within_s, "attempts")
-        self._raise()
-
-    @property
-    def _attempted(self) -> int:
-        return sum(request.attempts for request in self.history.requests)
-
     async def stop(self) -> None:
         """Let everybody finish what they asked for."""
         self._stopping = True
