@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.model import Move, SaleId
 from flash_sale.store import StreamEntry
+from server import sale_store
 from server.database.engine import Database
 from server.database.records import Applied, Ledger
 from server.ledger import process
@@ -76,11 +77,11 @@ if __name__ == "__main__":
     assert sys.argv[1] in POINTS
     passages[sys.argv[1]] = int(sys.argv[2])
     del sys.argv[1:3]
-    for name, dying in (
-        ("RedisLedgerStream", DyingStream),
-        ("Database", DyingDatabase),
-        ("Ledger", DyingLedger),
+    for place, name, dying in (
+        (sale_store, "RedisLedgerStream", DyingStream),
+        (process, "Database", DyingDatabase),
+        (process, "Ledger", DyingLedger),
     ):
-        assert hasattr(process, name)
-        setattr(process, name, dying)
+        assert hasattr(place, name)
+        setattr(place, name, dying)
     process.main()
