@@ -231,7 +231,7 @@ async def test_with_sql_locked_it_stops_in_time_and_the_next_start_goes_on(
 async def test_sales_go_on_while_sql_is_locked_and_all_is_written_after(
     shop: Shop, ledger_app: Open, database_url: str
 ) -> None:
-    sale = await shop.opened("s1", {"tea": 1_000})
+    sale = await shop.opened("s1", {"tea": 100_000})
     crowd = Crowd(shop, sale)
     app = ledger_app(database_within_s=1).start()
     await wait_until_written(shop, sale)
@@ -255,7 +255,7 @@ async def test_sales_go_on_while_postgres_lets_nobody_in_and_all_is_written_afte
     shop: Shop, ledger_app: Open, database_url: str, postgres_url: str
 ) -> None:
     name = sa.make_url(database_url).database
-    sale = await shop.opened("s1", {"tea": 1_000})
+    sale = await shop.opened("s1", {"tea": 100_000})
     crowd = Crowd(shop, sale)
     app = ledger_app(database_within_s=1).start()
     await wait_until_written(shop, sale)
