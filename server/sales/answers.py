@@ -25,7 +25,9 @@ from server.sale_json import order_json
 ASK_AGAIN = "ask again with the same request_id"
 BUSY = Refused(503, f"the sale is at its bound of waiting orders; {ASK_AGAIN}")
 AWAY = Refused(503, f"the sale's store cannot be reached; {ASK_AGAIN}")
-UNCONFIRMED = Refused(503, f"no disk or replica has confirmed it, so nothing is promised; {ASK_AGAIN}")
+UNCONFIRMED = Refused(
+    503, f"no disk or replica has confirmed it, so nothing is promised; {ASK_AGAIN}"
+)
 FROZEN = Refused(503, f"the sale is frozen until its books are checked; {ASK_AGAIN}")
 LOST = Refused(503, f"the sale is being restored from the ledger; {ASK_AGAIN}")
 LEDGER_AWAY = Refused(503, f"the ledger cannot be reached; {ASK_AGAIN}")
