@@ -280,16 +280,17 @@ class RedisSales:
     ) -> tuple[Position, list[Any]]:
         epoch, seq = self._seen.get(sale, ("", 0))
         fenced = "!" if self._durable.may_lose else ""
-        rows = await script(self._client, sale, [epoch, f"{seq}{fenced}", *args], self._durable)
+        # To look is no write: there is nothing to wait for, and so nothing is confirmed.
+        durable = None if script is self._view else self._durable
+        rows = await script(self._client, sale, [epoch, f"{seq}{fenced}", *args], durable)
         if rows[0] == b"stale":  # rebuilt since: what was seen of the old epoch counts no more
             epoch = int(rows[1])
             self._seen[sale] = (epoch, 0)
-            rows = await script(self._client, sale, [epoch, f"0{fenced}", *args], self._durable)
+            rows = await script(self._client, sale, [epoch, f"0{fenced}", *args], durable)
         match rows[0]:
             case b"ok":
                 at = Position(int(rows[2]), int(rows[3]), int(rows[4]), int(rows[1]))
-                # To look is no write: there was nothing to wait for, and so nothing is confirmed.
-                self.expect(sale, at.epoch, at.seq, confirmed=script is not self._view)
+                self.expect(sale, at.epoch, at.seq, confirmed=durable is not None)
                 return at, rows[5:]
             case b"missing":
                 raise NotOnSale(f"sale {sale} is not in the store")

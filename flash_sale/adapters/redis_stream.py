@@ -49,8 +49,7 @@ class RedisLedgerStream:
         """Own entries that were read and not committed, and others' that lay idle so long."""
         own = await self._read_group(sale, consumer, most, "0", None)
         if own:
-            await self._confirm(sale, consumer, own)
-            return own
+            return own if self._durable is None else await self._claimed_again(sale, consumer, own)
         reply = await self._grouped(
             sale,
             *("XAUTOCLAIM", self._key(sale), self._group, consumer, idle_ms, "0", "COUNT", most),
@@ -58,12 +57,17 @@ class RedisLedgerStream:
         )
         return [_entry(sale, entry) for entry in reply[1] if entry[1]]
 
-    async def _confirm(self, sale: SaleId, consumer: str, entries: Sequence[StreamEntry]) -> None:
-        """To be given own entries again is no write; to claim them is one."""
-        if self._durable is not None:
-            claim: list[Argument] = ["XCLAIM", self._key(sale), self._group, consumer, 0]
-            claim += [entry.id for entry in entries]
-            await self._grouped(sale, *claim, durable=self._durable)
+    async def _claimed_again(
+        self, sale: SaleId, consumer: str, entries: Sequence[StreamEntry]
+    ) -> list[StreamEntry]:
+        """To be given own entries again is no write; to claim them is one.
+
+        A server that was promoted in between may have none of them, or others of the same id.
+        """
+        claim: list[Argument] = ["XCLAIM", self._key(sale), self._group, consumer, 0]
+        claim += [entry.id for entry in entries]
+        claimed = await self._grouped(sale, *claim, durable=self._durable)
+        return [_entry(sale, entry) for entry in claimed if entry and entry[1]]
 
     async def committed(self, sale: SaleId, entry_ids: Sequence[str]) -> None:
         """Forget entries whose moves the ledger holds, and trim the stream below them."""

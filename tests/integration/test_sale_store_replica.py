@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from flash_sale.adapters.confirmed import Durable
 from flash_sale.adapters.redis_sales import RedisSales, StoreLimits
+from flash_sale.adapters.redis_stream import RedisLedgerStream
+from flash_sale.adapters.script import key_of
 from flash_sale.catalog import ProductId, SkuId
 from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import (
@@ -76,10 +78,40 @@ async def test_an_order_is_answered_when_a_replica_has_it_on_disk_and_not_before
                 await there.aclose()
             with pytest.raises(SaleStoreUnavailable, match="0 replicas"):
                 await store.reserve(SALE, [buying("ben")])
+            assert (await store.view(SALE)).items[0].initial == 5  # who only looks is not kept
             with plain_redis(*ON_DISK, "--replicaof", "127.0.0.1", str(port)):
                 await wait_until(lambda: linked(client), 20, "another replica follows")
                 again = await confirmed(lambda: store.reserve(SALE, [buying("ben")]))
                 assert again.decisions[0].outcome is Outcome.RESERVED
                 assert (await store.view(SALE)).items[0].reserved == 2
+        finally:
+            await client.aclose()
+
+
+class LostMeanwhile(RedisLedgerStream):
+    """Between being shown entries and claiming them, `lose` happens: another server is asked."""
+
+    def __init__(self, client: Client, lose: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(client, Durable("always", server_syncs=False, within_ms=500))
+        self._lose = lose
+
+    async def _grouped(self, sale: SaleId, *command: Any, durable: Durable | None = None) -> Any:
+        if command[0] == "XCLAIM":
+            await self._lose()
+        return await super()._grouped(sale, *command, durable=durable)
+
+
+async def test_entries_that_a_promoted_server_does_not_have_are_not_given_to_the_ledger() -> None:
+    with plain_redis(*ON_DISK) as port:
+        client = connect(f"redis://127.0.0.1:{port}")
+        ledger = key_of(SALE, "ledger")
+        for _ in range(2):
+            await client.xadd(ledger, {"epoch": "1", "moves": "-"})
+        kept, lost = await RedisLedgerStream(client).read(SALE, "me", 10)
+        try:
+            stream = LostMeanwhile(client, lambda: client.xdel(ledger, lost.id))
+            assert [one.id for one in await stream.pending(SALE, "me", 10, 1000)] == [kept.id]
+            stream = LostMeanwhile(client, client.flushall)
+            assert await stream.pending(SALE, "me", 10, 1000) == []
         finally:
             await client.aclose()
