@@ -46,9 +46,13 @@ class FeedLine:
         await self._pubsub.ssubscribe(channel)
 
     async def discard(self, channel: str) -> None:
-        """Messages on their way may still arrive."""
+        """Messages on their way may still arrive. A line that has ended is left alone: redis-py
+        would connect it again, and nobody would close it any more.
+        """
         if channel in self.asked:
             self.asked.discard(channel)
+            if self.ended:
+                return
             self._leaving.append(channel)
             with contextlib.suppress(RedisError, OSError):  # `read` notices too, and ends
                 await self._pubsub.sunsubscribe(channel)
