@@ -22,10 +22,11 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from server.redis_binary import REDIS_LEAST, VALKEY_LEAST, good_enough
@@ -138,7 +139,7 @@ def _sentinel(parts: SplitResult, limits: Limits, role: ClientRole) -> Redis:
         raise ValueError("must end with /service or /service/db")
     options = _chosen(limits, role) | _credentials(parts)
     sentinel_options = _socket_timeouts(limits, ClientRole.COMMANDS) | {"retry": options["retry"]}
-    sentinels: Any = Sentinel(  # type: ignore[no-untyped-call]
+    sentinels: Any = _Sentinels(  # type: ignore[no-untyped-call]
         _places(parts, SENTINEL_PORT),
         sentinel_kwargs=sentinel_options,
         **options,
@@ -151,6 +152,31 @@ def _sentinel(parts: SplitResult, limits: Limits, role: ClientRole) -> Redis:
         socket_keepalive=True,
     )
     return client
+
+
+class _Sentinels(Sentinel):
+    """Asks first who answered last, and last who does not answer.
+
+    redis-py exchanges places in its list by numbers that hold no more when several look at once,
+    and so forgets sentinels; and one that hangs, until the look is given up, stays the first.
+    """
+
+    async def discover_master(self, service_name: str) -> tuple[str, int]:
+        for sentinel in tuple(self.sentinels):
+            self._move(sentinel, len(self.sentinels) - 1)
+            try:
+                masters: Any = await sentinel.sentinel_masters()
+            except (RedisConnectionError, RedisTimeoutError):
+                continue
+            state = masters.get(service_name)
+            if state and self.check_master_state(state, service_name):
+                self._move(sentinel, 0)
+                return state["ip"], state["port"]
+        raise MasterNotFoundError(f"no sentinel names a primary of {service_name!r}")
+
+    def _move(self, sentinel: Redis, place: int) -> None:
+        self.sentinels.remove(sentinel)
+        self.sentinels.insert(place, sentinel)
 
 
 class _SentinelPool(SentinelConnectionPool):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -101,6 +103,42 @@ async def test_sentinel_leads_to_the_primary_past_a_dead_sentinel(sentinel_url: 
         assert isinstance(client, Redis)
         await works(client)
         assert (await client.client_info())["db"] == 3
+
+
+async def test_a_sentinel_that_hangs_hides_from_nobody_that_the_primary_was_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("server.redis_client.SENTINEL_LOOK_S", 0.2)
+    with plain_redis() as old, plain_redis() as new:
+        watches = f"sentinel monitor shop 127.0.0.1 {old} 1\n"
+        with (
+            plain_redis("--sentinel", config=watches) as first,
+            plain_redis("--sentinel", config=watches) as second,
+        ):
+            url = f"redis+sentinel://127.0.0.1:{first},127.0.0.1:{second}/shop"
+            async with (
+                connected(url) as client,
+                Redis(port=first, protocol=3, legacy_responses=False) as one,
+                Redis(port=second, protocol=3, legacy_responses=False) as other,
+            ):
+                await client.set("at", "old")
+                os.kill(int((await one.info("server"))["process_id"]), signal.SIGSTOP)
+                await other.execute_command("SENTINEL", "REMOVE", "shop")
+                await other.execute_command("SENTINEL", "MONITOR", "shop", "127.0.0.1", new, 1)
+
+                async def is_at_the_new_one() -> bool:
+                    return await client.get("at") is None
+
+                await wait_until(is_at_the_new_one, 15, "the client goes to the new primary")
+
+
+async def test_many_who_look_for_the_primary_at_once_forget_no_sentinel(sentinel_url: str) -> None:
+    async with connected(sentinel_url) as client:
+        assert isinstance(client, Redis)
+        manager = client.connection_pool.sentinel_manager  # type: ignore[attr-defined]
+        known = set(manager.sentinels)
+        await asyncio.gather(*(manager.discover_master("shop") for _ in range(4)))
+        assert set(manager.sentinels) == known
 
 
 async def test_sentinel_serves_listeners_too(sentinel_url: str) -> None:
