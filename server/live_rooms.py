@@ -210,7 +210,11 @@ class LiveRooms:
                 vitals = await self._log.report(room.room_id, self._attendance(room))
                 if _goes_on(vitals, known):
                     missed = await self._log.read_after(room.room_id, room.replica.top)
-                    if not missed or missed[0].offset == room.replica.top + 1:
+                    if missed:  # of another epoch, if one began between the two answers
+                        known = Position(max(known.offset, missed[-1].offset), known.epoch)
+                        vitals = await self._log.report(room.room_id, self._attendance(room))
+                    follows = not missed or missed[0].offset == room.replica.top + 1
+                    if follows and _goes_on(vitals, known):
                         if missed:
                             room.missed(missed)
                         room.caught_up()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -15,10 +16,23 @@ from rooms.adapters.redis_log import Announcing, LogLimits, RedisRoomLog, channe
 from rooms.adapters.redis_visits import RedisVisitLog
 from rooms.adapters.wire import parse_batch
 from rooms.errors import RoomLogUnavailable, VisitLogUnavailable
-from rooms.log import NOWHERE, Appended, Attendance, Batch, NewComment, NewPulse, Position, Seed
+from rooms.log import (
+    NOWHERE,
+    Appended,
+    Attendance,
+    Batch,
+    Entry,
+    NewComment,
+    NewPulse,
+    Position,
+    Seed,
+)
 from rooms.model import CommentId, RoomId, UserId
+from server.live_rooms import LiveRooms
 from server.redis_client import Client, ClientRole, connect
+from server.settings import Limits
 from tests.support.redis_server import plain_redis
+from tests.support.room_stage import MemoryFeed
 from tests.support.wait import wait_until
 
 ROOM = RoomId("garden")
@@ -184,3 +198,37 @@ async def test_visits_are_answered_when_a_replica_has_them(primary: Primary) -> 
         await wait_until(primary.has_replica, 10, "the replica follows")
         await log.append([b"one", b"two"])
     assert [entry.piece for entry in await log.read(10)] == [b"one", b"one", b"two"]
+
+
+class ReadsLate(RedisRoomLog):
+    """Another worker's batch comes between the look at the room and the reading of its stream."""
+
+    between: tuple[RedisRoomLog, Position] | None = None
+
+    async def read_after(self, room_id: RoomId, offset: int) -> list[Entry]:
+        if self.between is not None:
+            log, known = self.between
+            self.between = None
+            await log.append(room_id, 2, [comment(2)], 0, known)
+        return await super().read_after(room_id, offset)
+
+
+async def test_who_catches_up_while_another_epoch_begins_shows_nothing_of_it_under_the_old_one(
+    primary: Primary,
+) -> None:
+    log = ReadsLate(primary.client, "one", LIMITS)
+    other = primary.log("two", Announcing.AT_ONCE)
+    first = await other.append(ROOM, 1, [comment(1)], 0)
+
+    async def seed(_: RoomId) -> Seed:
+        return EMPTY
+
+    rooms = LiveRooms(log, seed, Limits())
+    rooms.feed = cast(RedisFeed, MemoryFeed(lambda channel, message: None))
+    room = await rooms.open(ROOM)
+    assert room is not None
+    log.between = other, Position(first.top + 5, first.epoch)
+    rooms.look(room)
+    await wait_until(lambda: room.replica.top == 2 and not room.catching_up, 5, "it is there")
+    assert room.replica.epoch == (await other.report(ROOM, NOBODY)).epoch != first.epoch
+    await rooms.close()
