@@ -10,6 +10,7 @@ from pathlib import Path
 
 from loadtest.scaling import constants
 from loadtest.scaling.model import Fleet, Need, fleet_for
+from loadtest.scaling.table import with_talk
 
 UNMET, BAD_INPUT = 1, 2
 
@@ -23,15 +24,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"--constants: {error}", file=sys.stderr)
         return BAD_INPUT
     need = Need(viewers=options.viewers, events_per_s=options.events, orders_per_s=options.orders)
-    written = options.events if options.comments is None else options.comments
-    likes = options.viewers / 50 if options.likes is None else options.likes
+    need = with_talk(need)
     need = replace(
         need,
-        comments_per_s=written,
-        likes_per_s=likes,
+        comments_per_s=need.comments_per_s if options.comments is None else options.comments,
+        likes_per_s=need.likes_per_s if options.likes is None else options.likes,
         refusals_per_s=options.refusals,
         delivery_ms=options.delivery_ms,
         viewers_per_worker_max=options.viewers_per_worker_max,
+        busy_share_max=options.busy_percent_max / 100,
     )
     fleet = fleet_for(need, costs)
     if options.json:
@@ -112,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
         help="open files of a process, less 256",
     )
     parser.add_argument(
+        "--busy-percent-max",
+        type=_percent,
+        default=70,
+        metavar="P",
+        help="how full a core may be",
+    )
+    parser.add_argument(
         "--constants", type=Path, metavar="FILE", help="JSON with costs measured on your machine"
     )
     parser.add_argument("--json", action="store_true", help="all figures, for programs")
@@ -129,6 +137,13 @@ def _rate(text: str) -> float:
     number = float(text)
     if not 0 <= number <= 10_000_000:
         raise argparse.ArgumentTypeError("a number from 0 to 10,000,000")
+    return number
+
+
+def _percent(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100:
+        raise argparse.ArgumentTypeError("a whole number from 1 to 100")
     return number
 
 

@@ -1,8 +1,8 @@
 """From a crowd to workers, cores and hosts: queueing by arithmetic, no simulation.
 
-Each worker holds an equal part of one room. A flush writes one frame to each of its viewers; the
-tick between flushes follows what a flush costs, as in `rooms/pacing.py`. All figures are of the
-busiest second that the need describes.
+Each worker holds an equal part of one room. A flush writes one frame to each of its viewers; when
+it waits for a tick, and how long, is as in `rooms/pacing.py`. All figures are of the busiest second
+that the need describes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from loadtest.scaling.constants import Costs
 GAPS_MS = (20, 50, 100, 200, 500)  # of ONAIR_APPEND_GAP_MS, the first that Redis bears
 WORKERS_MAX = 2_000
 _PING_INTERVAL_S = 25
+_LARGE_SHARE = 0.75  # of the loop, for large rooms with shorter ticks
 _RETRY_S = 1.0  # the official SDKs come back after a random part of it
 
 
@@ -90,7 +91,7 @@ def _fleet(need: Need, costs: Costs, workers: int) -> Fleet:
     viewers = math.ceil(need.viewers / workers)
     gap_ms, redis_share = _redis_room(need, costs, workers)
     flush_s = viewers * (costs.frame_us + costs.frame_event_us) / 1e6
-    tick_s = max(min(flush_s / need.fanout_share, need.tick_ms_max / 1000), flush_s)
+    tick_s = _tick_s(need, flush_s)
     frames = _frames_per_s(need.events_per_s, tick_s)
     parts = _worker_parts(need, costs, workers, viewers, frames, gap_ms)
     busy = 1 - math.exp(-need.events_per_s * tick_s)  # how often an event finds a tick running
@@ -124,6 +125,16 @@ def _fleet(need: Need, costs: Costs, workers: int) -> Fleet:
         first_limit="",
         unmet=(),
     )
+
+
+def _tick_s(need: Need, flush_s: float) -> float:
+    """0 while all that is asked may be sent at once; above that the more, the longer."""
+    asked = need.events_per_s * flush_s
+    if asked <= need.fanout_share:
+        return 0.0
+    longest_s = max(need.tick_ms_max / 1000 - flush_s / 2, flush_s / _LARGE_SHARE)
+    wanted_s = flush_s / need.fanout_share * (asked / need.fanout_share)
+    return max(min(wanted_s, longest_s, need.tick_ms_max / 1000), flush_s)
 
 
 def _frames_per_s(events_per_s: float, tick_s: float) -> float:

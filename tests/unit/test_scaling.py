@@ -12,6 +12,7 @@ import pytest
 from loadtest.scaling import __main__ as command
 from loadtest.scaling.constants import Costs, read
 from loadtest.scaling.model import Need, fleet_for
+from loadtest.scaling.table import markdown
 
 SMALL = Need(viewers=100, events_per_s=10)
 
@@ -61,11 +62,14 @@ def test_a_quiet_room_gets_each_event_in_a_frame_of_its_own() -> None:
     assert fleet.out_bytes_per_s == pytest.approx(100 * (220 + 74), rel=0.01)
 
 
-def test_the_fan_out_of_a_busy_room_takes_its_share_and_no_more() -> None:
-    for events in (50, 500, 5_000):
-        fleet = fleet_for(Need(viewers=2_000, events_per_s=events, comments_per_s=events))
-        assert 0.25 < fleet.worker_parts["fan-out"] < 0.55
-        assert fleet.tick_ms <= 250
+def test_up_to_its_share_a_room_sends_at_once_and_gathers_above_it() -> None:
+    fleets = [fleet_for(Need(viewers=2_000, events_per_s=rate)) for rate in (5, 13, 20, 50, 500)]
+    ticks_ms = [fleet.tick_ms for fleet in fleets]
+    assert ticks_ms[:2] == [0, 0]
+    assert 50 < ticks_ms[2] < ticks_ms[3] <= ticks_ms[4] <= 250
+    assert all(fleet.worker_parts["fan-out"] < 0.31 for fleet in fleets)
+    assert fleets[0].frames_per_s == pytest.approx(5)
+    assert all(fleet.frames_per_s < 10 for fleet in fleets[2:])
 
 
 def test_a_redis_that_would_be_too_busy_gets_fewer_and_larger_batches() -> None:
@@ -148,3 +152,11 @@ def test_every_cost_counts() -> None:
     for spec in fields(Costs):
         dearer = replace(Costs(), **{spec.name: getattr(Costs(), spec.name) * 1.5})
         assert fleet_for(need, dearer) != plain, spec.name
+
+
+def test_the_document_has_the_table_of_the_model() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "SCALING.md").read_text("utf-8")
+    assert markdown() in document, "write what `loadtest.scaling.table.markdown()` gives"
+    for spec in fields(Costs):
+        value = getattr(Costs(), spec.name)
+        assert f"| `{spec.name}` | {value:,g} |" in document, spec.name
