@@ -27,6 +27,8 @@ _ELSEWHERE = (
     RedisTimeoutError,
     TryAgainError,
 )
+# redis-py closes a node's connections when one of them fails, also those that were just taken.
+_CLOSED_UNDER_IT = (AttributeError, RuntimeError)
 _TRIES = 4
 _PAUSE_S = 0.05
 _MARK_TTL_S = 60
@@ -109,4 +111,6 @@ async def _together(client: RedisClient, key: str, *commands: Sequence[Argument]
         await node.execute_pipeline(sent)
     except _ELSEWHERE as error:
         return [error] * len(commands)
+    except _CLOSED_UNDER_IT as error:
+        return [RedisConnectionError(f"closed while it was used: {error}")] * len(commands)
     return [one.result for one in sent]

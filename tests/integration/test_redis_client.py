@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +18,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from flash_sale.adapters.confirmed import on_one_connection
+from rooms.adapters.confirmed import Confirmed
 from server.redis_client import (
     CONNECTIONS_MAX,
     LISTEN_BLOCK_S,
@@ -160,6 +164,39 @@ async def test_a_cluster_out_of_reach_fails_as_one_server_does() -> None:
             await client.get("anything")
         with pytest.raises(RedisConnectionError, match="cannot be connected"):
             await client.initialize()
+
+
+async def test_connections_that_are_closed_under_commands_are_told_as_lost(
+    cluster_url: str,
+) -> None:
+    """The cluster's client closes all connections to a node when one of them fails."""
+    key, confirmed = "{room:demo}:mark", Confirmed(0, 200)
+
+    async def commands(client: Client, seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(40):
+            with contextlib.suppress(RedisError):
+                if seed % 2:
+                    await confirmed.command(client, key, ("GET", key))
+                else:
+                    await on_one_connection(client, key, ("GET", key))
+            await asyncio.sleep(dice.random() * 0.002)
+
+    async def cuts(client: RedisCluster) -> None:
+        node = client.get_node_from_key(key)
+        assert node is not None
+        while True:
+            await node.disconnect_free_connections()
+            await asyncio.sleep(0.001)
+
+    async with connected(cluster_url) as client:
+        assert isinstance(client, RedisCluster)
+        await client.initialize()
+        cutting = asyncio.create_task(cuts(client))
+        try:
+            await asyncio.gather(*(commands(client, seed) for seed in range(12)))
+        finally:
+            cutting.cancel()
 
 
 async def test_a_cluster_delivers_sharded_messages(cluster_url: str) -> None:
