@@ -213,8 +213,6 @@ class Viewer(asyncio.Protocol):
             limits = self.gateway.limits
             if message is not None and len(message) <= limits.message_bytes_max:
                 self._messages([message])
-                if self.backlog is not None:
-                    self._pause_if_behind()
                 return
             most = limits.commands_per_turn
             messages, taken, end = whole_texts(data, most, limits.message_bytes_max)
@@ -223,17 +221,11 @@ class Viewer(asyncio.Protocol):
             data = data[taken:]
             if end is not End.OTHER and not self.closing:
                 self.unread = data
-                if end is End.MORE and not self._pause_if_behind():
+                if end is End.MORE and not self.gateway.inbound.is_behind(self):
                     self.gateway.inbound.rest(self)
                 return
         if data:
             self._parse(data)
-
-    def _pause_if_behind(self) -> bool:
-        behind: bool = self.gateway.inbound.is_behind(self)
-        if behind and not self.transport.is_closing():
-            self.transport.pause_reading()  # until what it waits for is there
-        return behind
 
     def _parse(self, data: bytes) -> None:
         """Give bytes to the full parser, at most a turn's."""
@@ -251,7 +243,7 @@ class Viewer(asyncio.Protocol):
                 self.transport.abort()
                 return
         self._feed(data)
-        if self.unread and not self.transport.is_closing() and not self._pause_if_behind():
+        if self.unread and not self.gateway.inbound.is_behind(self):
             self.gateway.inbound.rest(self)
 
     def _feed(self, data: bytes) -> None:
@@ -298,6 +290,9 @@ class Viewer(asyncio.Protocol):
             self._broken()
         except Exception:
             self.failed()
+        behind = self.backlog is not None and self.gateway.inbound.is_behind(self)
+        if behind and not self.closing and not self.transport.is_closing():
+            self.transport.pause_reading()  # until what it waits for is there
 
     def _closing_frame(self, opcode: Opcode) -> None:
         """The peer answered our close: hang up."""
