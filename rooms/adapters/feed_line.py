@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from redis.asyncio.client import PubSub
@@ -43,7 +43,8 @@ class FeedLine:
     async def add(self, channel: str) -> None:
         """Ask for a channel; `taken` gets the answer."""
         self.asked.add(channel)
-        await self._pubsub.ssubscribe(channel)
+        with _closed_is_lost():
+            await self._pubsub.ssubscribe(channel)
 
     async def discard(self, channel: str) -> None:
         """Messages on their way may still arrive. A line that has ended is left alone: redis-py
@@ -54,7 +55,7 @@ class FeedLine:
             if self.ended:
                 return
             self._leaving.append(channel)
-            with contextlib.suppress(RedisError, OSError):  # `read` notices too, and ends
+            with contextlib.suppress(RedisError, OSError), _closed_is_lost():  # `read` ends, too
                 await self._pubsub.sunsubscribe(channel)
 
     def has_left(self, channel: str) -> bool:
@@ -75,7 +76,8 @@ class FeedLine:
         heard_at_s, asked = time.monotonic(), False
         while True:
             try:
-                message = await self._pubsub.get_message(timeout=POLL_S)
+                with _closed_is_lost():
+                    message = await self._pubsub.get_message(timeout=POLL_S)
             except MovedError as error:
                 self._moved(self, error)
                 continue
@@ -88,7 +90,8 @@ class FeedLine:
                 raise TimeoutError(f"nothing was heard for {2 * QUIET_S} s")
             elif now_s - heard_at_s > QUIET_S and not asked:
                 asked = True  # a dead peer says nothing either; a living one answers
-                await self._pubsub.ping()
+                with _closed_is_lost():
+                    await self._pubsub.ping()
 
     async def close(self) -> None:
         self.ended = True
@@ -100,13 +103,40 @@ class FeedLine:
 
 
 class _Once(PubSub):
-    """redis-py connects again by itself, and then subscribes to all slots in one command.
-
-    Here a lost connection is lost: what was missed must be looked for.
+    """redis-py connects again by itself, whoever notices first, and then subscribes to all slots in
+    one command. Here a lost connection is lost: what was missed must be looked for.
     """
+
+    async def connect(self) -> None:
+        if self.connection is None:
+            await super().connect()  # type: ignore[no-untyped-call]
+        self._check()
+
+    async def parse_response(self, *args: Any, **kwargs: Any) -> Any:
+        self._check()
+        return await super().parse_response(*args, **kwargs)
+
+    def _check(self) -> None:
+        if self.connection is None or not self.connection.is_connected:
+            raise RedisConnectionError("the connection was lost")
+
+    async def _reconnect(
+        self, conn: Any, error: BaseException | None = None, *_: Any, **__: Any
+    ) -> None:
+        await conn.disconnect()
+        raise RedisConnectionError(f"the connection was lost: {error}") from error
 
     async def on_connect(self, connection: Any) -> None:
         raise RedisConnectionError("the connection was lost")
+
+
+@contextlib.contextmanager
+def _closed_is_lost() -> Iterator[None]:
+    """Who reads closes a lost connection, maybe while something is being written to it."""
+    try:
+        yield
+    except (AttributeError, RuntimeError) as error:
+        raise RedisConnectionError(f"closed while it was used: {error}") from error
 
 
 def pool_of(node: ClusterNode) -> ConnectionPool:

@@ -200,6 +200,7 @@ class RedisFeed:
         except _TROUBLE as error:
             _LOG.warning("feed lost: %s", error)
         self._is_stale, self._lost = True, _name(line.node)
+        self._work.set()
         for channel in list(line.asked):
             self._displace(channel, line)
 

@@ -1,12 +1,19 @@
-"""One line of the feed: closed once, it stays closed."""
+"""Lines of the feed: closed once, they stay closed; one that is lost costs nobody the feed."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import random
 from typing import Any
 
 from redis.asyncio import ConnectionPool
 
 from rooms.adapters.feed_line import FeedLine
+from rooms.adapters.redis_feed import RedisFeed
+from rooms.errors import RoomLogUnavailable
+from server.redis_client import ClientRole, connect
+from tests.support.redis_server import plain_redis
 
 
 def pass_over(*_told: Any) -> None:
@@ -31,3 +38,34 @@ async def test_a_line_that_was_closed_does_not_connect_again_to_leave_a_channel(
 def connected(pool: ConnectionPool) -> int:
     known = (*pool._available_connections, *pool._in_use_connections)
     return sum(connection.is_connected for connection in known)
+
+
+async def test_a_feed_whose_connections_are_lost_while_channels_are_added_goes_on() -> None:
+    async def resumed(_channels: object) -> None:
+        pass
+
+    async def cut() -> None:
+        dice = random.Random(1)
+        while True:
+            await commands.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            await asyncio.sleep(dice.random() * 0.02)
+
+    with plain_redis() as port:
+        commands = connect(f"redis://127.0.0.1:{port}")
+        listener = connect(f"redis://127.0.0.1:{port}", role=ClientRole.LISTENER)
+        feed = RedisFeed(
+            listener, on_message=pass_over, on_resumed=resumed, subscribe_within_s=0.01
+        )
+        running, cutting = asyncio.create_task(feed.run()), asyncio.create_task(cut())
+        try:
+            for number in range(150):
+                with contextlib.suppress(RoomLogUnavailable):
+                    await feed.subscribe(f"channel-{number}")
+                await feed.unsubscribe(f"channel-{number - 5}")
+                assert not running.done(), running.exception()
+        finally:
+            for task in (cutting, running):
+                task.cancel()
+            await asyncio.gather(cutting, running, return_exceptions=True)
+            await listener.aclose()
+            await commands.aclose()
