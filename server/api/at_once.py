@@ -25,8 +25,6 @@ from server.api.headers import SECURITY_HEADERS
 from server.api.models import PublishAnswer, PublishRequest, Stored
 from server.api.realtime import check_size
 from server.api.services import Services
-from server.database.errors import DatabaseUnavailable
-from server.ports import RealtimeUnavailable, UnknownChannel
 
 PATH: Final = "/api/publish"
 _NAMES: Final = (b"x-api-key", b"content-type", b"content-length")
@@ -57,10 +55,12 @@ class PublishAtOnce:
             stored = await self._services.realtime.publish(
                 asked.channel, asked.data, Lane[asked.lane.upper()]
             )
-        except (UnknownChannel, RealtimeUnavailable, DatabaseUnavailable) as error:
-            answer = self._api.exception_handlers[type(error)]
-            refusal = await answer(Request(scope), error)  # type: ignore[misc]
-            await _reply(send, refusal)
+        except Exception as error:
+            handlers = self._api.exception_handlers
+            kind = next(one for one in type(error).__mro__ if one in handlers)
+            await _reply(send, await handlers[kind](Request(scope), error))  # type: ignore[misc]
+            if kind is Exception:
+                raise  # a bug: the log has the trace
             return
         result = PublishAnswer(result=Stored(offset=stored.offset, epoch=stored.epoch))
         body = result.model_dump_json().encode()

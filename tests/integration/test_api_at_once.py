@@ -33,7 +33,7 @@ class BothWays:
         self.long_ways += 1
         await self.api(scope, receive, send)
 
-    async def ask(self, method: str = "POST", **sent: Any) -> Answer:
+    async def ask(self, method: str = "POST", *, may_raise: bool = False, **sent: Any) -> Answer:
         """The answer, which is the same both ways, as is what rooms were told."""
         answers, told = [], []
         for client in (self.short, self.long):
@@ -41,7 +41,8 @@ class BothWays:
             for stream in self.realtime.streams.values():
                 stream.clear()
             headers = {"x-api-key": API_KEY} | sent.get("headers", {})
-            answers.append(await client.call(method, PATH, **(sent | {"headers": headers})))
+            sent_so = sent | {"headers": headers, "may_raise": may_raise}
+            answers.append(await client.call(method, PATH, **sent_so))
             told.append(list(self.realtime.sent))
         assert answers[0] == answers[1]
         assert told[0] == told[1]
@@ -129,3 +130,17 @@ async def test_what_goes_wrong_with_an_event_is_told_as_the_api_tells_it(both: B
     answer = await both.ask(raw=GOOD)
     assert (answer.status, both.long_ways) == (503, 0)
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_bug_is_answered_as_the_api_answers_it_and_told_to_the_log(
+    both: BothWays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def buggy(*_asked: Any) -> None:
+        raise AssertionError("a bug")
+
+    monkeypatch.setattr(both.realtime, "publish", buggy)
+    answer = await both.ask(raw=GOOD, may_raise=True)
+    assert (answer.status, both.long_ways) == (500, 0)
+    assert answer.json["error"]["message"] == "internal error"
+    with pytest.raises(AssertionError, match="a bug"):
+        await both.ask(raw=GOOD)
