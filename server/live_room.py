@@ -22,7 +22,7 @@ from rooms.pacing import Pacing
 from rooms.replica import Replica
 from server.codec import Pulse
 from server.codec.wire_frames import FrameBuilder
-from server.courier import Courier
+from server.courier import Courier, Turns
 from server.replies import Closing
 from server.settings import Limits
 from server.viewer import Viewer
@@ -38,6 +38,7 @@ class LiveRoom:
         *,
         builder: FrameBuilder,
         pacing: Pacing,
+        turns: Turns,
         limits: Limits,
         on_gap: Callable[[LiveRoom], None],
     ) -> None:
@@ -68,8 +69,8 @@ class LiveRoom:
         self._flush_at_s = 0.0  # when it fires; uvloop's handle of a short wait does not say
         self._courier = Courier(
             self.audience,
+            turns,
             slice_viewers=limits.fanout_slice_viewers,
-            slice_ms=limits.fanout_slice_ms,
             on_slow=_hang_up,
             on_paid=self._pace.paid,
         )

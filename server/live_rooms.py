@@ -25,6 +25,7 @@ from rooms.outbox import Outbox, OutboxLimits
 from rooms.pacing import Pacing
 from rooms.replica import Replica
 from server.codec.wire_frames import FrameBuilder
+from server.courier import Turns
 from server.database.records import DatabaseUnavailable
 from server.endings import end_tasks
 from server.live_room import LiveRoom
@@ -59,6 +60,7 @@ class LiveRooms:
             tick_ms_max=limits.tick_ms_max,
             burst_ms=limits.fanout_burst_ms,
         )
+        self._turns = Turns(limits.fanout_slice_ms)
         self._builder = FrameBuilder(limits.compress_bytes_min)
         self._numbers = itertools.count(1)
         self._rooms: dict[RoomId, LiveRoom] = {}
@@ -150,6 +152,7 @@ class LiveRooms:
             outbox,
             builder=self._builder,
             pacing=self._pacing,
+            turns=self._turns,
             limits=limits,
             on_gap=lambda room: self._spawn(self._catch_up(room)),
         )

@@ -12,7 +12,7 @@ import uvloop
 from rooms.frame import Frame
 from rooms.hub import Audience, Member
 from rooms.model import UserId
-from server.courier import Courier
+from server.courier import Courier, Turns
 from tests.support.wait import wait_until
 
 FRAME = Frame((b"x",), (b"x",))
@@ -48,8 +48,16 @@ class Reader:
 class Scene:
     """An audience and its courier; a write takes `write_s` of the processor."""
 
-    def __init__(self, viewers: int, *, write_s: float, slice_viewers: int = 500) -> None:
-        self.processor = Processor()
+    def __init__(
+        self,
+        viewers: int,
+        *,
+        write_s: float,
+        slice_viewers: int = 500,
+        beside: Scene | None = None,
+    ) -> None:
+        self.processor: Processor = Processor() if beside is None else beside.processor
+        self.turns: Turns = Turns(5, self.processor) if beside is None else beside.turns
         self.offers = 0
         self.slices: list[float] = []
         self.served = 0.0
@@ -59,11 +67,10 @@ class Scene:
             audience.add(Reader(self, write_s))
         self.courier = Courier(
             audience,
+            self.turns,
             slice_viewers=slice_viewers,
-            slice_ms=5,
             on_slow=self.slow.extend,
             on_paid=self.paid,
-            spent_s=self.processor,
         )
 
     def paid(self, cost_s: float, served: float) -> None:
@@ -154,6 +161,45 @@ def test_what_lies_in_a_socket_is_read_between_two_slices() -> None:
             assert ear.heard_after <= 200
             transport.close()
             await asyncio.sleep(0)
+
+    run(scene())
+
+
+def test_a_reply_waits_for_one_slice_of_all_rooms_together() -> None:
+    async def scene() -> None:
+        first = Scene(2_000, write_s=0.000_01)
+        rooms = [first, *(Scene(2_000, write_s=0.000_01, beside=first) for _ in range(19))]
+        spent_s = first.processor
+        in_a_turn_s = [0.0]
+        for room in rooms:
+            room.courier.carry(FRAME)
+        in_a_turn_s.append(spent_s())
+        while any(room.courier.is_under_way for room in rooms):
+            began_s = spent_s()
+            await asyncio.sleep(0)
+            in_a_turn_s.append(spent_s() - began_s)
+        assert max(in_a_turn_s) <= 0.006
+        assert {room.offers for room in rooms} == {2_000}
+        assert all(room.served == pytest.approx(1.0) for room in rooms)
+
+    run(scene())
+
+
+def test_small_rooms_share_a_slice_and_a_large_one_does_not_starve_them() -> None:
+    async def scene() -> None:
+        large = Scene(15_000, write_s=0.000_01)
+        small = [Scene(10, write_s=0.000_01, beside=large) for _ in range(40)]
+        large.courier.carry(FRAME)
+        for room in small:
+            room.courier.carry(FRAME)
+        turns = 0
+        while any(room.courier.is_under_way for room in small):
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns <= 5
+        assert large.courier.is_under_way
+        await large.arrived()
+        assert large.offers == 15_000
 
     run(scene())
 

@@ -17,6 +17,7 @@ from rooms.outbox import Outbox, OutboxLimits
 from rooms.pacing import Pacing
 from rooms.replica import Replica
 from server.codec.wire_frames import FrameBuilder
+from server.courier import Turns
 from server.live_room import LiveRoom
 from server.settings import Limits
 from server.viewer import Viewer
@@ -51,6 +52,7 @@ def room_of(limits: Limits) -> LiveRoom:
         outbox,
         builder=FrameBuilder(64),
         pacing=Pacing(loop_percent=30, tick_ms_max=250, burst_ms=50),
+        turns=Turns(limits.fanout_slice_ms),
         limits=limits,
         on_gap=lambda _room: None,
     )
