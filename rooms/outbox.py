@@ -126,8 +126,14 @@ class Outbox:
             while self._waiting or self._likers is not None:
                 await self._send_batch()
                 await self._gather()
-        finally:
+        except Exception:  # a bug with one batch; those behind it do not wait for the next entry
             self._sender = None
+            if self._waiting or self._likers is not None:
+                self._start()
+            raise
+        finally:
+            if self._sender is asyncio.current_task():
+                self._sender = None
 
     async def _gather(self) -> None:
         """Let the next batch grow for the gap; a State event ends the wait."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rooms.adapters.redis_log import LogLimits, RedisRoomLog
 from rooms.errors import Overloaded, RoomLogUnavailable
-from rooms.log import NewComment, NewEvent, Verdict
+from rooms.log import Appended, NewComment, NewEvent, Verdict
 from rooms.model import CommentId, Lane, RoomId, UserId
 from rooms.outbox import Outbox, OutboxLimits
-from server.redis_client import connect
+from server.redis_client import Client, connect
 from server.settings import Limits
 from tests.support.proxy import UnixProxy
 
@@ -213,3 +215,34 @@ async def test_drained_means_that_everything_has_its_answer(bench):
     await outbox.drained()
     assert all(answer.done() for answer in waiting)
     assert outbox.idle
+
+
+class Stumbles(RedisRoomLog):
+    """Its first call is a bug."""
+
+    stumbled = False
+
+    async def append(self, *args: Any, **kwargs: Any) -> Appended:
+        if not self.stumbled:
+            self.stumbled = True
+            await asyncio.sleep(0)
+            raise AssertionError("a bug")
+        return await super().append(*args, **kwargs)
+
+
+async def test_a_bug_with_one_batch_is_told_to_its_senders_and_the_next_batch_leaves(
+    redis_client: Client,
+) -> None:
+    bugs: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: bugs.append(context))
+    limits = OutboxLimits(gap_ms=1, batch_events_max=1)
+    log = Stumbles(redis_client, "one", ROOMY)
+    outbox = Outbox(ROOM, log, limits, numbers=itertools.count(1), now_s=time.monotonic)
+    first, second = outbox.put(comment("a")), outbox.put(comment("b"))
+    with pytest.raises(AssertionError, match="a bug"):
+        await first
+    async with asyncio.timeout(5):
+        assert (await second).outcome.number == 1
+        await outbox.drained()
+    gc.collect()
+    assert len(bugs) == 1, "and the log of the worker has it"
