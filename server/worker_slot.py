@@ -55,18 +55,18 @@ class WorkerSlot:
         ledger worker goes first, so that two never bear one name; the streams wait for the next.
         `WorkerNotReady` and `OSError`: there is no successor, and the old web worker goes on.
         """
+        await self._stop_keeping()  # nobody else starts a process meanwhile
         old = self._process
         assert old is not None
         if self._kind.listens:
-            successor = await self._start_process()
-            await self._stop_keeping()
-            self._process, self._predecessor = successor, old
-            self._keep_on()
+            try:
+                self._process, self._predecessor = await self._start_process(), old
+            finally:
+                self._keep_on()
             send(old, HAND_OVER)
             await self._ended(old, within_s)
             self._predecessor = None
         else:
-            await self._stop_keeping()
             send(old, signal.SIGTERM)
             await self._ended(old, within_s)
             try:
