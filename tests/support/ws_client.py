@@ -42,6 +42,7 @@ class WireClient:
         self.connection = connection
         self.frames: list[str | bytes] = []
         self.messages: list[dict[str, Any]] = []
+        self.joined_at: dict[str, int] = {}  # channel -> the offset it was joined at
         self.pings = 0
         self.answers_pings = True
         self._ids = itertools.count(1)
@@ -137,7 +138,9 @@ class WireClient:
         return await self.ask("connect", {"token": token, **request} if token else request)
 
     async def subscribe(self, channel: str, **request: Any) -> dict[str, Any]:
-        return await self.ask("subscribe", {"channel": channel, **request})
+        result = await self.ask("subscribe", {"channel": channel, **request})
+        self.joined_at[channel] = result.get("offset", 0)
+        return result
 
     async def rpc(self, method: str, data: Any) -> Any:
         """The `data` of the answer."""
