@@ -113,11 +113,14 @@ class Channels:
 
     async def _join_later(self, viewer: Viewer, command: Command, room_id: RoomId) -> Reply:
         room = await open_room(self._rooms, room_id)
-        if self._is_ahead(command.request, room):
+        while self._is_ahead(command.request, room):
             try:
                 await self._rooms.reach(room, command.request["offset"])
             except RoomLogUnavailable:
                 raise internal() from None
+            reached, room = room, await open_room(self._rooms, room_id)
+            if room is reached:  # else it was unloaded meanwhile: nobody was in it
+                break
         if viewer.closing:
             return None
         return self._join(viewer, command, room)
