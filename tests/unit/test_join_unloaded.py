@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+from rooms.adapters.redis_log import Announcing
 from rooms.log import NewEvent, Position
 from rooms.model import Lane
 from server.live_room import LiveRoom
 from server.settings import Limits
 from tests.property.test_room_machine import MemoryBackend
-from tests.support.oracle_store import Announcing
 from tests.support.room_client import StageClient
 from tests.support.room_stage import ROOM, Ledger, StageWorker
 from tests.support.room_world import FILTER, TOKENS, token_of
