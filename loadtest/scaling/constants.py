@@ -17,24 +17,24 @@ class Costs:
     """Costs of one server. `_us` is processor time of one core, `_bytes` is memory or traffic."""
 
     # web worker, by `make bench`
-    frame_us: float = 11.0  # one finished frame to one viewer: mostly the kernel's send
+    frame_us: float = 10.0  # one finished frame to one viewer: mostly the kernel's send
     frame_event_us: float = 0.02  # one more event in a frame, per viewer: bytes to copy
     announcement_us: float = 40.0  # one batch that another worker or this one announced
     announced_event_us: float = 3.0  # one event in it: parse, apply, put into the frame
     publish_us: float = 250.0  # one event by POST /api/publish
     comment_us: float = 100.0  # one comment by WebSocket: rules, text filter, its share of a batch
-    like_us: float = 35.0  # one like.add command
+    like_us: float = 30.0  # one like.add command
     order_us: float = 100.0  # one purchase by WebSocket, in full batches
     refusal_us: float = 44.0  # one answer "sold out" by flag
     ping_us: float = 35.0  # one ping and its pong
-    connect_us: float = 290.0  # handshake, connect, subscribe with snapshot
-    worker_bytes: float = 100e6
-    viewer_bytes: float = 3_700
+    connect_us: float = 210.0  # handshake, connect, subscribe with snapshot
+    worker_bytes: float = 104e6
+    viewer_bytes: float = 3_600
     socket_bytes: float = 3_900  # of the kernel, per idle connection
     # Redis
-    append_us: float = 190.0  # one batch of a room appended, synced and announced
-    append_event_us: float = 8.0  # one more event in it
-    subscriber_us: float = 2.5  # one worker that hears of a batch
+    append_us: float = 130.0  # one batch of a room appended, synced and announced
+    append_event_us: float = 7.0  # one more event in it
+    subscriber_us: float = 1.5  # one worker that hears of a batch
     decision_us: float = 20.0  # one purchase, in full batches
     # the rest
     ledger_us: float = 70.0  # one order in the ledger worker, with SQLite
