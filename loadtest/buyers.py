@@ -13,7 +13,7 @@ import ssl
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -25,6 +25,7 @@ from loadtest.samples import Spread
 from loadtest.waiting import until
 
 _TICK_S = 0.001
+_ALREADY_S = 0.01  # from the call until the first turn is due
 _FIRST_ORDER_ID = 10  # below are the ids of the opening
 
 
@@ -111,11 +112,25 @@ class Buyer(asyncio.Protocol):
         if due_s is None:
             return
         self.samples_ms.append((time.perf_counter() - due_s) * 1000)
+        self.outcomes[self._outcome(line)] += 1
+
+    def _outcome(self, line: bytes) -> str:
+        """What an answer says, in a word."""
         at = line.find(b'"outcome":"')
         if at < 0:
-            self.outcomes[f"error {orjson.loads(line).get('error', {}).get('code')}"] += 1
-        else:
-            self.outcomes[line[at + 11 : line.index(b'"', at + 11)].decode()] += 1
+            return f"error {orjson.loads(line).get('error', {}).get('code')}"
+        return line[at + 11 : line.index(b'"', at + 11)].decode()
+
+
+class Asker(Buyer):
+    """A connection whose commands are done, which is `DONE`, or answered with an error."""
+
+    __slots__ = ()
+    DONE = "ok"
+
+    def _outcome(self, line: bytes) -> str:
+        error = orjson.loads(line).get("error") if b'"error"' in line else None
+        return self.DONE if error is None else f"error {error.get('code')}"
 
 
 @dataclass(slots=True)
@@ -165,26 +180,39 @@ class Party:
         self, sale: str, sku: str, count: int, per_s: float, *, within_s: float = 30
     ) -> Answers:
         """Send `count` orders, `per_s` a second from all buyers in turn, and hear the answers."""
-        self.shared.outcomes.clear()
-        del self.shared.samples_ms[:]
-        behind_ms = array("d")
         head = b'{"rpc":{"method":"order.place","data":{"sale":"%s","sku":"%s","qty":1,%s' % (
             sale.encode(),
             sku.encode(),
             b'"request_id":"%s' % self.stamp.encode(),
         )
-        began, sent, buyers = time.perf_counter() + 0.01, 0, self.buyers
+        buyers = self.buyers
+
+        def send(turn: int, due_s: float) -> None:
+            self._send(buyers[turn % len(buyers)], head, due_s)
+
+        return await self.open_loop(send, count, per_s, within_s)
+
+    async def open_loop(
+        self, send: Callable[[int, float], None], count: int, per_s: float, within_s: float
+    ) -> Answers:
+        """Call `send` with a turn, from 0, and the instant it was due at; then hear the answers.
+
+        Turns do not wait for answers: a slow server does not slow them down.
+        """
+        self.shared.outcomes.clear()
+        del self.shared.samples_ms[:]
+        behind_ms = array("d")
+        began, sent = time.perf_counter() + _ALREADY_S, 0
         while sent < count:
             now = time.perf_counter()
             due = min(count, int((now - began) * per_s) + 1) if now >= began else 0
             while sent < due:
                 due_s = began + sent / per_s
                 behind_ms.append(max(0.0, time.perf_counter() - due_s) * 1000)
-                self._send(buyers[sent % len(buyers)], head, due_s)
+                send(sent, due_s)
                 sent += 1
             await asyncio.sleep(max(_TICK_S, began + sent / per_s - time.perf_counter()))
-        expected = count
-        await until(lambda: len(self.shared.samples_ms) >= expected, within_s)
+        await until(lambda: len(self.shared.samples_ms) >= count, within_s)
         return Answers(
             sent=count,
             outcomes=dict(self.shared.outcomes),
@@ -194,9 +222,14 @@ class Party:
             behind_ms=Spread.of(behind_ms),
         )
 
-    def _send(self, buyer: Buyer, head: bytes, due_s: float) -> None:
+    def next_id(self) -> int:
+        """For one more command of this party."""
         number = self._next_id
         self._next_id += 1
+        return number
+
+    def _send(self, buyer: Buyer, head: bytes, due_s: float) -> None:
+        number = self.next_id()
         buyer.due_s[number] = due_s
         buyer.say(b'%s-%d"}},"id":%d}' % (head, number, number))
 

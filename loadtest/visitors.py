@@ -9,39 +9,25 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from array import array
 from dataclasses import dataclass, field
 
-import orjson
-
-from loadtest.buyers import Answers, Buyer, Party
+from loadtest.buyers import Answers, Asker, Party
 from loadtest.dialects import Centrifuge
-from loadtest.samples import Spread
-from loadtest.waiting import until
 
 RECORDED = "recorded"
 BATCH_EVENTS = 8
 CARDS_SEEN = 5  # of the events of a batch
-_TICK_S = 0.001
-_ALREADY_S = 0.01
 
 
-class Page(Buyer):
+class Page(Asker):
     """One visit; `seq` counts its batches."""
 
     __slots__ = ("seq", "visit")
+    DONE = RECORDED
 
     def begin(self) -> None:
         self.visit = secrets.token_urlsafe(16)
         self.seq = 0
-
-    def _answered(self, line: bytes) -> None:
-        due_s = self.due_s.pop(int(line[6 : line.index(b",")]), None)
-        if due_s is None:
-            return
-        self.samples_ms.append((time.perf_counter() - due_s) * 1000)
-        error = orjson.loads(line).get("error") if b'"error"' in line else None
-        self.outcomes[RECORDED if error is None else f"error {error.get('code')}"] += 1
 
 
 @dataclass(slots=True)
@@ -64,32 +50,15 @@ class Pages(Party):
 
     async def tell(self, batches: int, per_s: float, *, within_s: float = 30) -> Answers:
         """Send so many batches, `per_s` a second from all pages in turn, and hear the answers."""
-        self.shared.outcomes.clear()
-        del self.shared.samples_ms[:]
-        behind_ms = array("d")
-        began, sent, pages = time.perf_counter() + _ALREADY_S, 0, self.pages
-        while sent < batches:
-            now = time.perf_counter()
-            due = min(batches, int((now - began) * per_s) + 1) if now >= began else 0
-            while sent < due:
-                due_s = began + sent / per_s
-                behind_ms.append(max(0.0, time.perf_counter() - due_s) * 1000)
-                self._tell(pages[sent % len(pages)], due_s)
-                sent += 1
-            await asyncio.sleep(_TICK_S)
-        await until(lambda: len(self.shared.samples_ms) >= batches, within_s)
-        return Answers(
-            sent=batches,
-            outcomes=dict(self.shared.outcomes),
-            unanswered=batches - len(self.shared.samples_ms),
-            seconds=time.perf_counter() - began,
-            late_ms=Spread.of(self.shared.samples_ms),
-            behind_ms=Spread.of(behind_ms),
-        )
+        pages = self.pages
+
+        def send(turn: int, due_s: float) -> None:
+            self._tell(pages[turn % len(pages)], due_s)
+
+        return await self.open_loop(send, batches, per_s, within_s)
 
     def _tell(self, page: Page, due_s: float) -> None:
-        number = self._next_id
-        self._next_id += 1
+        number = self.next_id()
         page.seq += 1
         page.due_s[number] = due_s
         at_ms = time.time_ns() // 1_000_000
