@@ -200,17 +200,15 @@ async def test_a_field_of_the_wrong_type_is_refused_by_its_name(
     unharmed: LiveServer, request_: Request
 ) -> None:
     room = await unharmed.new_room()
-    token = unharmed.token("field-host", role="host")
     channel = f"room:{room}"
-    words = {
-        "room": room,
-        "token": token,
-        "sub_token": unharmed.subscription_token("field-host", channel),
-    }
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def attempt(field: str, name: str, value: Any) -> None:
+    async def attempt(number: int, field: str, name: str, value: Any) -> None:
         what = f"{request_.rpc or request_.method} with {name} as {field}"
+        user = f"field-host-{number}"  # one for all would come too fast
+        token = unharmed.token(user, role="host")
+        sub_token = unharmed.subscription_token(user, channel)
+        words = {"room": room, "token": token, "sub_token": sub_token}
         wanted = filled(changed(request_, field, value), words)
         async with gate, await Hostile.open(unharmed.port) as peer:
             if request_.method != "connect":
@@ -227,8 +225,8 @@ async def test_a_field_of_the_wrong_type_is_refused_by_its_name(
                 assert "rpc" in after, f"{what}: {after}"
 
     async with asyncio.TaskGroup() as group:
-        for one in tries(request_):
-            group.create_task(attempt(*one))
+        for number, one in enumerate(tries(request_)):
+            group.create_task(attempt(number, *one))
 
 
 def judge(what: str, answer: dict[str, Any] | End, fitting: bool, field: str) -> None:
