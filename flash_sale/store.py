@@ -119,12 +119,15 @@ class LedgerStream(Protocol):
     """The stream of a sale's moves, for one group of ledger writers."""
 
     async def read(self, sale: SaleId, consumer: str, most: int) -> list[StreamEntry]:
-        """Entries nobody has read yet."""
+        """Entries that were given to this consumer and not committed, then those of nobody yet.
 
-    async def pending(
+        At most `most` of each. Asked again after a lost reply, it gives the same entries again.
+        """
+
+    async def claim(
         self, sale: SaleId, consumer: str, most: int, idle_ms: int
     ) -> list[StreamEntry]:
-        """Own entries that were read and not committed, and others' that lay idle so long."""
+        """Take over entries that were given to anybody and lay idle so long."""
 
     async def committed(self, sale: SaleId, entry_ids: Sequence[str]) -> None:
         """Forget entries whose moves the ledger holds, and trim the stream below them."""

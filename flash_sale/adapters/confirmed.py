@@ -128,11 +128,13 @@ async def on_one_connection(
 async def _sent(
     node: ClusterNode, commands: Sequence[Sequence[Argument]], *, asking: bool
 ) -> list[Any]:
-    """`asking`: the first one is for a slot that is on its way to this node."""
-    head = [PipelineCommand(0, "ASKING")] if asking else []
-    sent = [PipelineCommand(number, *one) for number, one in enumerate(commands, start=1)]
+    """`asking`: they are for a slot that is on its way to this node."""
+    sent = [PipelineCommand(number, *one) for number, one in enumerate(commands)]
+    one_by_one = sent
+    if asking:  # it holds for the command after it
+        one_by_one = [each for one in sent for each in (PipelineCommand(0, "ASKING"), one)]
     try:
-        await node.execute_pipeline([*head, *sent])
+        await node.execute_pipeline(one_by_one)
     except (ConnectionLost, TooLate) as error:
         return [error] * len(sent)
     except _CLOSED_UNDER_IT as error:

@@ -36,24 +36,27 @@ class RedisLedgerStream:
         self._group = group
 
     async def read(self, sale: SaleId, consumer: str, most: int) -> list[StreamEntry]:
-        """Entries nobody has read yet, oldest first.
+        """Entries that this consumer was given and has not committed, then new ones, oldest first.
 
-        If they are not confirmed in time they are pending: ask for those next.
+        At most `most` of each. Both come with one request, so that asking again, by whoever did
+        not get the reply, gives what was given before, and what could not be confirmed in time.
         """
-        # To be given entries is a write (they become pending), after that of the entries.
-        return await self._read_group(sale, consumer, most, ">", self._durable)
+        group = ("XREADGROUP", "GROUP", self._group, consumer, "COUNT", most, "STREAMS")
+        place = (*group, self._key(sale))
+        # To be given new entries is a write (they become pending), after that of the entries.
+        before, new = await self._grouped(sale, (*place, "0"), (*place, ">"), durable=self._durable)
+        given = _entries(sale, before)
+        if given and self._durable is not None:
+            given = await self._claimed_again(sale, consumer, given)
+        return given + _entries(sale, new)
 
-    async def pending(
+    async def claim(
         self, sale: SaleId, consumer: str, most: int, idle_ms: int
     ) -> list[StreamEntry]:
-        """Own entries that were read and not committed, and others' that lay idle so long."""
-        own = await self._read_group(sale, consumer, most, "0", None)
-        if own:
-            return own if self._durable is None else await self._claimed_again(sale, consumer, own)
-        reply = await self._grouped(
-            sale,
-            *("XAUTOCLAIM", self._key(sale), self._group, consumer, idle_ms, "0", "COUNT", most),
-            durable=self._durable,
+        """Take over entries that were given to anybody and lay idle so long."""
+        claiming = ("XAUTOCLAIM", self._key(sale), self._group, consumer)
+        (reply,) = await self._grouped(
+            sale, (*claiming, idle_ms, "0", "COUNT", most), durable=self._durable
         )
         return [_entry(sale, entry) for entry in reply[1] if entry[1]]
 
@@ -66,17 +69,17 @@ class RedisLedgerStream:
         """
         claim: list[Argument] = ["XCLAIM", self._key(sale), self._group, consumer, 0]
         claim += [entry.id for entry in entries]
-        claimed = await self._grouped(sale, *claim, durable=self._durable)
+        (claimed,) = await self._grouped(sale, claim, durable=self._durable)
         return [_entry(sale, entry) for entry in claimed if entry and entry[1]]
 
     async def committed(self, sale: SaleId, entry_ids: Sequence[str]) -> None:
         """Forget entries whose moves the ledger holds, and trim the stream below them."""
         if not entry_ids:
             return
-        await self._grouped(sale, "XACK", self._key(sale), self._group, *entry_ids)
+        await self._grouped(sale, ("XACK", self._key(sale), self._group, *entry_ids))
         lowest = await self._lowest_needed(sale)
         if lowest is not None:
-            await self._grouped(sale, "XTRIM", self._key(sale), "MINID", "=", lowest)
+            await self._grouped(sale, ("XTRIM", self._key(sale), "MINID", "=", lowest))
 
     async def lag(self, sale: SaleId) -> int:
         """Entries that are not committed yet: never read, or read and not acknowledged."""
@@ -101,7 +104,7 @@ class RedisLedgerStream:
         The group is asked first: what is delivered between the two answers has a higher id.
         """
         group = await self._group_facts(sale)
-        pending = await self._grouped(sale, "XPENDING", self._key(sale), self._group)
+        (pending,) = await self._grouped(sale, ("XPENDING", self._key(sale), self._group))
         if int(pending["pending"]):
             return _text(pending["min"])
         return None if group is None else _after(_text(group["last-delivered-id"]))
@@ -122,68 +125,50 @@ class RedisLedgerStream:
                 return facts
         return None
 
-    async def _read_group(
-        self, sale: SaleId, consumer: str, most: int, after: str, durable: Durable | None
-    ) -> list[StreamEntry]:
-        reply = await self._grouped(
-            sale,
-            *("XREADGROUP", "GROUP", self._group, consumer, "COUNT", most),
-            *("STREAMS", self._key(sale), after),
-            durable=durable,
-        )
-        if not reply:
-            return []
-        streams = list(reply.items()) if isinstance(reply, dict) else reply
-        entries = streams[0][1]
-        if (
-            entries
-            and isinstance(entries[0], list)
-            and entries[0]
-            and isinstance(entries[0][0], list)
-        ):
-            entries = entries[0]
-        return [_entry(sale, entry) for entry in entries if entry[1]]
-
     async def _grouped(
-        self, sale: SaleId, *command: Argument, durable: Durable | None = None
-    ) -> Any:
-        """A command of the group, which is made at the beginning of the stream when missing."""
+        self, sale: SaleId, *commands: Sequence[Argument], durable: Durable | None = None
+    ) -> list[Any]:
+        """Commands of the group, which is made at the beginning of the stream when missing."""
         try:
-            return await self._asked(sale, command, durable)
+            return await self._asked(sale, commands, durable)
         except ResponseError as error:
             if "NOGROUP" not in str(error):
-                raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
+                raise _unavailable(sale, commands[0], error) from error
+        making = ("XGROUP", "CREATE", self._key(sale), self._group, "0", "MKSTREAM")
         try:
-            await self._asked(
-                sale, ("XGROUP", "CREATE", self._key(sale), self._group, "0", "MKSTREAM")
-            )
+            await self._asked(sale, [making])
         except ResponseError as error:
             if "BUSYGROUP" not in str(error):
-                raise SaleStoreUnavailable(f"group of sale {sale}: {error}") from error
+                raise _unavailable(sale, making, error) from error
         try:
-            return await self._asked(sale, command, durable)
+            return await self._asked(sale, commands, durable)
         except ResponseError as error:
-            raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
+            raise _unavailable(sale, commands[0], error) from error
 
     async def _asked(
-        self, sale: SaleId, command: Sequence[Argument], durable: Durable | None = None
-    ) -> Any:
-        """The answer, once it is as safe as `durable` wants it. Raises `ResponseError`."""
+        self, sale: SaleId, commands: Sequence[Sequence[Argument]], durable: Durable | None = None
+    ) -> list[Any]:
+        """The answers, once the last of them is as safe as `durable` wants it.
+
+        Raises `ResponseError`.
+        """
         waiting = [] if durable is None else durable.waiting
         try:
             # Not by the client's own way: it would ask a cluster first which of the words are keys.
-            answers = await on_one_connection(self._client, self._key(sale), command, *waiting)
-            if isinstance(answers[0], Exception):
-                raise answers[0]
-            if durable is not None and answers[0]:
-                durable.check(answers[1:])
+            heard = await on_one_connection(self._client, self._key(sale), *commands, *waiting)
+            answers, confirmations = heard[: len(commands)], heard[len(commands) :]
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
+            if durable is not None and answers[-1]:
+                durable.check(confirmations)
         except ResponseError:
             raise
         except Unconfirmed as error:
-            raise SaleUnconfirmed(f"{command[0]!s} of sale {sale}: {error}") from error
+            raise SaleUnconfirmed(f"{commands[-1][0]!s} of sale {sale}: {error}") from error
         except (RedisError, OSError, TimeoutError) as error:
-            raise SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}") from error
-        return answers[0]
+            raise _unavailable(sale, commands[-1], error) from error
+        return answers
 
     async def _command(self, *command: Argument) -> Any:
         try:
@@ -196,6 +181,12 @@ class RedisLedgerStream:
         return key_of(sale, "ledger")
 
 
+def _unavailable(
+    sale: SaleId, command: Sequence[Argument], error: Exception
+) -> SaleStoreUnavailable:
+    return SaleStoreUnavailable(f"{command[0]!s} of sale {sale}: {error}")
+
+
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
@@ -204,6 +195,16 @@ def _after(entry_id: str) -> str:
     """The smallest id after this one."""
     ms, _, number = entry_id.partition("-")
     return f"{ms}-{int(number) + 1}"
+
+
+def _entries(sale: SaleId, reply: Any) -> list[StreamEntry]:
+    """Of a reply to XREADGROUP for one stream, in whichever shape the client gives it."""
+    if not reply:
+        return []
+    entries = (list(reply.items()) if isinstance(reply, dict) else reply)[0][1]
+    if entries and isinstance(entries[0], list) and entries[0] and isinstance(entries[0][0], list):
+        entries = entries[0]
+    return [_entry(sale, entry) for entry in entries if entry[1]]
 
 
 def _entry(sale: SaleId, entry: Any) -> StreamEntry:

@@ -71,7 +71,6 @@ class _Followed:
     pace: Pace
     runs: bool  # False: it is settled, or unknown; it is let go once its stream is empty
     most: int  # entries that are read at once
-    recover: bool = True  # entries that were read before may wait to be committed
     claim_at_s: float = 0.0  # when to look for entries that another worker left lying
     empty: bool = False  # the last look found nothing
     oldest_at_ms: int | None = None  # of the entries in hand, which are not committed yet
@@ -242,24 +241,18 @@ class Writer:
                 del self._followed[followed.sale]
 
     async def _next_entries(self, followed: _Followed) -> list[StreamEntry]:
-        """Entries read before and not committed come first, then new ones."""
+        """What was given and not committed, and what is new; now and then what others left."""
         sale, most, now_s = followed.sale, followed.most, time.monotonic()
-        if followed.recover or now_s >= followed.claim_at_s:
-            idle_ms = self._limits.ledger_claim_idle_s * 1000
-            followed.recover = True
-            entries = await self._stream.pending(sale, self._consumer, most, idle_ms)
-            if entries:
+        if now_s >= followed.claim_at_s:
+            idle_s = self._limits.ledger_claim_idle_s
+            if entries := await self._stream.claim(sale, self._consumer, most, idle_s * 1000):
                 return entries
-            followed.claim_at_s = now_s + self._limits.ledger_claim_idle_s / 2
-        followed.recover = True  # until what is read now is committed; also if the reply is lost
-        entries = await self._stream.read(sale, self._consumer, most)
-        followed.recover = False
-        return entries
+            followed.claim_at_s = now_s + idle_s / 2
+        return await self._stream.read(sale, self._consumer, most)
 
     async def _write(self, followed: _Followed, entries: Sequence[StreamEntry]) -> None:
         """Commit entries, then acknowledge them; what is refused for good is set aside first."""
         sale = followed.sale
-        was_left_over, followed.recover = followed.recover, True
         followed.oldest_at_ms = int(entries[0].id.partition("-")[0])
         refused = await self._apply(sale, [entry for entry in entries if not entry.unreadable])
         left: set[str] = set()
@@ -278,10 +271,9 @@ class Writer:
         if left:
             followed.pace.found_nothing(now_s)
         else:
-            followed.recover = was_left_over
-            full = len(entries) == followed.most
+            full = len(entries) >= followed.most
             followed.most = min(followed.most * 2, self._limits.ledger_entries_max)
-            followed.pace.found(now_s, all_that_fit=full or was_left_over)
+            followed.pace.found(now_s, all_that_fit=full)
 
     async def _apply(self, sale: SaleId, entries: Sequence[StreamEntry]) -> dict[str, Exception]:
         """Apply all entries in one transaction; if that fails, each in its own.

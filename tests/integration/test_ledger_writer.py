@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from pathlib import Path
 
 import orjson
 import pytest
@@ -29,6 +30,7 @@ from tests.support.ledger_stage import (
     wait_until_written,
     writer_of,
 )
+from tests.support.proxy import UnixProxy
 from tests.support.shop import Shop
 from tests.support.shop_fixtures import furnished_shop
 from tests.support.wait import wait_until
@@ -190,6 +192,25 @@ async def test_what_a_dead_writer_left_is_taken_over_by_another_one(shop: Shop) 
     await assert_books_agree(shop, sale)
 
 
+@pytest.mark.parametrize("command", [b"$1\r\n>\r\n", b"XAUTOCLAIM", b"XACK", b"XPENDING", b"XTRIM"])
+async def test_a_command_whose_reply_is_lost_holds_nothing_up(
+    shop: Shop, redis_url: str, tmp_path: Path, command: bytes
+) -> None:
+    """The client sends it again; what its first reading was given is given to the second."""
+    sale = await shop.opened("s1", {"tea": 50})
+    await buy_many(shop, sale, 10)
+    async with UnixProxy(tmp_path, Path(redis_url.removeprefix("unix://"))) as proxy:
+        client = connect(proxy.url)
+        proxy.lose_replies(1, to=command)
+        stream = RedisLedgerStream(client)
+        writer = writer_of(shop, stream=stream, ledger_claim_idle_s=10 * WITHIN_S)
+        async with running(writer):
+            await wait_until_written(shop, sale)
+            await wait_until(lambda: proxy.replies_lost, WITHIN_S, "the reply is lost")
+        await client.aclose()
+    await assert_books_agree(shop, sale)
+
+
 @pytest.mark.parametrize("command", ["XINFO", "XPENDING", "XACK"])
 async def test_trimming_leaves_what_another_writer_reads_meanwhile(
     shop: Shop, command: str
@@ -211,7 +232,7 @@ async def test_trimming_leaves_what_another_writer_reads_meanwhile(
     stream = RedisLedgerStream(Meddling())  # type: ignore[arg-type]
     await stream.committed(sale, [entry.id for entry in first])
     assert read_meanwhile
-    assert await shop.stream.pending(sale, "ledger-2", 100, 60_000) == read_meanwhile
+    assert await shop.stream.read(sale, "ledger-2", 100) == read_meanwhile
 
 
 async def test_moves_after_a_sale_was_settled_are_found_and_written(shop: Shop) -> None:
