@@ -13,20 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loadtest.bench import fanout
+from loadtest.bench.coming import UNPACED_PER_S, Coming, come_in
 from loadtest.bench.contenders import MARKER, ROOM, Contender, onair
-from loadtest.bench.crowd import (
-    JOINING_CPU_SHARE_MAX,
-    JOINING_LAG_MS_MAX,
-    UNPACED_PER_S,
-    settled_rss,
-)
+from loadtest.bench.crowd import settled_rss
 from loadtest.bench.orders import PLENTY, SKU, Shop, drained
 from loadtest.bench.plan import Plan
-from loadtest.bench.processes import Cores, CpuTime, cpu_time, rss_bytes
+from loadtest.bench.processes import Cores, rss_bytes
 from loadtest.bench.publisher import Publisher
 from loadtest.bench.scene import Laned, late_generator, middle
 from loadtest.buyers import Answers, Party
-from loadtest.health import Checkup, Health
 from loadtest.samples import Spread, Witness
 from loadtest.swarm import Crowd, Swarm
 
@@ -40,21 +35,13 @@ RESERVED = "reserved"
 class Filling:
     """The audience comes in as fast as it can, and then stays."""
 
-    viewers: int
-    seconds: float
-    cpu: CpuTime
+    coming: Coming
     rss_empty: int  # bytes, a few warm viewers already in
     rss_full: int
-    health: Health
-    void: tuple[str, ...]
-
-    @property
-    def joins_per_s(self) -> float:
-        return self.viewers / self.seconds
 
     @property
     def bytes_per_viewer(self) -> float:
-        return (self.rss_full - self.rss_empty) / self.viewers
+        return (self.rss_full - self.rss_empty) / self.coming.viewers
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +87,7 @@ class BigroomFigures:
 
     @property
     def is_complete(self) -> bool:
-        return bool(self.good) and not self.filling.void
+        return bool(self.good) and not self.filling.coming.void
 
 
 async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> BigroomFigures:
@@ -139,19 +126,8 @@ async def measure(plan: Plan, cores: Cores, say: Progress, meet: Meet) -> Bigroo
 async def _fill(plan: Plan, contender: Contender, swarm: Swarm) -> Filling:
     viewers = plan.crowds.bigroom_viewers
     rss_empty = await settled_rss(plan, contender)
-    checkup = Checkup()
-    checkup.start()
-    cpu = cpu_time(contender.web)
-    seconds = await swarm.join(viewers, witnesses=min(plan.witnesses, viewers))
-    cpu = cpu_time(contender.web) - cpu
-    inside = swarm.tally.sockets_open
-    health = checkup.finish(sockets_open=inside, errors=swarm.errors)
-    void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX, lag_ms_max=JOINING_LAG_MS_MAX)
-    if inside != viewers:
-        void.append(f"{inside} of {viewers} viewers are in")
-    void.extend(f"{why} ({times} times)" for why, times in swarm.tally.errors.items())
-    rss_full = await settled_rss(plan, contender)
-    return Filling(viewers, seconds, cpu, rss_empty, rss_full, health, tuple(void))
+    coming = await come_in(contender, swarm, viewers, witnesses=min(plan.witnesses, viewers))
+    return Filling(coming, rss_empty, await settled_rss(plan, contender))
 
 
 async def _turn(plan: Plan, seat: fanout.Seat, shop: Shop, party: Party) -> Turn:

@@ -14,18 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from loadtest.bench.coming import UNPACED_PER_S, Coming, come_in
 from loadtest.bench.contenders import MARKER, Contender, running
 from loadtest.bench.plan import Plan
-from loadtest.bench.processes import Cores, CpuTime, cpu_time, rss_bytes
-from loadtest.health import Checkup, Health
+from loadtest.bench.processes import Cores, rss_bytes
 from loadtest.swarm import Crowd, Swarm
 
 Progress = Callable[[str], None]
 SETTLED_BYTES = 64 * 1024
 SETTLE_LOOK_S = 0.5
-UNPACED_PER_S = 1_000_000
-# Nothing is timed while viewers join but how many do in a second.
-JOINING_CPU_SHARE_MAX, JOINING_LAG_MS_MAX = 0.95, 1_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +35,7 @@ class CrowdRound:
     rss_first: int  # with the first crowd
     rss_before_last: int
     rss_last: int
-    joined: int  # the crowd in between
-    join_seconds: float
-    join_cpu: CpuTime
-    health: Health
+    rush: Coming  # the crowd in between
     void: tuple[str, ...]
 
     @property
@@ -56,11 +50,11 @@ class CrowdRound:
 
     @property
     def joins_per_s(self) -> float:
-        return self.joined / self.join_seconds
+        return self.rush.per_s
 
     @property
     def cpu_us_per_join(self) -> float:
-        return self.join_cpu.total_s * 1e6 / self.joined
+        return self.rush.cpu_us
 
 
 async def measure(
@@ -86,27 +80,17 @@ async def _round(plan: Plan, contender: Contender) -> CrowdRound:
     await calm.join(plan.crowd_viewers)
     rss_first = await settled_rss(plan, contender)
 
-    joined = 2 * plan.crowd_viewers
-    checkup = Checkup()
-    checkup.start()
-    cpu = cpu_time(contender.web)
-    seconds = await rush.join(joined)
-    cpu = cpu_time(contender.web) - cpu
-    health = checkup.finish(
-        sockets_open=calm.tally.sockets_open + rush.tally.sockets_open,
-        errors=calm.errors + rush.errors,
-    )
-    void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX, lag_ms_max=JOINING_LAG_MS_MAX)
+    rushed = await come_in(contender, rush, 2 * plan.crowd_viewers, beside=[calm])
 
     rss_before_last = await settled_rss(plan, contender)
     await calm.join(plan.crowd_viewers)
     rss_last = await settled_rss(plan, contender)
-    expected = plan.warm_viewers + 2 * plan.crowd_viewers + joined
+    void = list(rushed.void)
+    expected = plan.warm_viewers + 2 * plan.crowd_viewers + rushed.viewers
     inside = calm.tally.sockets_open + rush.tally.sockets_open
     if inside != expected:
         void.append(f"{inside} of {expected} viewers are in")
-    for tally in (calm.tally, rush.tally):
-        void.extend(f"{why} ({times} times)" for why, times in tally.errors.items())
+    void.extend(f"{why} ({times} times)" for why, times in calm.tally.errors.items())
     await rush.leave()
     await calm.leave()
     return CrowdRound(
@@ -116,10 +100,7 @@ async def _round(plan: Plan, contender: Contender) -> CrowdRound:
         rss_first=rss_first,
         rss_before_last=rss_before_last,
         rss_last=rss_last,
-        joined=joined,
-        join_seconds=seconds,
-        join_cpu=cpu,
-        health=health,
+        rush=rushed,
         void=tuple(void),
     )
 

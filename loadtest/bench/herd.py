@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from loadtest.bench.buyers_process import BuyersApart, buyers_apart
+from loadtest.bench.coming import JOINING_CPU_SHARE_MAX, JOINING_LAG_MS_MAX
 from loadtest.bench.contenders import MARKER, ROOM, Contender, onair
-from loadtest.bench.crowd import JOINING_CPU_SHARE_MAX, JOINING_LAG_MS_MAX
 from loadtest.bench.orders import PLENTY, SKU, Shop, drained
 from loadtest.bench.plan import Plan
 from loadtest.bench.processes import Cores, cpu_time, starved_s

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from loadtest.bench.coming import Coming
 from loadtest.bench.herd import RESERVED, HerdFigures, HerdRound, spread_of
-from loadtest.bench.recovery import Coming, RecoveryFigures
+from loadtest.bench.recovery import RecoveryFigures
 from loadtest.bench.scene import Aim, Scene
 from loadtest.bench.tables import table
 

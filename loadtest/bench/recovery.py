@@ -7,16 +7,15 @@ position so many events old. Both come as fast as they can; nothing is paced.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from loadtest.bench.coming import UNPACED_PER_S, Coming, come_in
 from loadtest.bench.contenders import MARKER, ROOM, Contender, onair
-from loadtest.bench.crowd import JOINING_CPU_SHARE_MAX, JOINING_LAG_MS_MAX, UNPACED_PER_S
 from loadtest.bench.plan import Plan
-from loadtest.bench.processes import Cores, CpuTime, cpu_time
+from loadtest.bench.processes import Cores
 from loadtest.bench.publisher import Publisher
 from loadtest.bench.scene import middle
 from loadtest.dialects import Centrifuge
-from loadtest.health import Checkup, Health
 from loadtest.swarm import Crowd, Swarm
 from loadtest.waiting import until
 
@@ -24,25 +23,6 @@ Progress = Callable[[str], None]
 Meet = Callable[[Contender], None]
 PUBLISH_PER_S = 50
 GONE_WITHIN_S = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Coming:
-    """One crowd that came in as fast as it could."""
-
-    viewers: int
-    seconds: float
-    cpu: CpuTime
-    health: Health
-    void: tuple[str, ...]
-
-    @property
-    def per_s(self) -> float:
-        return self.viewers / self.seconds
-
-    @property
-    def cpu_us(self) -> float:
-        return self.cpu.total_s * 1e6 / self.viewers
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +95,9 @@ async def _coming(contender: Contender, dialect: Centrifuge, viewers: int, event
     """So many come, each of whom must get so many events, and leave."""
     crowd = Crowd(contender.port, dialect, MARKER.encode(), connect_per_s=UNPACED_PER_S)
     swarm = Swarm(crowd)
-    checkup = Checkup()
-    checkup.start()
-    cpu = cpu_time(contender.web)
-    seconds = await swarm.join(viewers)
-    cpu = cpu_time(contender.web) - cpu
-    inside = swarm.tally.sockets_open
-    health = checkup.finish(sockets_open=inside, errors=swarm.errors)
-    void = health.faults(cpu_share_max=JOINING_CPU_SHARE_MAX, lag_ms_max=JOINING_LAG_MS_MAX)
-    if inside != viewers:
-        void.append(f"{inside} of {viewers} viewers are in")
+    coming = await come_in(contender, swarm, viewers)
     if wrong := sum(viewer.events != events for viewer in swarm.viewers):
-        void.append(f"{wrong} of {viewers} viewers did not recover {events} events")
-    void.extend(f"{why} ({times} times)" for why, times in swarm.tally.errors.items())
+        why = f"{wrong} of {viewers} viewers did not recover {events} events"
+        coming = replace(coming, void=(*coming.void, why))
     await swarm.leave(within_s=GONE_WITHIN_S)
-    return Coming(viewers, seconds, cpu, health, tuple(void))
+    return coming

@@ -77,11 +77,11 @@ def test_every_viewer_of_the_crowd_gets_in(rest: Any) -> None:
     rounds = figures["crowd"]["rounds"]
     assert [r["contender"] for r in rounds] == ["onair", "naive", "broadcast"]
     for r in rounds:
-        assert (r["viewers"], r["joined"]) == (20, 40)
-        assert r["health"]["sockets_open"] == 20 + 20 + 40  # the warm ones too
-        assert r["health"]["errors"] == 0
+        assert (r["viewers"], r["rush"]["viewers"]) == (20, 40)
+        assert r["rush"]["health"]["sockets_open"] == 20 + 20 + 40  # the warm ones too
+        assert r["rush"]["health"]["errors"] == 0
         assert r["rss_empty"] > 0
-        assert r["join_cpu"]["total_s"] > 0
+        assert r["rush"]["cpu"]["total_s"] > 0
 
 
 def test_the_report_has_both_sides_of_every_ratio_and_the_machine(fanout: Any, rest: Any) -> None:

@@ -55,7 +55,7 @@ async def test_a_guest_may_watch_and_like_but_not_comment(
         await sdk.rpc("comment.send", {"room": room, "text": "hello"})
     assert refused.value.code == 401
     await wait_until(
-        lambda: sdk.journal.pulses(f"room:{room}", "likes"), 5, "the likes are announced"
+        lambda: sdk.journal.pulses(f"room:{room}", "likes"), 20, "the likes are announced"
     )
     assert sdk.journal.pulses(f"room:{room}", "likes")[-1]["total"] == 3
 
@@ -237,7 +237,7 @@ async def test_presence_and_its_numbers_name_who_is_in_the_room(
         stats = await sdk.presence_stats(channel)
         return stats == (1, 1)
 
-    await wait_until(alone, 5, "the others have left")
+    await wait_until(alone, 20, "the others have left")
 
 
 async def test_questions_about_a_room_need_a_subscription(

@@ -60,7 +60,7 @@ async def test_the_balancer_is_told_first_then_newcomers_are_refused_and_the_ask
         told[:] = await asyncio.to_thread(readiness, worker)
         return bool(told[0] == 503)
 
-    await wait_until(is_told, 5, "the balancer is told")
+    await wait_until(is_told, 20, "the balancer is told")
     assert (told[1]["accepting"], told[1]["redis"]) == ("draining", "ok")
     assert told[2] == "close"
     late, _ = await WireClient.join(worker.ws_url, CHANNEL)  # it was sent here before that

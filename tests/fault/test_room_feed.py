@@ -29,7 +29,7 @@ class Ears:
 
     async def hears(self, channel: str, word: str) -> None:
         await self.client.execute_command("SPUBLISH", channel, word)
-        await wait_until(lambda: (channel, word.encode()) in self.heard, 5, f"{word} is heard")
+        await wait_until(lambda: (channel, word.encode()) in self.heard, 20, f"{word} is heard")
 
 
 @pytest.fixture

@@ -36,12 +36,7 @@ def on_cluster(
     cluster_of_the_run: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server with two workers, for all tests of this module."""
-    cluster_of_the_run.heal()
-    cluster_of_the_run.empty()
-    server = failover_shop(tmp_path_factory, cluster_of_the_run.url)
-    server.start()
-    yield server
-    server.end()
+    yield from failover_shop(cluster_of_the_run, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +44,7 @@ def on_sentinels(
     sentinels_of_the_run: SentinelGroup, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """The same under sentinels."""
-    sentinels_of_the_run.heal()
-    sentinels_of_the_run.empty()
-    server = failover_shop(tmp_path_factory, sentinels_of_the_run.url)
-    server.start()
-    yield server
-    server.end()
+    yield from failover_shop(sentinels_of_the_run, tmp_path_factory)
 
 
 def sent_on(move: SlotMigration) -> Callable[[], bool]:

@@ -25,12 +25,7 @@ def on_one_disk(
     cluster_of_the_run: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """It answers as soon as the master has it on disk."""
-    cluster_of_the_run.heal()
-    cluster_of_the_run.empty()
-    server = failover_shop(tmp_path_factory, cluster_of_the_run.url, "always")
-    server.start()
-    yield server
-    server.end()
+    yield from failover_shop(cluster_of_the_run, tmp_path_factory, "always")
 
 
 async def test_what_a_promoted_replica_lacks_is_named_and_made_up_for_from_the_ledger(

@@ -5,7 +5,7 @@ what is missing is named, and nothing is sold twice; if nothing is missing it go
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,8 +22,7 @@ from tests.support.redis_cluster import Cluster
 from tests.support.redis_nodes import RedisNode
 from tests.support.sale_machine import SALE, terms_of
 from tests.support.sale_on_redis import STORE_LIMITS
-from tests.support.sale_talk import act, buying
-from tests.support.wait import wait_until
+from tests.support.sale_talk import act, buying, reached
 
 T = TypeVar("T")
 KEY = key_of(SALE, "sale")
@@ -45,21 +44,6 @@ class Side:
     async def buy(self, user: str) -> Decision:
         decided = await reached(lambda: self.sales.reserve(SALE, [buying(user, 1)]))
         return decided.decisions[0]
-
-
-async def reached(call: Callable[[], Awaitable[T]]) -> T:
-    """Ask again with the same ids while the store is away, as callers do."""
-    answers: list[T] = []
-
-    async def answered() -> bool:
-        try:
-            answers.append(await call())
-        except SaleStoreUnavailable:
-            return False
-        return True
-
-    await wait_until(answered, 30, "the store answers")
-    return answers[0]
 
 
 @pytest.fixture

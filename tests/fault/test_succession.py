@@ -48,7 +48,7 @@ async def test_a_worker_that_was_being_started_again_is_not_forgotten_by_its_suc
     await succession
     try:
         assert slot.pid == third
-        await wait_until(lambda: not is_running(second), 5, "the second has ended")
+        await wait_until(lambda: not is_running(second), 20, "the second has ended")
     finally:
         slot.kill()
         await slot.stop(10)

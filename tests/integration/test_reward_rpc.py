@@ -74,7 +74,7 @@ async def come(stage: Stage, name: str, code: str) -> None:
         await friend.rpc("visit.track", visit | {"seq": 1, "device": device, "events": entering})
         await friend.rpc("like.add", {"room": stage.room, "n": 1})
         await wait_until(
-            lambda: time.time_ns() // 1_000_000 > began_ms + 50, 5, "a moment has passed"
+            lambda: time.time_ns() // 1_000_000 > began_ms + 50, 20, "a moment has passed"
         )
         beat = [{"t": "beat", "at_ms": time.time_ns() // 1_000_000}]
         await friend.rpc("visit.track", visit | {"seq": 2, "device": device, "events": beat})

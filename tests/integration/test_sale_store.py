@@ -132,7 +132,7 @@ async def test_what_is_announced_is_what_the_stream_holds_and_no_announcement_is
     async with hearing(redis_url) as told:
         await everything(twins)
         at = twins.twin.sales[SALE].at
-        await wait_until(lambda: told and told[-1].at.told == at.told, 5, "all is heard")
+        await wait_until(lambda: told and told[-1].at.told == at.told, 20, "all is heard")
     assert [one.at.told for one in told] == list(range(1, at.told + 1))
     assert [move for one in told for move in one.moves] == twins.twin.sales[SALE].moves
     refused = {order_id for one in told for order_id in one.refused}
@@ -156,7 +156,7 @@ async def test_nothing_is_announced_or_written_when_nothing_changed(twins, redis
         await twins.steer(Steering.OPEN, act("open"))
         assert await everything_stored(redis_client) == before
         await twins.reserve(buying("ben", 1))
-        await wait_until(lambda: told, 5, "the next purchase is heard")
+        await wait_until(lambda: told, 20, "the next purchase is heard")
     assert len(told) == 1
 
 

@@ -26,6 +26,7 @@ from flash_sale.model import (
 )
 from server.redis_client import Client, connect
 from tests.support.redis_server import plain_redis
+from tests.support.sale_talk import reached
 from tests.support.wait import wait_until
 
 T = TypeVar("T")
@@ -42,21 +43,6 @@ async def linked(client: Client) -> bool:
     return int(facts["connected_slaves"]) == 1 and facts["slave0"]["state"] == "online"
 
 
-async def confirmed(call: Callable[[], Awaitable[T]]) -> T:
-    """Ask again with the same ids, as callers do, while a new replica still writes its file."""
-    answers: list[T] = []
-
-    async def answered() -> bool:
-        try:
-            answers.append(await call())
-        except SaleStoreUnavailable:
-            return False
-        return True
-
-    await wait_until(answered, 30, "a replica confirms it")
-    return answers[0]
-
-
 async def test_an_order_is_answered_when_a_replica_has_it_on_disk_and_not_before() -> None:
     with plain_redis(*ON_DISK) as port:
         client = connect(f"redis://127.0.0.1:{port}")
@@ -67,9 +53,9 @@ async def test_an_order_is_answered_when_a_replica_has_it_on_disk_and_not_before
                 await wait_until(lambda: linked(client), 20, "the replica follows")
                 item = Item(MUG, ProductId("mug"), "Mug", 5, 100, 1)
                 terms = Terms(SALE, "room", "CNY", (item,), hold_ms=60_000, offer_ms=1_000)
-                await confirmed(lambda: store.arm(terms, Act("arm", "m", "merchant"), {}))
-                await confirmed(lambda: store.steer(SALE, Steering.OPEN, Act("open", "h", "host")))
-                decided = await confirmed(lambda: store.reserve(SALE, [buying("ann")]))
+                await reached(lambda: store.arm(terms, Act("arm", "m", "merchant"), {}))
+                await reached(lambda: store.steer(SALE, Steering.OPEN, Act("open", "h", "host")))
+                decided = await reached(lambda: store.reserve(SALE, [buying("ann")]))
                 assert decided.decisions[0].outcome is Outcome.RESERVED
                 assert decided.decisions[0].order is not None
                 assert decided.decisions[0].order.durability == "replicated"
@@ -81,7 +67,7 @@ async def test_an_order_is_answered_when_a_replica_has_it_on_disk_and_not_before
             assert (await store.view(SALE)).items[0].initial == 5  # who only looks is not kept
             with plain_redis(*ON_DISK, "--replicaof", "127.0.0.1", str(port)):
                 await wait_until(lambda: linked(client), 20, "another replica follows")
-                again = await confirmed(lambda: store.reserve(SALE, [buying("ben")]))
+                again = await reached(lambda: store.reserve(SALE, [buying("ben")]))
                 assert again.decisions[0].outcome is Outcome.RESERVED
                 assert (await store.view(SALE)).items[0].reserved == 2
         finally:

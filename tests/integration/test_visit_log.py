@@ -225,7 +225,7 @@ async def test_one_keeper_keeps_and_the_other_takes_over(
     redis_client: Client, log: RedisVisitLog, database: Database, store: VisitStore
 ) -> None:
     async with keeping(redis_client, log, database, name="ledger-2") as second:
-        await wait_until(lambda: second.keeps, 5, "the second keeps")
+        await wait_until(lambda: second.keeps, 20, "the second keeps")
         async with keeping(redis_client, log, database) as first:
             await log.append(bytes_of(arrival()))
             await written(log)
@@ -233,7 +233,7 @@ async def test_one_keeper_keeps_and_the_other_takes_over(
     assert await redis_client.get("onair:visits-keeper") is None
     await log.append(bytes_of(arrival("visit-of-another")))
     async with keeping(redis_client, log, database) as first:
-        await wait_until(lambda: first.keeps, 5, "the first keeps")
+        await wait_until(lambda: first.keeps, 20, "the first keeps")
         await written(log)
     assert await store.find("visit-of-another") is not None
 

@@ -6,20 +6,25 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from flash_sale.adapters.script import channel_of, keys_of
 from flash_sale.adapters.wire import Told, parse_message
 from flash_sale.catalog import SkuId
+from flash_sale.errors import SaleStoreUnavailable
 from flash_sale.model import Act, Line, OrderId, Payment, Purchase, Steering, order_id_of
 from rooms.adapters.redis_feed import RedisFeed
 from server.endings import end_tasks
 from server.redis_client import Client, ClientRole, connect
 from tests.support.sale_machine import OFFER_MS, SALE, SKUS
 from tests.support.sale_twins import GRACE_MS, Store, Twins
+from tests.support.wait import wait_until
+
+T = TypeVar("T")
 
 TEA, OIL, JAM = SKUS
 SALT = SkuId("salt")  # is in no sale
+REACHED_WITHIN_S = 30
 NOBODY = OrderId(f"{SALE}.{'0' * 24}")
 
 
@@ -133,3 +138,18 @@ async def hearing(url: str) -> AsyncIterator[list[Told]]:
     finally:
         await end_tasks([reading])
         await client.aclose()
+
+
+async def reached(call: Callable[[], Awaitable[T]]) -> T:
+    """Ask again with the same ids while the store is away or confirms nothing, as callers do."""
+    answers: list[T] = []
+
+    async def answered() -> bool:
+        try:
+            answers.append(await call())
+        except SaleStoreUnavailable:
+            return False
+        return True
+
+    await wait_until(answered, REACHED_WITHIN_S, "the store answers")
+    return answers[0]

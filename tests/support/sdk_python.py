@@ -113,7 +113,7 @@ class PythonSdkClient:
 async def python_sdk_has_ended() -> None:
     """After all clients are closed: wait for the SDK's own tasks, which end a little later."""
     await wait_until(
-        lambda: not any(map(_is_of_sdk, asyncio.all_tasks())), 5, "the SDK's tasks have ended"
+        lambda: not any(map(_is_of_sdk, asyncio.all_tasks())), 20, "the SDK's tasks have ended"
     )
 
 

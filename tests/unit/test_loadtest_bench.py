@@ -15,6 +15,7 @@ import pytest
 from loadtest.bench import peers
 from loadtest.bench.__main__ import FAILED, _parser, main, plan_of, possible
 from loadtest.bench.aims import standings, standings_text
+from loadtest.bench.coming import Coming
 from loadtest.bench.contenders import MARKER, Contender
 from loadtest.bench.crowd import CrowdRound
 from loadtest.bench.crowd import pool as pool_crowd
@@ -64,10 +65,7 @@ def crowd_round(contender: str, rss_first: int, **changes: object) -> CrowdRound
         rss_first=rss_first,
         rss_before_last=5_000,
         rss_last=6_000,
-        joined=200,
-        join_seconds=0.5,
-        join_cpu=CpuTime(0.05, 0.0, 0.0),
-        health=FIT,
+        rush=Coming(200, 0.5, CpuTime(0.05, 0.0, 0.0), FIT, ()),
         void=(),
     )
     return replace(made, **changes)  # type: ignore[arg-type]

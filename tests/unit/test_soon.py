@@ -57,10 +57,10 @@ async def test_without_a_reply_it_is_sent_by_itself_and_once() -> None:
     soon.send(with_reply, [b"1"])
     soon.send(without, [b"2"])
     with_reply.send([b"reply"])
-    await wait_until(lambda: second.writes, 5, "the message is sent")
+    await wait_until(lambda: second.writes, 20, "the message is sent")
     assert (first.writes, second.writes) == ([b"1\nreply"], [b"2"])
     soon.send(without, [b"3"])
-    await wait_until(lambda: len(second.writes) == 2, 5, "the next one is sent")
+    await wait_until(lambda: len(second.writes) == 2, 20, "the next one is sent")
 
 
 async def test_to_a_reader_who_left_nothing_is_sent() -> None:
@@ -70,5 +70,5 @@ async def test_to_a_reader_who_left_nothing_is_sent() -> None:
     viewer.closing = True
     stays = viewer_on(other := Wire())
     soon.send(stays, [b"2"])
-    await wait_until(lambda: other.writes, 5, "the neighbour's message is sent")
+    await wait_until(lambda: other.writes, 20, "the neighbour's message is sent")
     assert wire.writes == []

@@ -110,7 +110,7 @@ async def test_a_like_is_told_with_those_around_it(
     desk.open(one, here, "v" * 16, "", Source())
     for _ in range(5):
         desk.saw(one, "demo", Seen.LIKE, n=3)
-    await wait_until(lambda: log.pieces, 5, "the likes are told")
+    await wait_until(lambda: log.pieces, 20, "the likes are told")
     assert [event.facts for piece in log.pieces for event in piece.events] == [{"n": 15}]
     desk.saw(one, "demo", Seen.LIKE, n=2)
     desk.gone(one)
