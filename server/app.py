@@ -186,6 +186,7 @@ async def open_worker(
         rooms,
         on_sale=lambda sale: sales.forget_unknown(SaleId(sale)),
         shows_rewards=lambda app: rewards.shows_rewards(app),
+        on_ranking=lambda room: rewards.forget_ranking(room),
     )
     news = SaleNews(rooms, gateway, limits.orders_ticker_ms)
     sales = LiveSales(store, store, sale_records, limits, Clocks(now_ms), news.heard, control.sale)

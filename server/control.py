@@ -18,6 +18,7 @@ from rooms.errors import RoomLogUnavailable
 from rooms.model import RoomId, UserId
 from server.codec import Pulse
 from server.gateway import Gateway
+from server.live_room import RANKING
 from server.live_rooms import LiveRooms
 from server.replies import Close
 
@@ -53,12 +54,14 @@ class Control:
         rooms: LiveRooms,
         on_sale: Callable[[str], None] = lambda _sale_id: None,
         shows_rewards: Callable[[str], bool] = lambda _app: True,
+        on_ranking: Callable[[str], None] = lambda _room_id: None,
     ) -> None:
         self._client = client
         self._gateway = gateway
         self._rooms = rooms
         self._on_sale = on_sale
         self._shows_rewards = shows_rewards
+        self._on_ranking = on_ranking
         self._actions: dict[str, Callable[[dict[str, Any]], None]] = {
             "personal": self._personal,
             "incentive": self._incentive,
@@ -113,9 +116,12 @@ class Control:
                 viewer.send(viewer.codec.pulses(f"#{user_id}", [pulse]))
 
     def _pulse(self, message: dict[str, Any]) -> None:
+        name = message["data"]["t"]
+        if name == RANKING:
+            self._on_ranking(message["room"])
         room = self._rooms.loaded(RoomId(message["room"]))
         if room is not None:
-            room.pulse(message["data"]["t"], orjson.dumps(message["data"]))
+            room.pulse(name, orjson.dumps(message["data"]))
 
     def _disconnect(self, message: dict[str, Any]) -> None:
         close = Close(message["code"], message["reason"])

@@ -330,7 +330,8 @@ class LiveRoom:
         return [cast(Viewer, member) for member in self.audience.of_user(user_id)]
 
 
-_INCENTIVES = frozenset({"share.ranking"})  # pulses that quiet encodings leave out
+RANKING = "share.ranking"  # the pulse that tells a room of its newest ranking
+_INCENTIVES = frozenset({RANKING})  # pulses that quiet encodings leave out
 
 _SNAPSHOT_FIELDS = {
     "room": b"null",

@@ -19,6 +19,7 @@ from server.database.grant_records import grant_of
 from server.database.ladder_tables import ladder_grants, ladder_members, ladders
 from server.database.ladder_words import Grant
 from server.database.reward_records import RewardRecords
+from server.live_room import RANKING
 from server.sharing.reward_desk import progress_json, ranking_json, reward_json
 
 AT_ONCE = 100
@@ -77,7 +78,7 @@ class RewardNews:
                 continue
             ranking = await self._rewards.ranking_of_room(room, RANKS_TOLD, self._now_ms())
             shown = ranking_json(ranking, RANKS_TOLD)
-            data = {"t": "share.ranking", "ladder": shown["ladder"], "top": shown["top"]}
+            data = {"t": RANKING, "ladder": shown["ladder"], "top": shown["top"]}
             await tell_workers(self._client, pulse_message(room, data))
             self._moved.discard(room)
             self._told_at_s[room] = now_s

@@ -102,7 +102,9 @@ class RewardDesk:
         return progress_json(room, found) | {"policy": policy_json(policy)}
 
     async def ranking(self, room: str, limit: int, user: str, app: str) -> dict[str, Any]:
-        """The answer of `share.ranking`; `top` may be RANKING_KEPT_S old."""
+        """The answer of `share.ranking`; `top` may be RANKING_KEPT_S old, but never older than
+        what the room was told.
+        """
         if not self.policy(app).show_rewards:
             return ranking_json(None, limit)
         ranking = await self._ranking(room)
@@ -125,10 +127,16 @@ class RewardDesk:
             kept.reading.add_done_callback(lambda task: self._read(room, task))
         return await asyncio.shield(kept.reading)  # whoever hangs up takes it from nobody
 
+    def forget_ranking(self, room: str) -> None:
+        """There is a newer one: whoever asks from now on is answered by a reading of after this."""
+        self._rankings.pop(room, None)
+
     def _read(self, room: str, task: asyncio.Task[Ranking | None]) -> None:
         """What could not be read is asked for again by the next one."""
-        if task.cancelled() or task.exception() is not None:
-            self._rankings.pop(room, None)
+        kept = self._rankings.get(room)
+        failed = task.cancelled() or task.exception() is not None
+        if failed and kept is not None and kept.reading is task:
+            self.forget_ranking(room)
 
     async def open(self, grant: str, user: str) -> Grant:
         """Open a red packet; 404, 409 and 422 say why not."""

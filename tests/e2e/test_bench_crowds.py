@@ -25,7 +25,8 @@ def test_in_a_loud_room_every_event_comes_and_every_order_is_answered(crowds: An
     said, figures = crowds
     assert "A big room: 40 viewers on one worker" in said
     room = figures["bigroom"]
-    assert room["filling"]["viewers"] == room["filling"]["health"]["sockets_open"] == 40
+    coming = room["filling"]["coming"]
+    assert coming["viewers"] == coming["health"]["sockets_open"] == 40
     [turn] = room["turns"]
     assert (turn["fanout"]["delivered"], turn["fanout"]["events"]) == (80 * 40, 80)
     assert turn["silent"]["outcomes"] == turn["loud"]["outcomes"] == {"reserved": 200}

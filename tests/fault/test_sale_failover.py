@@ -161,10 +161,10 @@ async def test_buyers_go_on_when_sentinels_replace_a_primary_that_lives(
     """It goes on believing in itself for some seconds, but nobody confirms what it writes."""
     group = sentinels_of_the_run
     await asyncio.to_thread(group.heal)
+    other = (await asyncio.to_thread(group.replicas))[0]
+    other.kill()  # two replicas could confirm to each what the other will not keep
     async with stage_on(on_sentinels, "sentinel failover", seed) as stage:
         await stage.open()
-        other = (await asyncio.to_thread(group.replicas))[0]
-        other.kill()  # two replicas could confirm to each what the other will not keep
         stage.over()
         await asyncio.to_thread(group.fail_over)
         await check(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from tests.support.ws_client import WireClient
 
 pytest_plugins = ["tests.support.sale_rpc_fixtures"]
 
+WITHIN_S = 30
 WECHAT = {"user_agent_header": "Mozilla/5.0 (iPhone) MicroMessenger/8.0.49"}
 TIERS = (
     Tier(1, 1, RewardKind.RED_PACKET, "Packet", 3, 0, pool_minor=300),
@@ -206,6 +208,26 @@ async def test_who_is_not_signed_in_has_no_rewards_but_sees_the_ranking(
             await nobody.rpc("share.ranking", {"room": "elsewhere"})
         with Denied(400, "limit"):
             await nobody.rpc("share.ranking", {"room": stage.room, "limit": 101})
+
+
+async def test_who_asks_for_the_ranking_hears_nothing_older_than_what_the_room_was_told(
+    stage: Stage, ladder: Ladder
+) -> None:
+    """One reading serves all who ask within seconds; news of the ranking ends that."""
+    room = {"room": stage.room}
+    async with await stage.entered("ann") as ann, await stage.entered("ben") as ben:
+        code = await invite(ann, stage)
+        coming = asyncio.create_task(come(stage, "bob", code))
+
+        async def told() -> list[Any]:
+            await ben.rpc("share.ranking", room)
+            said = (one["data"] for one in ben.publications(stage.channel))
+            return [data["top"] for data in said if data["t"] == "share.ranking"]
+
+        await wait_until(told, WITHIN_S, "the room is told of its ranking")
+        asked = await ben.rpc("share.ranking", room)
+        assert asked["top"] == (await told())[0] == [{"rank": 1, "name": "a*", "valid": 1}]
+        await coming
 
 
 async def test_a_room_without_a_ladder_has_nothing_to_climb(stage: Stage) -> None:

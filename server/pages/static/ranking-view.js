@@ -10,18 +10,22 @@ const ROWS = 50;
 export class RankingView {
   element = make('div', { class: 'ranking' });
   #ranking = { top: [], me: null, frozen: false };
+  #told = null;
 
   constructor(desk) {
     this.desk = desk;
   }
 
   async load() {
+    this.#told = null;
     this.#ranking = await this.desk.client.rpc('share.ranking', { room: this.desk.room, limit: ROWS });
     this.draw();
+    if (this.#told) this.take(this.#told);
   }
 
   /** The room hears of a newer top; one's own place is asked for when the view is opened. */
   take({ ladder, top }) {
+    this.#told = { ladder, top }; // it may be newer than an answer that is on its way
     if (ladder !== this.#ranking.ladder || this.#ranking.frozen) return;
     const rest = this.#ranking.top.filter(({ rank }) => rank > top.length);
     this.#ranking = { ...this.#ranking, top: [...top, ...rest] };
