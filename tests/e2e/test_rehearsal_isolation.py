@@ -98,12 +98,12 @@ def is_available(sale: str) -> int:
 
 async def test_a_live_shop_sees_nothing_of_a_rehearsal_and_sells_on(shop: Shopfront) -> None:
     await shop.liven("ann", "bob", "cy")
-    await wait_until(shop.invited, 60, "an arrival is judged")
+    await wait_until(shop.invited, 60, "all arrivals are judged")
     before = await shop.settled()
     run, shadow = await open_rehearsal(shop)
     await shadow.furnish()
     await shadow.liven(*GUESTS)
-    await wait_until(shadow.invited, 60, "an arrival in the shadow is judged")
+    await wait_until(shadow.invited, 60, "those in the shadow are judged")
     rehearsed = await shadow.settled()
     assert is_available(rehearsed["sale"]) == STOCK - len(GUESTS)
     assert await shop.settled() == before

@@ -138,7 +138,7 @@ async def test_the_merchants_own_room_notices_nothing_of_drills_on_the_shadows_s
     shop = real_shop(server)
     try:
         await shop.liven("ann", "bob")
-        await wait_until(shop.invited, 60, "an arrival is judged: what they did is counted")
+        await wait_until(shop.invited, 60, "the arrival is judged: what they did is counted")
         before = await shop.settled()
         real = _pids(server)
         async with opened_aside(server, tmp_path) as scene:

@@ -62,6 +62,8 @@ class Shopfront:
     payment_secret: str
     token_of: Callable[[str], str]
     clients: list[WireClient] = field(default_factory=list)
+    links_followed: int = 0
+    bought: int = 0
 
     # HTTP
 
@@ -170,6 +172,7 @@ class Shopfront:
         share = ""
         for user in users:
             client = await self.enter(user, share)
+            self.links_followed += bool(share)
             await client.rpc("comment.send", {"room": ROOM, "text": f"hello from {user}"})
             await client.rpc("like.add", {"room": ROOM, "n": 5})
             await self.pay((await self.buy(client))["order"])
@@ -180,6 +183,7 @@ class Shopfront:
         asked = {"sale": SALE, "sku": SKU, "qty": 1, "request_id": f"r-{next(_numbers)}"}
         placed = await client.rpc("order.place", asked)
         assert placed["outcome"] == "reserved", placed
+        self.bought += 1
         return placed
 
     async def pay(self, order: dict[str, Any], *, secret: str = "") -> Answer:
@@ -201,10 +205,10 @@ class Shopfront:
             assert (answer.status, answer.json) == (200, {"outcome": "accepted"}), answer
         return answer
 
-    async def invited(self) -> int:
-        """How many valid arrivals the ladder has."""
+    async def invited(self) -> bool:
+        """Whether everybody who came by a link was judged, and counts."""
         found = await self.call("GET", "/api/v1/ladders/friends/arrivals")
-        return int(found["counts"].get("valid", 0))
+        return bool(found["counts"].get("valid", 0) == self.links_followed)
 
     # all that a merchant may look at
 
@@ -239,13 +243,18 @@ class Shopfront:
         return found | {"presence": json.dumps(stats), "events": json.dumps(events)}
 
     async def settled(self) -> dict[str, str]:
-        """`seen`, once the ledger has written everything and nothing moves any more."""
+        """`seen`, once the ledger has written everything and nothing moves any more.
+
+        Visits are written after the orders of which they tell.
+        """
         before: list[dict[str, str]] = []
 
         async def twice_the_same() -> bool:
             before.append(await self.seen())
             same = len(before) > 2 and before[-3] == before[-2] == before[-1]
-            return same and '"agree":true' in before[-1]["books"]
+            visits = json.loads(before[-1]["visits"])["visits"]
+            told = sum(visit["orders"] for visit in visits) == self.bought
+            return same and told and '"agree":true' in before[-1]["books"]
 
         await wait_until(twice_the_same, 60, "nothing moves in the shop any more")
         return before[-1]
