@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from redis.backoff import ExponentialWithJitterBackoff
@@ -130,7 +131,25 @@ def _standalone(url: str, limits: Limits, role: ClientRole) -> Redis:
         )
     else:
         pool = ConnectionPool.from_url(url, max_connections=CONNECTIONS_MAX, **options)
+    pool.connection_class = told_as_lost(pool.connection_class)
     return Redis.from_pool(pool)
+
+
+def told_as_lost(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """Connections of that kind which are told as lost whenever they are.
+
+    A connection may be closed between two of its own steps, when the peer dies just then. Of the
+    writing that follows redis-py knows nothing, and uvloop says `RuntimeError`.
+    """
+
+    class Told(kind):  # type: ignore[misc, valid-type]
+        async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+            try:
+                await super()._send_packed_command(command)
+            except (AttributeError, RuntimeError) as error:
+                raise RedisConnectionError(f"closed while it was used: {error}") from error
+
+    return Told
 
 
 def _sentinel(parts: SplitResult, limits: Limits, role: ClientRole) -> Redis:
@@ -151,6 +170,9 @@ def _sentinel(parts: SplitResult, limits: Limits, role: ClientRole) -> Redis:
         max_connections=NODE_CONNECTIONS_MAX,
         socket_keepalive=True,
     )
+    for place in (client, *sentinels.sentinels):
+        pool = place.connection_pool
+        pool.connection_class = told_as_lost(pool.connection_class)
     return client
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -197,6 +198,38 @@ async def test_connections_that_are_closed_under_commands_are_told_as_lost(
             await asyncio.gather(*(commands(client, seed) for seed in range(12)))
         finally:
             cutting.cancel()
+
+
+async def write_to_a_closed_connection(client: Client) -> None:
+    assert isinstance(client, Redis)
+    await client.ping()
+    pool = client.connection_pool
+    connection = await pool.get_connection()
+    transport = connection._writer.transport
+    transport.abort()
+    await wait_until(lambda: "closed=True" in repr(transport), 20, "it is closed")
+    with pytest.raises(RedisConnectionError, match="closed while it was used"):
+        await connection.send_command("PING")
+    await pool.release(connection)
+    await client.ping()
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp", "sentinel"])
+def test_a_write_to_a_connection_that_has_just_been_closed_is_told_as_lost(
+    kind: str, redis_url: str, sentinel_url: str
+) -> None:
+    """The loop of the product calls that a RuntimeError."""
+
+    async def write(url: str) -> None:
+        async with connected(url) as client:
+            await write_to_a_closed_connection(client)
+            if kind == "sentinel":
+                manager = client.connection_pool.sentinel_manager  # type: ignore[union-attr]
+                await write_to_a_closed_connection(manager.sentinels[0])
+
+    with plain_redis() as port:
+        urls = {"unix": redis_url, "tcp": f"redis://127.0.0.1:{port}", "sentinel": sentinel_url}
+        uvloop.run(write(urls[kind]))
 
 
 async def test_a_cluster_delivers_sharded_messages(cluster_url: str) -> None:
