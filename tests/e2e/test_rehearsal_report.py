@@ -88,8 +88,10 @@ def test_it_opens_from_a_disk_and_switches_its_language(
 
 def test_the_language_is_switched_where_one_is_reading(opened: Open) -> None:
     person = opened(reports.go(), screen=DESK)
-    person.page.locator("#zh-CN-fairness").scroll_into_view_if_needed()
     person.page.evaluate("document.querySelector('#zh-CN-fairness').scrollIntoView()")
+    person.page.wait_for_function(
+        "document.querySelector('#zh-CN-fairness').getBoundingClientRect().top <= 80"
+    )
     person.page.evaluate("document.querySelector('[data-to=en]').click()")
     expect(person.page.locator("#en-fairness")).to_be_in_viewport()
 

@@ -112,6 +112,11 @@ class Stage:
         except AssertionError as error:
             raise AssertionError(f"{error}, but it heard {await self.told(room)}") from error
 
+    async def noted(self, sale: str) -> None:
+        """What a room has heard of a sale for the first time is noted after that."""
+        client = self.shop.client
+        await wait_until(lambda: client.hexists(ANNOUNCED, sale), SOON_S, f"{sale} is noted")
+
 
 @pytest.fixture
 async def stage(redis_client: Client, redis_url: str, database: Database) -> AsyncIterator[Stage]:
@@ -219,6 +224,7 @@ async def test_a_restart_repeats_nothing_and_tells_what_happened_meanwhile(stage
     sale = await shop.opened("s1", {"tea": 1})
     async with stage.kept():
         await stage.hears("s1", "open")
+        await stage.noted("s1")
     before = len(await stage.told())
     async with stage.kept() as kept:
         await wait_until(lambda: kept.report(sale).why, SOON_S, "it has looked at the sale")
@@ -237,6 +243,7 @@ async def test_one_of_two_keeps_and_the_other_takes_over(stage: Stage) -> None:
             await shop.arm(sale)
             await stage.hears("s1", "armed")
             assert not second.keeper.keeps
+            await stage.noted("s1")
             await first.end()
             await wait_until(lambda: second.keeper.keeps, SOON_S, "the second keeps")
             await shop.steer(sale, Steering.OPEN)

@@ -11,6 +11,6 @@
     document.documentElement.lang = shown.lang;
     document.title = shown.dataset.document;
     shown.querySelector('[data-to]').focus({ preventScroll: true });
-    if (at >= 0) shown.querySelectorAll('section')[at].scrollIntoView();
+    if (at >= 0) shown.querySelectorAll('section')[at].scrollIntoView({ behavior: 'instant' });
   });
 })();
