@@ -17,6 +17,7 @@ from tests.e2e.browser_checks import check_usable
 from tests.e2e.browser_support import DESK, PHONE, Person
 from tests.support import rehearsal_reports as reports
 from tests.support import rehearsal_runs as runs
+from tests.support.wait import wait_until_sync
 
 pytestmark = pytest.mark.needs_chromium
 pytest_plugins = ["tests.e2e.browser_fixtures"]
@@ -89,9 +90,8 @@ def test_it_opens_from_a_disk_and_switches_its_language(
 def test_the_language_is_switched_where_one_is_reading(opened: Open) -> None:
     person = opened(reports.go(), screen=DESK)
     person.page.evaluate("document.querySelector('#zh-CN-fairness').scrollIntoView()")
-    person.page.wait_for_function(
-        "document.querySelector('#zh-CN-fairness').getBoundingClientRect().top <= 80"
-    )
+    top = "document.querySelector('#zh-CN-fairness').getBoundingClientRect().top"
+    wait_until_sync(lambda: person.page.evaluate(top) <= 80, 20, "it has scrolled there")
     person.page.evaluate("document.querySelector('[data-to=en]').click()")
     expect(person.page.locator("#en-fairness")).to_be_in_viewport()
 
