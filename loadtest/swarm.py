@@ -357,7 +357,7 @@ class Swarm:
                 try:
                     await loop.sock_connect(caller, (crowd.host, crowd.port))
                     await loop.create_connection(lambda: viewer, sock=caller)
-                except OSError:
+                except BaseException:  # also when the time is up
                     caller.close()
                     raise
                 await opened

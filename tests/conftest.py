@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from server.redis_client import Client, ClientRole, connect
+from server.settings import Limits
 from tests.support.parts import missing_parts
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer
@@ -83,7 +84,7 @@ def redis_url(redis_server: RedisServer) -> str:
 @pytest.fixture
 async def redis_client(redis_url: str) -> AsyncIterator[Client]:
     """A client for commands, as the server's own, on an empty Redis."""
-    client = connect(redis_url, role=ClientRole.COMMANDS)
+    client = connect(redis_url, Limits(redis_within_ms=20_000), role=ClientRole.COMMANDS)
     yield client
     await client.aclose()
 

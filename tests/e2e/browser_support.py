@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Viewport
 from tests.support.live_server import LiveServer
 from tests.support.processes import REPOSITORY
 from tests.support.tcp_proxy import TcpProxy
+from tests.support.wait import wait_until_sync
 
 ARTIFACTS = REPOSITORY / ".artifacts" / "screenshots"
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -94,6 +95,22 @@ class Person:
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.problems.append(f"{message.type}: {message.text}")
+
+    def watch_connection(self) -> None:
+        """From now on the page keeps every state of its connection, for `wait_was`."""
+        self.page.evaluate(
+            """() => {
+              const root = document.documentElement;
+              window.connectionWas = [];
+              new MutationObserver(() => window.connectionWas.push(root.dataset.connection))
+                .observe(root, { attributeFilter: ['data-connection'] });
+            }"""
+        )
+
+    def wait_was(self, state: str) -> None:
+        """Return once the connection has been in this state, be it for a moment."""
+        was = f"window.connectionWas.includes('{state}')"
+        wait_until_sync(lambda: self.page.evaluate(was), 30, f"the page was {state}")
 
     def wait_connection(self, state: str) -> None:
         """Return once the page's connection is in this state."""

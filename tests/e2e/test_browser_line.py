@@ -127,9 +127,10 @@ def test_a_killed_worker_costs_the_audience_nothing(visit: Visit, shop: Shop, ro
     host.page.keyboard.press("1")
     expect(host.page.locator("#count-likes")).to_have_text("4")
     expect(host.page.locator(".tile.pinned")).to_have_count(1)  # it was answered
+    phone.watch_connection()
     for pid in shop.worker_pids():
         shop.kill_worker(pid)
-    phone.wait_connection("waiting")
+    phone.wait_was("waiting")
     phone.say("期间")
     phone.expect_comments("之前", "期间")
     host.expect_comments("之前", "期间")

@@ -12,6 +12,7 @@ from playwright.sync_api import Route, expect
 
 from tests.e2e.browser_checks import check_usable
 from tests.e2e.browser_merchant import Desk, answer, buy, counter, go, open_sale, press, question
+from tests.e2e.browser_merchant_sharing import until
 from tests.e2e.browser_support import DESK, Shop, Visit
 
 pytestmark = pytest.mark.needs_chromium
@@ -306,6 +307,12 @@ def test_orders_are_filtered_and_saved_as_a_table(
     open_sale(shop, sale)
     order = buy(visit, shop, sale, "dora")
     buy(visit, shop, sale, "erin", pays=False)
+    until(
+        shop,
+        f"/api/v1/orders?sale={sale}",
+        lambda page: sorted(one["state"] for one in page["orders"]) == ["paid", "reserved"],
+        "both orders are in the ledger",
+    )
     person = desk("#/orders")
     rows = person.page.locator(".table tbody tr")
     person.page.get_by_label("场次").select_option(sale)

@@ -11,6 +11,7 @@ from playwright.sync_api import Route, expect
 from tests.e2e.browser_checks import check_usable
 from tests.e2e.browser_merchant import Desk, answer, buy, go, open_sale, press
 from tests.e2e.browser_support import DESK, PHONE, Line, Shop, Visit
+from tests.support.wait import wait_until_sync
 
 pytestmark = pytest.mark.needs_chromium
 pytest_plugins = ["tests.e2e.browser_fixtures", "tests.e2e.browser_merchant_fixtures"]
@@ -87,6 +88,7 @@ def test_a_list_shows_its_bones_while_it_loads_and_says_when_it_is_empty(
     person.page.locator("[data-view=sales]").click()
     expect(person.page.locator(".skeleton")).to_be_visible()
     expect(person.page.locator(".load-body")).to_have_attribute("aria-busy", "true")
+    wait_until_sync(lambda: person.page.evaluate("1") and held, 15, "the list is asked for")
     for route in held:
         route.continue_()
     expect(person.page.locator(".state-card h2")).to_have_text("还没有抢购")

@@ -186,6 +186,12 @@ def test_an_order_above_the_orders_is_closed_by_going_back(
 ) -> None:
     open_sale(shop, sale)
     order = buy(visit, shop, sale, "alice")
+    until(
+        shop,
+        f"/api/v1/orders?sale={sale}",
+        lambda page: [one["state"] for one in page["orders"]] == ["paid"],
+        "the order is in the ledger",
+    )
     person = desk(f"#/sources?sale={sale}")
     page = person.page
     expect(page.locator(".total-row")).to_contain_text("¥59.00")

@@ -176,6 +176,8 @@ def test_a_guest_who_never_signs_in_comes_back_step_by_step(
     guest.page.locator("#like").click()
     expect(other.page.locator("#like-total")).to_have_text("1 次点赞")
     open_sheet(guest)
+    opened = ("card_open", {"product": "mug"})
+    wait_visit(shop, room, lambda one: opened in steps_of(one), "it was told", channel="weibo")
     guest.leave()
 
     recorded = wait_visit(
@@ -289,6 +291,9 @@ def test_a_product_is_shared_at_a_price_of_ones_own_and_sold_at_exactly_that(
     expect(order.locator(".price")).to_have_text("¥66")
     order.locator(".order-pay").click()
     expect(order).to_have_attribute("data-state", "paid")
+    wait_until_sync(
+        lambda: [one["state"] for one in sale.orders()] == ["paid"], 30, "the order is written"
+    )
     (stored,) = sale.orders()
     assert (stored["amount_minor"], stored["items"][0]["price_minor"]) == (6_600, 6_600)
     own = member(visit, shop, plain, "小满")

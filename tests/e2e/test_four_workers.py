@@ -125,13 +125,18 @@ async def test_a_killed_worker_costs_its_viewers_nothing_and_is_counted_out_in_t
         top = 3 * (30 + 6 + 5 + 1)
         for viewer in viewers:
             await viewer.sees(top)
-        reference = meeting.hosts[others[0]].stored(meeting.channel)
+        speaker = meeting.hosts[others[0]]
+        await wait_until(
+            lambda: len(speaker.stored(meeting.channel)) >= top, 30, "the host has seen all, too"
+        )
+        reference = speaker.stored(meeting.channel)
         assert all(viewer.events == reference for viewer in viewers)
         assert all(viewer.closes == [1006] for viewer in theirs)
         assert all(viewer.closes == [] for viewer in viewers if viewer not in theirs)
 
-        await wait_until(lambda: counted(meeting, others, 15), 15, "the dead one is counted out")
-        assert time.monotonic() - killed_at_s < CORRECTED_WITHIN_S + 1.5  # this machine is busy
+        await wait_until(lambda: counted(meeting, others, 15), 30, "the dead one is counted out")
+        # This machine is busy; with the default interval it would take 10.5 s at the least.
+        assert time.monotonic() - killed_at_s < CORRECTED_WITHIN_S + 5.5
         for pid in others:
             presence = await meeting.hosts[pid].ask("presence", {"channel": meeting.channel})
             users = sorted(info["user"] for info in presence["presence"].values())

@@ -7,6 +7,8 @@ import contextlib
 import os
 import re
 import signal
+import urllib.error
+from http.client import IncompleteRead
 from typing import Any
 
 import pytest
@@ -53,7 +55,7 @@ async def test_a_worker_that_was_killed_has_its_wing_again(start_server: StartSe
 
     async def all_seen(number: int) -> bool:
         # Whoever waited at the socket of a worker that was killed is reset, and comes again.
-        with contextlib.suppress(ConnectionResetError):
+        with contextlib.suppress(ConnectionError, urllib.error.URLError, IncompleteRead):
             seen.update(*await asyncio.gather(*(workers_of(shadow) for _ in range(8))))
         return len(seen) >= number
 

@@ -26,7 +26,7 @@ PLAN = evening(
     "A test's evening",
     viewers=60,
     arrive_s=3,
-    warm_s=3,
+    warm_s=8,
     spike_s=6,
     settle_s=9,
     pins_per_minute=30,
@@ -90,7 +90,10 @@ def ended(plan: Path, tmp_path_factory: pytest.TempPathFactory) -> Ended:
 def test_a_small_plan_is_held_and_the_exit_code_says_so(ended: Ended) -> None:
     findings = ended.read("findings.json")
     reasons = [reason["key"] for reason in findings["reasons"]]
-    starved = findings["verdict"] == "void" and all("generator" in key for key in reasons)
+    beside = {"void.doubtful", "note.same_machine"}  # what is said beside the generator's faults
+    starved = findings["verdict"] == "void" and all(
+        key.startswith("void.generator_") or key in beside for key in reasons
+    )
     if not starved:  # by whatever else this machine does just now
         assert findings["verdict"] in ("go", "go_with_limits"), ended.said
         assert ended.code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -197,10 +198,12 @@ async def test_slow_mode_holds_viewers_back_and_says_for_how_long(room: str, joi
     host, ada = await join("host", role="host"), await join("ada")
     await host.rpc("room.mode", {"room": room, "slow_seconds": 30})
     await ada.event(f"room:{room}", lambda data: data.get("slow_seconds") == 30, "the mode")
+    began_s = time.monotonic()
     await say(ada, room, "first")
     refused = await refusal(ada, "comment.send", {"room": room, "text": "second"})
+    left_s = range(30 - int(time.monotonic() - began_s) - 1, 31)
     assert refused.code == 429
-    assert refused.message.split() in (["too", "fast:", "wait", str(s), "s"] for s in range(28, 31))
+    assert refused.message.split() in (["too", "fast:", "wait", str(s), "s"] for s in left_s)
     for text in ("staff", "speak", "freely"):
         await say(host, room, text)
 
@@ -209,13 +212,15 @@ async def test_one_person_cannot_flood_a_room_from_several_connections(
     room: str, join: Join
 ) -> None:
     phones = [await join("ada") for _ in range(3)]
+    began_s = time.monotonic()
     answers = await asyncio.gather(
         *(say(phone, room, f"flood {n}") for n in range(4) for phone in phones),
         return_exceptions=True,
     )
+    took_s = time.monotonic() - began_s
     refused = [answer for answer in answers if isinstance(answer, WireError)]
     assert {error.code for error in refused} == {429}
-    assert 1 <= len(answers) - len(refused) <= 6  # the burst of 5, and what time allows
+    assert 1 <= len(answers) - len(refused) <= 6 + took_s  # the burst of 5, and one a second
 
 
 async def test_a_muted_person_is_told_and_cannot_speak_until_it_is_lifted(

@@ -51,11 +51,11 @@ async def test_a_token_is_refreshed_before_its_time_is_up_and_the_connection_sta
     open_sdk: OpenSdk, live_server: LiveServer
 ) -> None:
     room = await live_server.new_room()
-    desk = TokenDesk(lambda: live_server.token("alice", ttl_s=3))
+    desk = TokenDesk(lambda: live_server.token("alice", ttl_s=8))
     sdk = await open_sdk(live_server.ws_url, get_token=desk)
     await sdk.connect()
     await sdk.subscribe(f"room:{room}")
-    await wait_until(lambda: desk.asked >= 3, 15, "the token was refreshed twice")
+    await wait_until(lambda: desk.asked >= 3, 60, "the token was refreshed twice")
     await sdk.rpc("comment.send", {"room": room, "text": "still here"})
     assert len(sdk.journal.all("connected")) == 1
     assert sdk.journal.all("error") == []
@@ -94,9 +94,9 @@ async def test_a_connection_whose_token_is_not_refreshed_is_closed_after_the_gra
     start_server: Callable[..., LiveServer],
 ) -> None:
     server = start_server(**QUICK_EXPIRY)
-    client, result = await WireClient.join(server.ws_url, token=server.token("alice", ttl_s=2))
+    client, result = await WireClient.join(server.ws_url, token=server.token("alice", ttl_s=8))
     assert result["expires"] is True
-    assert result["ttl"] in (1, 2)
+    assert 1 <= result["ttl"] <= 8
     assert await client.closed() == (3005, "connection expired")
     await client.close()
 
@@ -106,11 +106,11 @@ async def test_a_subscription_token_is_taken_and_refreshed(
 ) -> None:
     room = await live_server.new_room()
     channel = f"room:{room}"
-    desk = TokenDesk(lambda: live_server.subscription_token("alice", channel, ttl_s=3))
+    desk = TokenDesk(lambda: live_server.subscription_token("alice", channel, ttl_s=8))
     sdk = await open_sdk(live_server.ws_url, token=live_server.token("alice"))
     await sdk.connect()
     await sdk.subscribe(channel, get_token=desk)
-    await wait_until(lambda: desk.asked >= 3, 15, "the token was refreshed twice")
+    await wait_until(lambda: desk.asked >= 3, 60, "the token was refreshed twice")
     await sdk.rpc("time.now", {})
     assert len(sdk.journal.all("subscribed", channel)) == 1
     assert sdk.journal.all("error", channel) == []
@@ -165,8 +165,8 @@ async def test_a_subscription_whose_token_is_not_refreshed_is_ended_with_2501(
     channel = "room:demo"
     client, _ = await WireClient.join(server.ws_url, token=server.token("alice"))
     async with client:
-        token = server.subscription_token("alice", channel, ttl_s=2)
-        assert (await client.subscribe(channel, token=token))["ttl"] in (1, 2)
+        token = server.subscription_token("alice", channel, ttl_s=8)
+        assert 1 <= (await client.subscribe(channel, token=token))["ttl"] <= 8
         assert await client.unsubscribed(channel) == (2501, "subscription expired")
         assert (await client.subscribe(channel))["recoverable"] is True
 

@@ -19,7 +19,7 @@ from tests.support.wait import wait_until
 from tests.support.worker_app import CHANNEL, ROOM, StartWorker, WorkerApp
 from tests.support.ws_client import WireClient
 
-SETTINGS = {"drain_ready_s": 3, "drain_seconds": 1, "ping_interval_s": 60}
+SETTINGS = {"drain_ready_s": 8, "drain_seconds": 1, "ping_interval_s": 60}
 
 
 def readiness(worker: WorkerApp) -> tuple[int, dict[str, Any], str]:

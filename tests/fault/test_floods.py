@@ -42,11 +42,13 @@ async def test_ten_thousand_commands_at_once_are_taken_in_turns_and_others_are_s
     host, _ = await WireClient.join(unharmed.ws_url, channel, unharmed.token("h", role="host"))
     async with witness, host, await Hostile.open(unharmed.port) as peer:
         await peer.say(command(1, "connect", {}))
+        began_s = time.monotonic()
         await peer.write(flood)
         for number in range(20):
             assert "now_ms" in await witness.rpc("time.now", {})
             await host.rpc("comment.send", {"room": room, "text": f"number {number}"})
         assert (await peer.ended()).code == 3509
+        took_s = time.monotonic() - began_s
         await witness.event(
             channel, lambda data: data.get("text") == "number 19", "the last comment"
         )
@@ -56,7 +58,8 @@ async def test_ten_thousand_commands_at_once_are_taken_in_turns_and_others_are_s
         answered = [one["id"] for one in peer.messages]
         assert answered == list(range(1, len(answered) + 1))  # in order, none left out
     handled = counted(unharmed, "onair_commands_total") - commands
-    assert handled <= 60 + COMMANDS_BURST + ERRORS_BURST + 2 * COMMANDS_PER_TURN
+    most = 60 + COMMANDS_BURST + ERRORS_BURST + 2 * COMMANDS_PER_TURN
+    assert handled <= most + 42 * took_s  # 40 commands and 2 errors more each second
     turns = counted(unharmed, "onair_rests_total") - rests
     assert turns >= (COMMANDS_BURST + ERRORS_BURST) // COMMANDS_PER_TURN - 1
 

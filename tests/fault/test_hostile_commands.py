@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,23 +117,27 @@ async def test_commands_above_the_rate_get_111_and_the_others_their_answers(
 ) -> None:
     now = [command(number, "rpc", {"method": "time.now"}) for number in range(2, 302)]
     async with await Hostile.open(unharmed.port) as peer:
+        began_s = time.monotonic()
         await peer.say(CONNECT + b"\n" + b"\n".join(now))
         assert isinstance(await peer.reply(301), dict)
+        more = 40 * (time.monotonic() - began_s) + 1  # what that time allows
         refused = [one["error"] for one in peer.messages if "error" in one]
         assert {error["code"] for error in refused} == {111}
         assert all(error["temporary"] for error in refused)
-        assert 301 - COMMANDS_BURST - 30 <= len(refused) <= 301 - COMMANDS_BURST
+        assert 301 - COMMANDS_BURST - more <= len(refused) <= 301 - COMMANDS_BURST
         assert [one["id"] for one in peer.messages] == list(range(1, 302))
 
 
 async def test_a_flood_of_refused_commands_closes_with_3509(unharmed: LiveServer) -> None:
     flood = [command(number, "nonsense", {}) for number in range(2, 1_000)]
     async with await Hostile.open(unharmed.port) as peer:
+        began_s = time.monotonic()
         await peer.say(CONNECT, b"\n".join(flood[: ERRORS_BURST - 1]), b"\n".join(flood))
         assert (await peer.ended()).code == 3509
+        more = 2 * (time.monotonic() - began_s) + 1  # what that time allows
         refused = [one["error"]["code"] for one in peer.messages if "error" in one]
         assert set(refused) == {108, 111}
-        assert ERRORS_BURST <= len(refused) <= ERRORS_BURST + 2  # and what time allows
+        assert ERRORS_BURST <= len(refused) <= ERRORS_BURST + more
 
 
 async def test_a_flood_of_commands_above_the_rate_closes_with_3509(unharmed: LiveServer) -> None:
@@ -155,14 +160,16 @@ async def test_likes_above_the_rate_get_429_and_their_senders_stay(unharmed: Liv
     like = {"method": "like.add", "data": {"room": room, "n": 50}}
     async with await Hostile.open(unharmed.port) as peer:
         await peer.say(CONNECT, command(2, "subscribe", {"channel": f"room:{room}"}))
+        began_s = time.monotonic()
         await peer.say(*[command(number, "rpc", like) for number in range(3, 13)])
         last = await peer.reply(12)
+        more = time.monotonic() - began_s
         assert isinstance(last, dict)
         replies = [one for one in peer.messages if one.get("id", 0) > 2]
         refused = [one["error"] for one in replies if "error" in one]
         assert {error["code"] for error in refused} == {429}
         assert len(replies) == 10
-        assert len(refused) >= 7
+        assert 10 - len(refused) <= 3 + more  # 100 at once, 50 more each second
 
 
 async def test_a_channel_too_many_is_106(unharmed: LiveServer) -> None:

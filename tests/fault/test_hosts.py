@@ -138,7 +138,14 @@ async def test_hosts_restarted_one_after_the_other_lose_no_event_and_no_purchase
 async def test_one_of_all_hosts_keeps_the_books(fleet: Fleet) -> None:
     url = fleet.hosts[0].settings["ONAIR_REDIS_URL"]
     async with redis.asyncio.Redis.from_url(url, decode_responses=True) as store:
-        keepers = [str(await store.get(key)) for key in await store.keys("onair:*keeper")]
+        keepers: list[str] = []
+
+        async def are_held() -> bool:
+            held = [await store.get(key) for key in await store.keys("onair:*keeper")]
+            keepers[:] = [str(one) for one in held if one is not None]
+            return len(keepers) >= 2
+
+        await wait_until(are_held, 20, "somebody keeps the books")
     supervisors = {host.program.pid for host in fleet.hosts}
     assert len(keepers) >= 2, keepers
     assert all(int(keeper.rpartition(":")[2]) in supervisors for keeper in keepers), keepers

@@ -119,9 +119,8 @@ class Chat:
             15,
             "everything is seen",
         )
-        newest = max(offset for one in everybody for offset, _ in one.stored(CHANNEL))
         await wait_until(
-            lambda: all(one.stored(CHANNEL)[-1][0] == newest for one in everybody), 10, "by all"
+            lambda: len({one.stored(CHANNEL)[-1][0] for one in everybody}) == 1, 20, "by all"
         )
         orders = [one.stored(CHANNEL) for one in everybody]
         for one, order in zip(everybody, orders, strict=True):

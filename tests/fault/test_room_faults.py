@@ -101,7 +101,9 @@ async def through_an_outage(worker: WorkerApp, outage: Any) -> dict[str, str]:
         heard = texts(viewer)
         assert len(heard) == len(set(heard))
         no_gap(viewer)
-        assert await history(viewer) == viewer.stored(CHANNEL)
+        kept = await history(viewer)
+        await wait_until(lambda: len(viewer.stored(CHANNEL)) >= len(kept), 20, "all is heard")
+        assert kept == viewer.stored(CHANNEL)[: len(kept)]
     finally:
         enough.set()
         await asyncio.gather(*talking, return_exceptions=True)
@@ -148,14 +150,14 @@ async def test_while_redis_is_away_senders_are_told_503_and_nobody_is_closed(
     own_redis: RedisServer, start_worker: StartWorker
 ):
     worker = start_worker(
-        own_redis.url, **QUICK, append_within_s=2, ping_interval_s=2, pong_within_s=1
+        own_redis.url, **QUICK, append_within_s=2, ping_interval_s=6, pong_within_s=5
     )
     clients = [await join(worker, f"user{number}") for number in range(2)]
     own_redis.pause()
     try:
         waiting = [asyncio.create_task(say(clients[0], f"lost-{n}")) for n in range(3)]
         assert set(await asyncio.gather(*waiting)) == {"503"}
-        await wait_until(lambda: clients[0].pings >= 2, 10, "pings come and are answered")
+        await wait_until(lambda: clients[0].pings >= 2, 30, "pings come and are answered")
         assert not any(client.is_closed for client in clients)
     finally:
         own_redis.resume()
@@ -226,7 +228,8 @@ async def test_a_redis_that_lost_its_data_begins_anew_and_sql_gives_back_what_st
 async def test_the_viewers_of_a_killed_worker_stop_counting_within_three_and_a_half_intervals(
     own_redis: RedisServer, start_worker: StartWorker
 ):
-    first, second = (start_worker(own_redis.url, **QUICK) for _ in range(2))
+    slower = QUICK | {"vitals_interval_s": 3}
+    first, second = (start_worker(own_redis.url, **slower) for _ in range(2))
     here = [await join(first) for _ in range(3)]
     there = [await join(second) for _ in range(2)]
 
@@ -236,11 +239,11 @@ async def test_the_viewers_of_a_killed_worker_stop_counting_within_three_and_a_h
     async def counted(number: int) -> bool:
         return await count(there[0]) == number
 
-    await wait_until(lambda: counted(5), 10, "both workers count all")
+    await wait_until(lambda: counted(5), 20, "both workers count all")
     first.kill()
     died_s = time.monotonic()
-    await wait_until(lambda: counted(2), 10, "the dead worker's part lapses")
-    assert time.monotonic() - died_s < 3.5 + 1 + 1  # the part lapses, then the next report, then us
+    await wait_until(lambda: counted(2), 30, "the dead worker's part lapses")
+    assert time.monotonic() - died_s < 3.5 * 3 + 3 + 4  # it lapses, the next report, then us
     for client in (*here, *there):
         await client.close()
 

@@ -16,6 +16,7 @@ from server.redis_client import Client, ClientRole, connect
 from tests.support.redis_cluster import Cluster
 from tests.support.wait import wait_until
 
+STALLS_S = 4  # of a busy machine; not the feed's
 GARDEN, ORCHARD = channel_of(RoomId("garden")), channel_of(RoomId("orchard"))
 
 
@@ -95,4 +96,5 @@ async def test_a_channel_is_heard_again_from_the_master_that_takes_over(
 
 async def resumed_after(trouble: Callable[[], object], ears: Ears, channel: str) -> None:
     await asyncio.to_thread(trouble)
-    await wait_until(lambda: channel in ears.resumed, RESUMED_WITHIN_S, "its owner is told")
+    within_s = RESUMED_WITHIN_S + STALLS_S
+    await wait_until(lambda: channel in ears.resumed, within_s, "its owner is told")

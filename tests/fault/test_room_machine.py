@@ -94,7 +94,7 @@ class ClusterBackend(RedisBackend):
         return super().feed(worker, deliver)
 
     async def fail_over(self) -> None:
-        await wait_until(lambda: time.monotonic() > self._again_at_s, 10, "masters vote again")
+        await wait_until(lambda: time.monotonic() > self._again_at_s, 20, "masters vote again")
         await asyncio.to_thread(self._cluster.wait_until_healthy)
         await asyncio.to_thread(self._cluster.fail_over, channel_of(ROOM))
         self._again_at_s = time.monotonic() + 2 * NODE_TIMEOUT_MS / 1000

@@ -135,6 +135,7 @@ async def test_a_sale_that_moves_to_another_master_is_paused_only_if_that_was_on
             await side.buy("ben")
         await pass_the_fence(client)
     assert (await side.buy("ben")).outcome is Outcome.RESERVED
+    await asyncio.to_thread(cluster.wait_until_followed, KEY)
     dead = await asyncio.to_thread(cluster.kill_master_of, KEY)
     await asyncio.to_thread(cluster.wait_until_promoted, KEY, dead)
     with pytest.raises(SaleFrozen, match="failover"):

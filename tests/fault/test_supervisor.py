@@ -83,7 +83,7 @@ def test_a_worker_that_is_killed_is_replaced_and_the_others_go_on(start: Start) 
     port = wait_until_ready(server)
     before, redis = workers(server), redis_pid(server)
     os.kill(before[0], signal.SIGKILL)
-    assert visit_after_a_death(port)[0] == before[1]
+    wait_until_sync(lambda: visit_after_a_death(port)[0] == before[1], 20, "the other one goes on")
     wait_until_sync(
         lambda: len(workers(server)) == 2 and before[0] not in workers(server),
         20,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import secrets
 import signal
@@ -126,7 +127,10 @@ async def test_what_was_answered_is_recorded_once_whatever_is_killed(
     await tell(20)
     enough.set()
     await asyncio.gather(*running)
+    os.kill(worker.pid, signal.SIGTERM)  # it stores what it has seen of those who left
+    await wait_until(lambda: not worker.is_running, 40, "the worker has told everything")
     await _written(own_redis)
+    ledger.end()  # nobody writes any more
     await _assert_once(tmp_path, pages)
 
 

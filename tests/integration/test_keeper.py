@@ -21,7 +21,7 @@ from rooms.log import Entry, Seed
 from rooms.model import RoomId
 from server.database.engine import Database
 from server.endings import end_tasks
-from server.ledger import keeper
+from server.ledger import keeper, lease
 from server.ledger.announcer import KEY as ANNOUNCED
 from server.ledger.keeper import Keeper, open_keeper
 from server.ledger.lease import KEY as LEASE
@@ -35,7 +35,7 @@ from tests.support.wait import wait_until
 pytest_plugins = ["tests.support.databases"]
 
 NOTHING = Seed(0, {}, {}, [])
-SOON_S = 10
+SOON_S = 30
 
 
 @dataclass(slots=True)
@@ -181,7 +181,8 @@ async def test_a_sale_opens_and_closes_by_the_clock_without_any_buyer(
         await shop.arm(sale)
         await stage.hears("s1", "armed")
         now_ms = (await shop.store.view(sale)).at.now_ms
-        view = await shop.steer(sale, Steering.OPEN, countdown_ms=400, ends_at_ms=now_ms + 2_000)
+        # Far apart: a turn is told only if the keeper looks before the next one.
+        view = await shop.steer(sale, Steering.OPEN, countdown_ms=4_000, ends_at_ms=now_ms + 8_000)
         await stage.hears("s1", "armed", "countdown", "open", "closed")
     opened = next(one for one in await stage.told() if one["state"] == "open")
     closed = next(one for one in await stage.told() if one["state"] == "closed")
@@ -192,7 +193,7 @@ async def test_a_sale_opens_and_closes_by_the_clock_without_any_buyer(
 
 async def test_an_overdue_hold_ends_and_its_unit_is_on_sale_again(stage: Stage) -> None:
     shop = stage.shop
-    sale = await shop.opened("s1", {"tea": 1}, hold_ms=300)
+    sale = await shop.opened("s1", {"tea": 1}, hold_ms=4_000)
     async with stage.kept():
         await stage.hears("s1", "open")
         order = (await shop.buy(sale, "ann")).order
@@ -234,7 +235,10 @@ async def test_a_restart_repeats_nothing_and_tells_what_happened_meanwhile(stage
         await stage.hears("s1", "open", "sold_out")
 
 
-async def test_one_of_two_keeps_and_the_other_takes_over(stage: Stage) -> None:
+async def test_one_of_two_keeps_and_the_other_takes_over(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LIFE_MS", 60_000)  # given up, not lapsed
     shop = stage.shop
     sale = await shop.draft("s1", {"tea": 1})
     async with stage.kept("ledger-1") as first:
@@ -387,7 +391,7 @@ async def test_a_keeper_outlives_a_redis_that_is_killed(tmp_path: Path, database
     shop = Shop(commands, database)
     await shop.furnish()
     stage = Stage(shop, listener)
-    sale = await shop.opened("s1", {"tea": 1}, hold_ms=1_000)
+    sale = await shop.opened("s1", {"tea": 1}, hold_ms=6_000)
     try:
         async with stage.kept() as kept:
             await stage.hears("s1", "open")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from server.database.engine import Database
+from server.ledger import lease
 from server.ledger.commissions import open_money_keeper
 from server.ledger.figures import Figures
 from server.ledger.rewards import open_rewards_keeper
@@ -53,6 +54,7 @@ def rewards(client: Client, database: Database) -> Any:
 async def test_workers_of_two_hosts_do_not_keep_at_once(
     redis_client: Client, database: Database, monkeypatch: pytest.MonkeyPatch, opened: Any
 ) -> None:
+    monkeypatch.setattr(lease, "LIFE_MS", 60_000)
     monkeypatch.setattr(socket, "gethostname", lambda: "east")
     east = opened(redis_client, database)._lease
     monkeypatch.setattr(socket, "gethostname", lambda: "west")
@@ -67,6 +69,7 @@ async def test_workers_of_two_hosts_do_not_keep_at_once(
 async def test_workers_of_two_servers_on_one_host_do_not_keep_at_once(
     redis_client: Client, database: Database, monkeypatch: pytest.MonkeyPatch, opened: Any
 ) -> None:
+    monkeypatch.setattr(lease, "LIFE_MS", 60_000)
     monkeypatch.setattr(os, "getppid", lambda: 100)
     one = opened(redis_client, database)._lease
     again = opened(redis_client, database)._lease

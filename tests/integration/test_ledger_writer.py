@@ -74,11 +74,19 @@ async def test_a_sale_that_is_armed_while_it_runs_is_found_without_a_hint(shop: 
 
 
 class OnlyWhenHinted(Pace):
-    """Never looks again by itself once it found nothing."""
+    """Never looks again by itself once it found nothing, unless a hint came during the look."""
+
+    hinted = False
+
+    def hurry(self, now_s: float) -> None:
+        super().hurry(now_s)
+        self.hinted = True
 
     def found_nothing(self, now_s: float) -> None:
         super().found_nothing(now_s)
-        self.due_s = math.inf
+        if not self.hinted:
+            self.due_s = math.inf
+        self.hinted = False
 
 
 async def test_what_a_sale_announces_makes_the_writer_look_there(

@@ -284,7 +284,7 @@ async def test_a_frozen_server_costs_a_command_a_bounded_time(data_dir) -> None:
             before = time.monotonic()
             with pytest.raises((RedisTimeoutError, RedisConnectionError)):
                 await client.get("anything")
-            assert time.monotonic() - before < 2
+            assert time.monotonic() - before < 15  # by redis-py's own defaults: a minute
             server.resume()
 
             async def answers() -> bool:
@@ -300,7 +300,7 @@ async def test_a_frozen_server_costs_a_command_a_bounded_time(data_dir) -> None:
 
 
 async def test_more_commands_than_connections_wait_their_turn(redis_url: str) -> None:
-    async with connected(redis_url) as client:
+    async with connected(redis_url, Limits(redis_within_ms=30_000)) as client:
         answers = await asyncio.gather(*(client.incr("count") for _ in range(CONNECTIONS_MAX * 10)))
         clients = await client.client_list()
     assert sorted(answers) == list(range(1, CONNECTIONS_MAX * 10 + 1))

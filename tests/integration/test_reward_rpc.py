@@ -224,7 +224,7 @@ async def test_who_asks_for_the_ranking_hears_nothing_older_than_what_the_room_w
             said = (one["data"] for one in ben.publications(stage.channel))
             return [data["top"] for data in said if data["t"] == "share.ranking"]
 
-        await wait_until(told, WITHIN_S, "the room is told of its ranking")
+        await wait_until(told, WITHIN_S, "the room is told of its ranking", poll_s=0.05)
         asked = await ben.rpc("share.ranking", room)
         assert asked["top"] == (await told())[0] == [{"rank": 1, "name": "a*", "valid": 1}]
         await coming
@@ -259,7 +259,7 @@ async def test_a_ladder_that_is_ended_freezes_within_seconds(stage: Stage, ladde
             ranking = await gil.rpc("share.ranking", {"room": stage.room})
             return bool(ranking["frozen"])
 
-        await wait_until(is_frozen, 20, "the ranking is frozen")
+        await wait_until(is_frozen, 20, "the ranking is frozen", poll_s=0.05)
         shown = worker.call("GET", f"/api/v1/ladders/{ladder.id}")
         assert shown["state"] == "ended"
         assert shown["taken_minor"] < 300  # shares that nobody has a right to came back

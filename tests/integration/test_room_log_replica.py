@@ -85,7 +85,7 @@ async def listening(port: int) -> AsyncIterator[Primary]:
         clients[1],
         on_message=lambda _, message: primary.heard.append(parse_batch(message)),
         on_resumed=resumed,
-        subscribe_within_s=5,
+        subscribe_within_s=20,
     )
     reading = asyncio.create_task(feed.run())
     try:

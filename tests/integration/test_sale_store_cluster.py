@@ -16,6 +16,7 @@ from flash_sale.adapters.redis_stream import RedisLedgerStream
 from flash_sale.adapters.script import keys_of
 from flash_sale.model import Outcome, PaymentOutcome, SaleId, Steering, order_id_of
 from server.redis_client import connect
+from server.settings import Limits
 from tests.support.redis_server import free_port, plain_redis
 from tests.support.sale_machine import terms_of
 from tests.support.sale_on_redis import STORE_LIMITS
@@ -34,7 +35,7 @@ class Cluster:
 
     @property
     def sales(self) -> RedisSales:
-        durable = Durable("always", server_syncs=False, within_ms=900)
+        durable = Durable("always", server_syncs=False, within_ms=18_000)
         return RedisSales(self.client, STORE_LIMITS, durable)
 
     def home(self, sale: SaleId) -> int:
@@ -92,7 +93,7 @@ async def cluster() -> AsyncIterator[Cluster]:
 
         await wait_until(all_know_all, 20, "the nodes know each other")
         port = nodes[0].connection_pool.connection_kwargs["port"]
-        client = connect(f"redis+cluster://127.0.0.1:{port}")
+        client = connect(f"redis+cluster://127.0.0.1:{port}", Limits(redis_within_ms=20_000))
         assert isinstance(client, RedisCluster)
         await client.initialize()
         yield Cluster(nodes, client)

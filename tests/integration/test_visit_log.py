@@ -222,8 +222,13 @@ async def test_a_piece_that_a_follower_cannot_take_is_set_aside_alone(
 
 
 async def test_one_keeper_keeps_and_the_other_takes_over(
-    redis_client: Client, log: RedisVisitLog, database: Database, store: VisitStore
+    redis_client: Client,
+    log: RedisVisitLog,
+    database: Database,
+    store: VisitStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("server.ledger.lease.LIFE_MS", 600_000)  # it lapses for nobody who is slow
     async with keeping(redis_client, log, database, name="ledger-2") as second:
         await wait_until(lambda: second.keeps, 20, "the second keeps")
         async with keeping(redis_client, log, database) as first:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 CHECK_EVERY_S = 0.1
-CHECK_WITHIN_S = 2.0
+CHECK_WITHIN_S = 10.0
 _REQUEST = b"GET /readyz HTTP/1.1\r\nHost: balancer\r\nConnection: close\r\n\r\n"
 
 

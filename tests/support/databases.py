@@ -16,7 +16,7 @@ from server.database.engine import Database, sqlite_url
 from server.database.migrate import migrate
 from tests.support.sql import on_server, url_of
 
-WITHIN_S = 5
+WITHIN_S = 10
 THREADS_MAX = 4
 
 

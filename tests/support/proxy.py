@@ -93,6 +93,7 @@ class UnixProxy:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
         finally:
+            self.replies_lost += far.loses_reply  # also if the client did not wait for it
             far.writer.transport.abort()
 
     async def _requests(self, near: _Pipe, far: _Pipe) -> None:
@@ -107,7 +108,6 @@ class UnixProxy:
         while data := await far.reader.read(65_536):
             await self._flowing.wait()
             if far.loses_reply:
-                self.replies_lost += 1
                 return
             near.writer.write(data)
 

@@ -1,10 +1,11 @@
 """A real Redis Cluster on loopback, 3 masters and 3 replicas, to be killed and moved about.
 
-All methods block: see `tests.support.redis_nodes`. Nodes fail over within about two seconds.
+All methods block: see `tests.support.redis_nodes`. Nodes fail over within about five seconds.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from tests.support.redis_server import free_port
 
 MASTERS = 3
 SLOTS = 16_384
-NODE_TIMEOUT_MS = 1_000
+NODE_TIMEOUT_MS = 3_000  # a busy machine stands still for a second
+ASK_AGAIN_S = 6.0  # a failover by hand lapses after 5 s
 HEALTHY_WITHIN_S = 30.0
 MOVE_WITHIN_MS = 5_000
 
@@ -84,9 +86,21 @@ class Cluster:
         """From now on the replica of the key's master is told nothing; it stands where it stood."""
         master = self.node_of(key)
         replica = self.replica_of(master)
+        self.wait_until_followed(key)
         replica.freeze()
         master.ask("CLIENT", "KILL", "TYPE", "replica")  # what was sent would be read after a thaw
         return replica
+
+    def wait_until_followed(self, key: str) -> None:
+        """The replica of the key's master has all that the master has written up to now."""
+        master = self.node_of(key)
+        replica = self.replica_of(master)
+        written = int(master.facts("replication")["master_repl_offset"])
+        settled(
+            lambda: int(replica.facts("replication")["slave_repl_offset"]) >= written,
+            HEALTHY_WITHIN_S,
+            f"{replica} has what was written",
+        )
 
     def wait_until_promoted(self, key: str, after: RedisNode) -> RedisNode:
         """Return the master of the key once it is another one than `after`."""
@@ -97,8 +111,19 @@ class Cluster:
         """`CLUSTER FAILOVER`: the replica of the key's master takes over in order. The new one."""
         master = self.node_of(key)
         replica = self.replica_of(master)
-        replica.ask("CLUSTER", "FAILOVER")
-        return self.wait_until_promoted(key, master)
+        asked_s = float("-inf")
+
+        def replaced() -> bool:
+            nonlocal asked_s
+            if self.node_of(key) is not master:
+                return True
+            if time.monotonic() - asked_s > ASK_AGAIN_S:
+                asked_s = time.monotonic()
+                replica.ask("CLUSTER", "FAILOVER")
+            return False
+
+        settled(replaced, HEALTHY_WITHIN_S, f"{master} is replaced")
+        return self.node_of(key)
 
     def migration(self, key: str, to: RedisNode | None = None) -> SlotMigration:
         """The slot of a key is going to move to another master, in steps of the caller's."""

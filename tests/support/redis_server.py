@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from server.redis_binary import find_redis_server
 from tests.support.wait import wait_until_sync
 
 T = TypeVar("T")
+PORT_LEAST, PORTS = 11_000, 11_000  # ten thousand more is the bus of a cluster's node
 
 
 class RedisServer:
@@ -78,10 +80,12 @@ class RedisServer:
 
 
 def free_port() -> int:
-    """A loopback port that nobody has right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody has now, below those that outgoing connections are given."""
+    while True:
+        port = PORT_LEAST + secrets.randbelow(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager

@@ -64,6 +64,7 @@ class Shopfront:
     clients: list[WireClient] = field(default_factory=list)
     links_followed: int = 0
     bought: int = 0
+    livened: int = 0
 
     # HTTP
 
@@ -171,6 +172,7 @@ class Shopfront:
         """Each comes by a link of the one before, says something, likes, buys one and pays it."""
         share = ""
         for user in users:
+            self.livened += 1
             client = await self.enter(user, share)
             self.links_followed += bool(share)
             await client.rpc("comment.send", {"room": ROOM, "text": f"hello from {user}"})
@@ -253,7 +255,13 @@ class Shopfront:
             before.append(await self.seen())
             same = len(before) > 2 and before[-3] == before[-2] == before[-1]
             visits = json.loads(before[-1]["visits"])["visits"]
-            told = sum(visit["orders"] for visit in visits) == self.bought
+            done = {
+                "orders": self.bought,
+                "comments": self.livened,
+                "likes": 5 * self.livened,
+                "shares": self.livened,
+            }
+            told = {what: sum(visit[what] for visit in visits) for what in done} == done
             return same and told and '"agree":true' in before[-1]["books"]
 
         await wait_until(twice_the_same, 60, "nothing moves in the shop any more")

@@ -11,9 +11,16 @@ POLL_S = 0.01
 
 
 async def wait_until(
-    predicate: Callable[[], object | Awaitable[object]], timeout_s: float, description: str
+    predicate: Callable[[], object | Awaitable[object]],
+    timeout_s: float,
+    description: str,
+    *,
+    poll_s: float = POLL_S,
 ) -> None:
-    """Return once `predicate()`, which may be async, is true; fail by name when the time is up."""
+    """Return once `predicate()`, which may be async, is true; fail by name when the time is up.
+
+    Looks are `poll_s` apart: where a look costs its maker something of a budget, further.
+    """
     deadline_s = time.monotonic() + timeout_s
     while True:
         answer = predicate()
@@ -23,7 +30,7 @@ async def wait_until(
             return
         if time.monotonic() >= deadline_s:
             raise AssertionError(f"not within {timeout_s} s: {description}")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(poll_s)
 
 
 def wait_until_sync(predicate: Callable[[], object], timeout_s: float, description: str) -> None:

@@ -15,6 +15,7 @@ const SILENCED_TICK_MS = 5000;
 export class Composer {
   #replyTo = null;
   #waitUntil = 0;
+  #returned = ''; // the words at the beginning of the field that were sent and refused
   #ticking;
   #input = byId('comment-text');
 
@@ -96,11 +97,21 @@ export class Composer {
   }
 
   /** The server said no: give the words back, so that nothing typed is lost. */
+  /** Put words back into the field: behind those given back before, in front of what was typed since. */
+  #giveBack(text) {
+    const words = this.#input.value;
+    const before = words.startsWith(this.#returned) ? this.#returned : '';
+    this.#returned = joined(before, text);
+    this.#input.value = joined(this.#returned, words.slice(before.length).trim());
+  }
+
   #refused(item, error) {
-    if (!this.#input.value) this.#input.value = item.text;
+    this.#giveBack(item.text);
     if (error.code === 429) this.#wait(secondsToWait(error) || this.state.slowSeconds || 2);
     const { moderation, language } = this.context();
     toast(refusalWords(error, { moderation, language }), 'bad');
     this.draw();
   }
 }
+
+const joined = (...words) => words.filter(Boolean).join(' ');
