@@ -364,13 +364,18 @@ async def test_a_store_that_does_not_answer_is_unavailable_by_name(redis_url, tm
         client = connect(proxy.url, Limits(redis_within_ms=100))
         log = RedisRoomLog(client, "one", LIMITS)
 
-        async def first_is_there() -> bool:
+        async def stored() -> bool:
             with suppress(RoomLogUnavailable):
                 await log.append(ROOM, 1, [comment("first")], 0)  # the same number: once
+                return True
+            return False
+
+        async def read() -> bool:
+            with suppress(RoomLogUnavailable):
                 return (await log.read_after(ROOM, 0))[0].subject == "first"
             return False
 
-        await wait_until(first_is_there, 20, "it is stored")
+        await wait_until(stored, 20, "it is stored")
         proxy.hold()
         for work in (
             log.append(ROOM, 2, [comment("x")], 0),
@@ -383,7 +388,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_by_name(redis_url, tm
             with pytest.raises(RoomLogUnavailable, match="garden"):
                 await work
         proxy.flow()
-        await wait_until(first_is_there, 20, "the same client works again")
+        await wait_until(read, 20, "the same client works again")
         await client.aclose()
 
 
