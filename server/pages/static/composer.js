@@ -96,7 +96,6 @@ export class Composer {
     this.draw();
   }
 
-  /** The server said no: give the words back, so that nothing typed is lost. */
   /** Put words back into the field: behind those given back before, in front of what was typed since. */
   #giveBack(text) {
     const words = this.#input.value;
